@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/panic.h"
+
+#include "base/ban.h"
+
+#define CAPACITY_MIN 512
+
+void buf_init(struct buf *b, size_t max)
+{
+    *b = (struct buf){.max = max};
+}
+
+void buf_fini(struct buf *b)
+{
+    if (b->at)
+        mem_wipe(b->at, b->end);
+    free(b->at);
+    *b = (struct buf){.max = b->max};
+}
+
+uint8_t *buf_space(struct buf *b, size_t n)
+{
+    ASSERT(n <= buf_room(b));
+    if (b->capacity - b->end >= n && b->at)
+        return b->at + b->end;
+    size_t size = buf_size(b);
+    if (b->at && b->capacity >= size + n && b->start >= b->capacity / 2) {
+        memmove(b->at, b->at + b->start, size);
+    } else {
+        size_t capacity = b->capacity ? b->capacity : CAPACITY_MIN;
+        while (capacity < size + n)
+            capacity *= 2;
+        uint8_t *grown = mem_alloc(capacity);
+        if (size)
+            memcpy(grown, b->at + b->start, size);
+        if (b->at)
+            mem_wipe(b->at, b->end);
+        free(b->at);
+        b->at = grown;
+        b->capacity = capacity;
+    }
+    b->start = 0;
+    b->end = size;
+    return b->at + b->end;
+}
+
+void buf_added(struct buf *b, size_t n)
+{
+    ASSERT(n <= b->capacity - b->end);
+    b->end += n;
+}
+
+int buf_append(struct buf *b, struct bytes data)
+{
+    if (data.n > buf_room(b))
+        return -1;
+    if (!data.n)
+        return 0;
+    memcpy(buf_space(b, data.n), data.at, data.n);
+    buf_added(b, data.n);
+    return 0;
+}
+
+int buf_printf(struct buf *b, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    int result = -1;
+    if (n >= 0 && (size_t)n < buf_room(b)) { /* one byte of room for vsnprintf's NUL */
+        vsnprintf((char *)buf_space(b, (size_t)n + 1), (size_t)n + 1, format, again);
+        buf_added(b, (size_t)n);
+        result = 0;
+    }
+    va_end(again);
+    return result;
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+    ASSERT(n <= buf_size(b));
+    b->start += n;
+    if (b->start == b->end)
+        b->start = b->end = 0;
+}
+
+void buf_clear(struct buf *b)
+{
+    b->start = b->end = 0;
+}
+
+void buf_release(struct buf *b)
+{
+    if (buf_size(b) == 0 && b->at) {
+        free(b->at);
+        *b = (struct buf){.max = b->max};
+    }
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/memory.h"
+
+#include "base/ban.h"
+
+void report_init(struct report *r)
+{
+    memset(r, 0, sizeof(*r));
+}
+
+void report_fini(struct report *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        free(r->lines[i].text);
+    report_init(r);
+}
+
+void report_line(struct report *r, bool is_error, const char *text)
+{
+    if (is_error)
+        r->errors++;
+    else
+        r->warnings++;
+    if (r->n == REPORT_LINES_MAX)
+        return;
+    r->lines[r->n++] = (struct report_line){is_error, mem_strdup(text)};
+}
+
+static void add(struct report *r, bool is_error, struct position at, const char *format, va_list args)
+{
+    char text[1024];
+    int n = at.line ? snprintf(text, sizeof(text), "%s:%u:%u: ", at.file, at.line, at.column)
+                    : snprintf(text, sizeof(text), "%s: ", at.file);
+    if (n < 0 || (size_t)n >= sizeof(text))
+        n = 0;
+    vsnprintf(text + n, sizeof(text) - (size_t)n, format, args);
+    report_line(r, is_error, text);
+}
+
+void report_error(struct report *r, struct position at, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add(r, true, at, format, args);
+    va_end(args);
+}
+
+void report_warning(struct report *r, struct position at, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add(r, false, at, format, args);
+    va_end(args);
+}
+
+void report_append(struct report *r, const struct report *from)
+{
+    for (size_t i = 0; i < from->n; i++)
+        report_line(r, from->lines[i].is_error, from->lines[i].text);
+}
+
+char *report_text(const struct report *r)
+{
+    struct buf b;
+    buf_init(&b, 128 * 1024);
+    for (size_t i = 0; i < r->n; i++)
+        ignore_result(buf_printf(&b, "%s%s\n", r->lines[i].is_error ? "" : "warning: ", r->lines[i].text));
+    size_t hidden = r->errors + r->warnings - r->n;
+    if (hidden)
+        ignore_result(buf_printf(&b, "and %zu more\n", hidden));
+    char *text = mem_alloc(buf_size(&b) + 1);
+    memcpy(text, buf_bytes(&b).at, buf_size(&b));
+    text[buf_size(&b)] = 0;
+    buf_fini(&b);
+    return text;
+}

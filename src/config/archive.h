@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * archive — named byte strings in one run of bytes: what a generation carries of the files that a configuration names.
+ *
+ * A generation has two: the public one (the configuration's text under ARCHIVE_CONFIG, certificates, CRLs, …) and
+ * the keys. Reading is zero-copy and bounds-checked; names are absolute paths.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#define ARCHIVE_CONFIG "config"            /* the text */
+#define ARCHIVE_CONFIG_FILE "config.file"  /* its name in messages */
+#define ARCHIVE_CONFIG_FOLDER "config.folder"
+
+/* Append an entry. -1 if OUT has no room. */
+int archive_add(struct buf *out, const char *name, struct bytes content) MUST_USE;
+/* The content of NAME, or a slice with .at == NULL. */
+struct bytes archive_find(struct bytes archive, const char *name);

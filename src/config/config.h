@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config — a configuration: validated, immutable, plain data (docs/config.md is generated from config/keys.def).
+ *
+ * config_parse turns text into it without touching a file or socket. Everything is in force as it stands: defaults
+ * are filled in, and no value means "unset".
+ * Memory: all of it is in the config's arena; config_free frees it at once.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/report.h"
+
+enum config_protocol { PROTOCOL_HTTP, PROTOCOL_HTTPS, PROTOCOL_TCP, PROTOCOL_TCP_SSL };
+enum config_authentication { AUTHENTICATION_ONE_WAY, AUTHENTICATION_MUTUAL, AUTHENTICATION_OPTIONAL };
+enum config_revocation { CONFIG_REVOCATION_OFF, CONFIG_REVOCATION_HARD, CONFIG_REVOCATION_SOFT, CONFIG_REVOCATION_GRACE };
+enum config_preference { PREFERENCE_STRONGEST, PREFERENCE_FASTEST, PREFERENCE_CLIENT };
+enum config_scheduler { SCHEDULER_WRR };
+
+/* A file that the configuration names. PATH is absolute (relative ones were resolved against the configuration's folder). */
+struct config_file {
+    const char *path;
+    struct position at;
+};
+
+struct config_text {
+    const char *text;
+    struct position at;
+};
+
+struct config_certificate {
+    struct config_file certificate, key;
+    struct config_file ocsp; /* path NULL: nothing is stapled */
+};
+
+struct config_revocation_rule {
+    enum config_revocation policy;
+    uint64_t grace_ms;
+    const struct config_file *crl;
+    size_t crl_n;
+    struct position at;
+};
+
+/* Who is authenticated how: of a listener, or of one of its domains. */
+struct config_authn {
+    enum config_authentication authentication;
+    const struct config_certificate *certificates;
+    size_t certificates_n;
+    const struct config_file *client_ca;
+    size_t client_ca_n;
+    const struct config_text *client_names;
+    size_t client_names_n;
+    struct config_revocation_rule revocation;
+    struct position at;
+};
+
+struct config_domain {
+    const char *name; /* lower case; exact or *.x */
+    struct config_authn authn; /* what the domain leaves out was taken from the listener */
+    struct position at;
+};
+
+struct config_tls {
+    bool tls12, tls13;
+    enum config_preference preference;
+    bool key_exchange_rsa;
+    uint64_t session_lifetime_ms;
+    struct position at;
+};
+
+enum config_path_match { PATH_PREFIX, PATH_EXACT };
+
+struct config_rule {
+    const char *domain;  /* lower case: exact, *.x, x.* */
+    enum config_path_match match;
+    const char *path;    /* begins with "/"; a prefix is a string prefix */
+    size_t group;        /* index into config.groups */
+    struct position at;
+};
+
+/* An address and prefix length in binary. */
+struct config_network {
+    uint8_t address[16]; /* IPv4 as v4-mapped IPv6 */
+    unsigned prefix;     /* 0–128 */
+};
+
+struct config_listener {
+    const char *name;
+    enum config_protocol protocol;
+    const char *address;  /* "127.0.0.1:443", "[::]:443", ":443" (both families); port 0 picks one */
+    struct position at, address_at;
+    struct config_authn authn;            /* HTTPS, TCP_SSL */
+    struct config_tls tls;                /* HTTPS, TCP_SSL */
+    const struct config_domain *domains;  /* HTTPS */
+    size_t domains_n;
+    const struct config_rule *rules;      /* HTTP, HTTPS: at least one; the first one's domain is the default domain */
+    size_t rules_n;
+    size_t group;                         /* TCP, TCP_SSL: index into config.groups */
+    const struct config_network *trusted_proxies; /* whose X-Forwarded-For is appended to */
+    size_t trusted_proxies_n;
+};
+
+struct config_target {
+    const char *address; /* "10.0.0.5:8080", "[2001:db8::5]:8080": numeric */
+    unsigned weight;     /* 0–100; 0 gets no new work */
+    struct position at;
+};
+
+struct config_group_tls { /* HTTPS, TCP_SSL groups */
+    const struct config_file *ca; /* never empty: the system's trust store where none is given */
+    size_t ca_n;
+    const char *name;             /* DNS name or IP address that targets must prove; "" = each target's own address */
+    struct config_revocation_rule revocation;
+    struct config_file certificate, key; /* path NULL: none */
+    bool tls12, tls13, key_exchange_rsa;
+    struct position at;
+};
+
+struct config_group {
+    const char *name;
+    enum config_protocol protocol;
+    enum config_scheduler scheduler;
+    const struct config_target *targets;
+    size_t targets_n;
+    struct config_group_tls tls;
+    struct position at;
+};
+
+/* Milliseconds. */
+struct config_timeouts {
+    uint64_t handshake;  /* TLS handshake, both sides' */
+    uint64_t header;     /* a request head, from its first byte (or accept) to its end */
+    uint64_t idle;       /* a kept-alive client connection between requests */
+    uint64_t body;       /* without progress of a body, in either direction */
+    uint64_t connect;    /* TCP connect to a target */
+    uint64_t response;   /* request sent until the response head is complete */
+    uint64_t relay_idle; /* a relay without a byte in either direction */
+    uint64_t drain;      /* SIGTERM and replaced generations: how long exchanges and relays may go on */
+};
+
+struct config {
+    struct arena arena;
+    const char *file;             /* as given, for messages */
+    const struct config_listener *listeners;
+    size_t listeners_n;
+    const struct config_group *groups;
+    size_t groups_n;
+    const char *access_log;       /* absolute path; "-" is stdout; NULL: none */
+    const char *admin;            /* address, or NULL */
+    struct position admin_at, user_at, access_log_at;
+    unsigned workers;             /* 0: one per core */
+    const char *user;             /* "" = sallyport if it exists, else nobody */
+    const char *state_dir;
+    struct config_timeouts timeouts;
+};
+
+/* TEXT is YAML; FILE names it in messages and FOLDER (absolute) is what relative paths are relative to. NULL if REPORT
+ * got an error. */
+struct config *config_parse(struct bytes text, const char *file, const char *folder, struct report *report) MUST_USE;
+void config_free(struct config **c);
+
+/* The effective configuration as YAML, defaults included. Parses back to the same. */
+struct buf;
+void config_dump(const struct config *c, struct buf *out);
+
+const char *config_protocol_name(enum config_protocol p);
+const char *config_authentication_name(enum config_authentication a);
+
+static inline bool config_protocol_is_http(enum config_protocol p)
+{
+    return p == PROTOCOL_HTTP || p == PROTOCOL_HTTPS;
+}
+static inline bool config_protocol_is_tls(enum config_protocol p)
+{
+    return p == PROTOCOL_HTTPS || p == PROTOCOL_TCP_SSL;
+}
+
+/* Call FN for each file that C names, in a fixed order. IS_KEY: a private key. */
+typedef void config_file_fn(void *owner, const struct config_file *file, bool is_key);
+void config_each_file(const struct config *c, config_file_fn *fn, void *owner);

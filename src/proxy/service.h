@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * service — a generation made live in one process: credentials, TLS and verification policies, routes, target groups.
+ *
+ * service_build is what "prepare" means in a worker and what `sallyport check` runs: it may fail, and then nothing has
+ * changed. Immutable except for what schedulers count. Reference-counted: each connection holds the generation that it
+ * began under; the last one frees it.
+ */
+#pragma once
+
+#include "base/report.h"
+#include "config/config.h"
+
+struct service;
+
+struct service_source {
+    struct bytes archive;      /* config/archive.h; may be unmapped after service_build */
+    struct bytes keys;
+    uint64_t generation;
+    uint8_t ticket_secret[32]; /* the same in all workers */
+    int64_t now_s;
+};
+
+/* NULL if REPORT got an error. Warnings may be reported either way. */
+struct service *service_build(const struct service_source *source, struct report *report) MUST_USE;
+struct service *service_ref(struct service *s);
+void service_unref(struct service **s);
+
+const struct config *service_config(const struct service *s);
+uint64_t service_generation(const struct service *s);
