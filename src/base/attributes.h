@@ -2,6 +2,8 @@
 /* attributes — what we ask of the compiler, by name. */
 #pragma once
 
+#include <stddef.h>
+
 #define MUST_USE     __attribute__((warn_unused_result))
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define NORETURN     __attribute__((noreturn))

@@ -22,8 +22,10 @@ struct address {
 };
 
 /* "192.0.2.1:80", "[2001:db8::1]:80"; with ANY_HOST also ":80" (both families). */
-int address_parse(struct bytes text, bool any_host, struct address *out, struct error *err) MUST_USE;
-/* With the port; v4-mapped addresses as IPv4. */
+int address_parse(
+    struct bytes text, bool any_host, struct address *out, struct error *err) MUST_USE;
+/* With the port; v4-mapped addresses as IPv4. What address_parse reads back; both families as
+ * ":443". */
 void address_format(const struct address *a, char out[ADDRESS_TEXT_MAX]);
 /* The host alone, without brackets. */
 void address_format_host(const struct address *a, char out[ADDRESS_TEXT_MAX]);

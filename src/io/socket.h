@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* socket — listening and connecting, non-blocking and close-on-exec, and moving bytes between sockets and bufs. */
+/* socket — listening and connecting, non-blocking and close-on-exec, and moving bytes between
+ * sockets and bufs. */
 #pragma once
 
 #include <sys/types.h>
@@ -8,12 +9,13 @@
 #include "base/error.h"
 #include "io/address.h"
 
-/* Is the address free? Binds without SO_REUSEPORT and lets go again, so that a second instance is refused and not
- * shared. Port 0 is always free. -1 names the address and that it is in use. */
+/* Is the address free? Binds without SO_REUSEPORT and lets go again, so that a second instance is
+ * refused and not shared. Port 0 is always free. -1 names the address and that it is in use. */
 int socket_probe(const struct address *a, struct error *err) MUST_USE;
-/* Bind and listen. REUSEPORT: one of several sockets of ours on one port. BOUND (may be NULL) gets the address with the
- * port that was picked. */
-int socket_listen(const struct address *a, bool reuseport, int backlog, struct address *bound, struct error *err) MUST_USE;
+/* Bind and listen. REUSEPORT: one of several sockets of ours on one port. BOUND (may be NULL) gets
+ * the address with the port that was picked. */
+int socket_listen(const struct address *a, bool reuseport, int backlog, struct address *bound,
+    struct error *err) MUST_USE;
 /* A connected socket, PEER filled; -1 with errno EAGAIN (none), EMFILE, …. TCP_NODELAY is set. */
 int socket_accept(int listener, struct address *peer) MUST_USE;
 /* Begin to connect; the socket is writable when that has ended, and socket_connected tells how. */
@@ -23,9 +25,11 @@ int socket_connected(int fd);
 
 enum socket_status { SOCKET_OK, SOCKET_WAIT, SOCKET_EOF, SOCKET_FAILED };
 
-/* Receive at most N bytes, and no more than B has room for, with one recv. FAILED: errno says why. */
+/* Receive at most N bytes, and no more than B has room for, with one recv. WAIT: nothing came (or B
+ * is full: stop waiting for input then). FAILED: errno says why. */
 enum socket_status socket_receive(int fd, struct buf *b, size_t n) MUST_USE;
-/* Send as much of B as the kernel takes, and consume it. OK: all of it; WAIT: some is left. MORE: MSG_MORE. */
+/* Send as much of B as the kernel takes, and consume it. OK: all of it; WAIT: some is left; FAILED:
+ * errno says why. */
 enum socket_status socket_send(int fd, struct buf *b) MUST_USE;
 /* A close that sends RST instead of FIN. */
 void socket_reset(int fd);

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/loop.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/panic.h"
+
+#include "base/ban.h"
+
+#define FETCHED_MAX       128
+#define TURN_ENDS_MAX     8
+#define HEAP_CAPACITY_MIN 64
+
+struct turn_end {
+    loop_turn_fn *fn;
+    void *owner;
+};
+
+struct loop {
+    int epoll;
+    uint64_t now_ms;
+    int64_t wall_s;
+    bool in_turn, stopping;
+
+    struct epoll_event
+        fetched[FETCHED_MAX]; /* of this turn; data.ptr is NULL where the watch was stopped since */
+    size_t fetched_n;
+
+    struct timer **heap; /* binary min-heap by deadline; slot of heap[i] is i + 1 */
+    size_t heap_n, heap_capacity;
+
+    struct turn_end turn_ends[TURN_ENDS_MAX];
+    size_t turn_ends_n;
+};
+
+static void read_clocks(struct loop *l)
+{
+    l->now_ms = clock_monotonic_ms();
+    l->wall_s = clock_wall_s();
+}
+
+struct loop *loop_new(struct error *err)
+{
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (epoll < 0) {
+        error_errno(err, errno, "no event loop (epoll_create1)");
+        return NULL;
+    }
+    struct loop *l = mem_alloc(sizeof(*l));
+    l->epoll = epoll;
+    read_clocks(l);
+    return l;
+}
+
+void loop_free(struct loop **lp)
+{
+    struct loop *l = *lp;
+    if (!l)
+        return;
+    ASSERT(!l->in_turn);
+    close(l->epoll);
+    free(l->heap);
+    free(l);
+    *lp = NULL;
+}
+
+/* A zeroed watch counts as stopped, too: its fd is 0, but nobody is to be told. */
+static bool is_watching(const struct watch *w)
+{
+    return w->fd >= 0 && w->ready;
+}
+
+int loop_watch(struct loop *l, struct watch *w, int fd, uint32_t events, watch_fn *ready)
+{
+    ASSERT(!is_watching(w) && fd >= 0 && ready);
+    struct epoll_event e = {.events = events, .data.ptr = w};
+    if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &e) < 0)
+        return -1;
+    *w = (struct watch){.fd = fd, .events = events, .ready = ready};
+    return 0;
+}
+
+void loop_watch_change(struct loop *l, struct watch *w, uint32_t events)
+{
+    ASSERT(is_watching(w));
+    if (w->events == events)
+        return;
+    struct epoll_event e = {.events = events, .data.ptr = w};
+    int result = epoll_ctl(l->epoll, EPOLL_CTL_MOD, w->fd, &e);
+    ASSERT(result == 0);
+    w->events = events;
+}
+
+void loop_unwatch(struct loop *l, struct watch *w)
+{
+    if (!is_watching(w))
+        return;
+    /* Fails only for a descriptor that was closed while watched, which by now may be somebody
+     * else's. */
+    int result = epoll_ctl(l->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+    ASSERT(result == 0);
+    *w = (struct watch){.fd = -1};
+    for (size_t i = 0; i < l->fetched_n; i++)
+        if (l->fetched[i].data.ptr == w)
+            l->fetched[i].data.ptr = NULL;
+}
+
+static void place(struct loop *l, struct timer *t, size_t i)
+{
+    l->heap[i] = t;
+    t->slot = i + 1;
+}
+
+static void sift_up(struct loop *l, struct timer *t, size_t i)
+{
+    while (i > 0 && l->heap[(i - 1) / 2]->deadline_ms > t->deadline_ms) {
+        place(l, l->heap[(i - 1) / 2], i);
+        i = (i - 1) / 2;
+    }
+    place(l, t, i);
+}
+
+static void sift_down(struct loop *l, struct timer *t, size_t i)
+{
+    for (size_t child; (child = 2 * i + 1) < l->heap_n; i = child) {
+        if (child + 1 < l->heap_n && l->heap[child + 1]->deadline_ms < l->heap[child]->deadline_ms)
+            child++;
+        if (l->heap[child]->deadline_ms >= t->deadline_ms)
+            break;
+        place(l, l->heap[child], i);
+    }
+    place(l, t, i);
+}
+
+void loop_timer_arm(struct loop *l, struct timer *t, uint64_t deadline_ms, timer_fn *fire)
+{
+    loop_timer_stop(l, t);
+    if (l->heap_n == l->heap_capacity) {
+        l->heap_capacity = l->heap_capacity ? 2 * l->heap_capacity : HEAP_CAPACITY_MIN;
+        l->heap = mem_realloc(l->heap, l->heap_capacity * sizeof(struct timer *));
+    }
+    t->deadline_ms = deadline_ms;
+    t->fire = fire;
+    sift_up(l, t, l->heap_n++);
+}
+
+void loop_timer_stop(struct loop *l, struct timer *t)
+{
+    if (!t->slot)
+        return;
+    size_t i = t->slot - 1;
+    ASSERT(i < l->heap_n && l->heap[i] == t);
+    t->slot = 0;
+    struct timer *last = l->heap[--l->heap_n];
+    if (last == t)
+        return;
+    sift_up(l, last, i);
+    sift_down(l, last, last->slot - 1);
+}
+
+uint64_t loop_now_ms(const struct loop *l)
+{
+    return l->now_ms;
+}
+
+int64_t loop_wall_s(const struct loop *l)
+{
+    return l->wall_s;
+}
+
+void loop_at_turn_end(struct loop *l, loop_turn_fn *fn, void *owner)
+{
+    ASSERT(l->turn_ends_n < TURN_ENDS_MAX);
+    l->turn_ends[l->turn_ends_n++] = (struct turn_end){fn, owner};
+}
+
+/* WAIT_MS (-1: for ever), cut down to the first timer. The last turn may have taken long: the clock
+ * is asked. */
+static int time_to_wait(const struct loop *l, int wait_ms)
+{
+    if (!l->heap_n || wait_ms == 0)
+        return wait_ms;
+    uint64_t now_ms = clock_monotonic_ms(), deadline_ms = l->heap[0]->deadline_ms;
+    uint64_t left_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
+    uint64_t longest_ms = wait_ms < 0 ? INT_MAX : (uint64_t)wait_ms;
+    return (int)(left_ms < longest_ms ? left_ms : longest_ms);
+}
+
+static void deliver(struct loop *l)
+{
+    for (size_t i = 0; i < l->fetched_n; i++) {
+        struct watch *w = l->fetched[i].data.ptr;
+        if (!w)
+            continue;
+        /* What the watch no longer waits for is not told either; errors and hang-ups always are. */
+        uint32_t events = l->fetched[i].events & (w->events | EPOLLERR | EPOLLHUP);
+        if (events)
+            w->ready(w, events);
+    }
+    l->fetched_n = 0;
+}
+
+static void fire_timers(struct loop *l)
+{
+    /* No more than were armed at the beginning, so that one that re-arms itself for now cannot hold
+     * up the loop. */
+    for (size_t left = l->heap_n; left && l->heap_n && l->heap[0]->deadline_ms <= l->now_ms;
+         left--) {
+        struct timer *t = l->heap[0];
+        loop_timer_stop(l, t);
+        t->fire(t);
+    }
+}
+
+void loop_turn(struct loop *l, int wait_ms)
+{
+    ASSERT(!l->in_turn);
+    l->in_turn = true;
+    int n = epoll_wait(l->epoll, l->fetched, FETCHED_MAX, time_to_wait(l, wait_ms));
+    ASSERT(n >= 0 || errno == EINTR); /* interrupted by a signal: a turn without events */
+    l->fetched_n = n > 0 ? (size_t)n : 0;
+    read_clocks(l);
+    deliver(l);
+    fire_timers(l);
+    for (size_t i = 0; i < l->turn_ends_n; i++)
+        l->turn_ends[i].fn(l->turn_ends[i].owner);
+    l->in_turn = false;
+}
+
+void loop_run(struct loop *l)
+{
+    while (!l->stopping)
+        loop_turn(l, -1);
+    l->stopping = false;
+}
+
+void loop_stop(struct loop *l)
+{
+    l->stopping = true;
+}

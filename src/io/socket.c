@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/socket.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/ban.h"
+
+static int set_option(int fd, int level, int name, int value)
+{
+    return setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+/* Close FD, keeping errno for the message about what went wrong before. */
+static void close_failed(int fd)
+{
+    int why = errno;
+    close(fd);
+    errno = why;
+}
+
+/* A bound socket, or -1 with errno. */
+static int open_bound(const struct address *a, bool reuseport)
+{
+    int fd = socket(a->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    if (fd < 0)
+        return -1;
+    /* SO_REUSEADDR lets us have a port with connections in TIME_WAIT; one that somebody listens on
+     * stays refused. */
+    if (set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) == 0 &&
+        (!reuseport || set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) == 0) &&
+        (a->sa.any.sa_family != AF_INET6 ||
+            set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !a->both_families) == 0) &&
+        bind(fd, &a->sa.any, a->n) == 0)
+        return fd;
+    close_failed(fd);
+    return -1;
+}
+
+/* Fill ERR from errno, with what the operator can do about it. */
+static int cannot_listen(const struct address *a, struct error *err)
+{
+    static const struct {
+        int why;
+        const char *remedy;
+    } remedies[] = {
+        {EADDRINUSE, "another process listens there; stop it or choose another port"},
+        {EADDRNOTAVAIL, "this machine has no such address"},
+        {EACCES, "ports below 1024 need root or CAP_NET_BIND_SERVICE"},
+    };
+    int why = errno;
+    char text[ADDRESS_TEXT_MAX];
+    address_format(a, text);
+    for (size_t i = 0; i < COUNT_OF(remedies); i++)
+        if (remedies[i].why == why)
+            return error_set(err, "cannot listen on %s: %s", text, remedies[i].remedy);
+    return error_errno(err, why, "cannot listen on %s", text);
+}
+
+int socket_probe(const struct address *a, struct error *err)
+{
+    if (address_port(a) == 0)
+        return 0;
+    int fd = open_bound(a, false);
+    if (fd < 0)
+        return cannot_listen(a, err);
+    close(fd);
+    return 0;
+}
+
+int socket_listen(
+    const struct address *a, bool reuseport, int backlog, struct address *bound, struct error *err)
+{
+    int fd = open_bound(a, reuseport);
+    if (fd < 0)
+        return cannot_listen(a, err);
+    struct address actual = *a;
+    actual.n = sizeof(actual.sa);
+    if (listen(fd, backlog) < 0 || getsockname(fd, &actual.sa.any, &actual.n) < 0) {
+        close_failed(fd);
+        return cannot_listen(a, err);
+    }
+    if (bound)
+        *bound = actual;
+    return fd;
+}
+
+int socket_accept(int listener, struct address *peer)
+{
+    *peer = (struct address){.n = sizeof(peer->sa)};
+    int fd = accept4(listener, &peer->sa.any, &peer->n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    if (set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) == 0)
+        return fd;
+    close_failed(fd);
+    return -1;
+}
+
+int socket_connect(const struct address *a, struct error *err)
+{
+    int fd = socket(a->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    if (fd >= 0) {
+        if (set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) == 0 &&
+            (connect(fd, &a->sa.any, a->n) == 0 || errno == EINPROGRESS))
+            return fd;
+        close_failed(fd);
+    }
+    int why = errno;
+    char text[ADDRESS_TEXT_MAX];
+    address_format(a, text);
+    return error_errno(err, why, "cannot connect to %s", text);
+}
+
+int socket_connected(int fd)
+{
+    int why = 0;
+    socklen_t n = sizeof(why);
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &n) < 0 ? errno : why;
+}
+
+static bool is_wait(int why)
+{
+    return why == EAGAIN || why == EWOULDBLOCK;
+}
+
+enum socket_status socket_receive(int fd, struct buf *b, size_t n)
+{
+    if (n > buf_room(b))
+        n = buf_room(b);
+    if (!n) /* recv of nothing would look like the end */
+        return SOCKET_WAIT;
+    uint8_t *space = buf_space(b, n);
+    ssize_t got;
+    do {
+        got = recv(fd, space, n, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got > 0) {
+        buf_added(b, (size_t)got);
+        return SOCKET_OK;
+    }
+    int why = errno;
+    buf_release(b);
+    errno = why;
+    if (got == 0)
+        return SOCKET_EOF;
+    return is_wait(why) ? SOCKET_WAIT : SOCKET_FAILED;
+}
+
+enum socket_status socket_send(int fd, struct buf *b)
+{
+    while (buf_size(b)) {
+        struct bytes left = buf_bytes(b);
+        ssize_t sent = send(fd, left.at, left.n, MSG_NOSIGNAL);
+        if (sent >= 0)
+            buf_consume(b, (size_t)sent);
+        else if (is_wait(errno))
+            return SOCKET_WAIT;
+        else if (errno != EINTR)
+            return SOCKET_FAILED;
+    }
+    return SOCKET_OK;
+}
+
+void socket_reset(int fd)
+{
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    close(fd);
+}
