@@ -13,6 +13,10 @@
 
 /* Takes a reference of X. NULL if X is not acceptable (ERR). */
 struct certificate *certificate_from_x509(X509 *x, struct error *err);
+/* KEY may be NULL. */
+enum key_kind private_key_kind_of(const EVP_PKEY *key);
+/* Takes over KEY, also on failure. NULL if its kind is not supported (ERR). */
+struct private_key *private_key_from_pkey(EVP_PKEY *key, struct error *err) MUST_USE;
 /* Borrowed. */
 X509 *certificate_x509(const struct certificate *c);
 EVP_PKEY *private_key_pkey(const struct private_key *k);

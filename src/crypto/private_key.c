@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/private_key.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include <openssl/core_names.h>
+#include <openssl/decoder.h>
+#include <openssl/err.h>
+
+#include "base/memory.h"
+#include "base/panic.h"
+#include "crypto/decode.h"
+#include "crypto/file_kind.h"
+#include "crypto/native.h"
+#include "crypto/pem_reader.h"
+
+#include "base/ban.h"
+
+struct private_key {
+    EVP_PKEY *pkey;
+    unsigned references; /* a process has one thread */
+    enum key_kind kind;
+};
+
+static const struct {
+    const char *group;
+    enum key_kind kind;
+} groups[] = {
+    {"prime256v1", KEY_EC_P256},
+    {"secp384r1", KEY_EC_P384},
+    {"secp521r1", KEY_EC_P521},
+};
+
+/* Keys with explicit curve parameters are refused even if they spell a known curve (RFC 5480
+ * §2.1.1). */
+static enum key_kind kind_of_ec(const EVP_PKEY *key)
+{
+    char name[32] = "";
+    int is_explicit = 1;
+    if (!EVP_PKEY_get_int_param(
+            key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &is_explicit) ||
+        is_explicit || !EVP_PKEY_get_group_name(key, name, sizeof(name), NULL))
+        return KEY_UNSUPPORTED;
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+        if (strcmp(name, groups[i].group) == 0)
+            return groups[i].kind;
+    return KEY_UNSUPPORTED;
+}
+
+enum key_kind private_key_kind_of(const EVP_PKEY *key)
+{
+    if (!key)
+        return KEY_UNSUPPORTED;
+    if (EVP_PKEY_is_a(key, "RSA"))
+        return KEY_RSA;
+    if (EVP_PKEY_is_a(key, "ED25519"))
+        return KEY_ED25519;
+    return EVP_PKEY_is_a(key, "EC") ? kind_of_ec(key) : KEY_UNSUPPORTED;
+}
+
+struct private_key *private_key_from_pkey(EVP_PKEY *key, struct error *err)
+{
+    enum key_kind kind = private_key_kind_of(key);
+    ERR_clear_error();
+    if (kind == KEY_UNSUPPORTED) {
+        EVP_PKEY_free(key);
+        error_set(err,
+            "a private key of an unsupported kind; use RSA, ECDSA on P-256, P-384 or P-521, or "
+            "Ed25519");
+        return NULL;
+    }
+    struct private_key *k = mem_alloc(sizeof(*k));
+    *k = (struct private_key){.pkey = key, .references = 1, .kind = kind};
+    return k;
+}
+
+/* Whatever libcrypto may want to decrypt: never ask on the terminal. */
+static int refuse_password(char *at, int size, int writing, void *owner)
+{
+    return -1;
+}
+
+/* PKCS#8 (RFC 5958), PKCS#1 (RFC 8017 §A.1.2) or SEC 1 (RFC 5915), which must fill DER exactly. */
+static struct private_key *parse_der(struct bytes der, struct error *err)
+{
+    EVP_PKEY *key = NULL;
+    OSSL_DECODER_CTX *decoder =
+        OSSL_DECODER_CTX_new_for_pkey(&key, "DER", NULL, NULL, EVP_PKEY_KEYPAIR, NULL, NULL);
+    ASSERT(decoder);
+    OSSL_DECODER_CTX_set_pem_password_cb(decoder, refuse_password, NULL);
+    const uint8_t *at = der.at;
+    size_t left = der.n;
+    int decoded = OSSL_DECODER_from_data(decoder, &at, &left);
+    OSSL_DECODER_CTX_free(decoder);
+    if (decoded && key && left == 0)
+        return private_key_from_pkey(key, err);
+    EVP_PKEY_free(key);
+    error_set(err, "malformed private key: %s",
+        decoded && left ? "bytes follow its end" : decode_libcrypto_reason());
+    ERR_clear_error();
+    return NULL;
+}
+
+static void refuse(enum file_kind found, struct error *err)
+{
+    if (found == FILE_ENCRYPTED_KEY)
+        error_set(err,
+            "the private key is encrypted; decrypt it with: openssl pkey -in FILE -out NEWFILE");
+    else
+        file_kind_refuse(found, "a private key", err);
+}
+
+static struct private_key *parse_pem(struct bytes file, struct error *err)
+{
+    struct pem_reader reader;
+    struct pem_block block;
+    enum pem_outcome outcome;
+    enum file_kind other = FILE_UNKNOWN; /* what the file holds instead of a key */
+    struct private_key *key = NULL;
+    size_t number = 0;
+    int rc = 0;
+
+    pem_reader_init(&reader, file);
+    while (!rc && (outcome = pem_reader_next(&reader, &block)) != PEM_END) {
+        number++;
+        if (outcome == PEM_BROKEN)
+            rc = pem_reader_refuse(number, err);
+        else if (block.kind != FILE_KEY)
+            other = other == FILE_ENCRYPTED_KEY ? other : block.kind;
+        else if (key)
+            rc = error_set(err, "holds more than one private key; leave the one that is meant");
+        else
+            rc = (key = parse_der(block.der, err)) ? 0 : -1;
+    }
+    pem_reader_fini(&reader);
+    if (rc)
+        private_key_unref(&key);
+    else if (!key)
+        refuse(other, err);
+    return key;
+}
+
+struct private_key *private_key_parse(struct bytes file, struct error *err)
+{
+    if (file.n > INT_MAX) {
+        error_set(err, "larger than 2 GB: no private key");
+        return NULL;
+    }
+    if (file_kind_is_pem(file))
+        return parse_pem(file, err);
+    enum file_kind kind = file_kind_of_der(file);
+    if (kind == FILE_KEY)
+        return parse_der(file, err);
+    refuse(kind, err);
+    return NULL;
+}
+
+struct private_key *private_key_ref(const struct private_key *k)
+{
+    struct private_key *counted = (struct private_key *)(uintptr_t)k;
+    counted->references++;
+    return counted;
+}
+
+void private_key_unref(struct private_key **kp)
+{
+    struct private_key *k = *kp;
+    *kp = NULL;
+    if (!k || --k->references)
+        return;
+    EVP_PKEY_free(k->pkey); /* wipes it */
+    free(k);
+}
+
+EVP_PKEY *private_key_pkey(const struct private_key *k)
+{
+    return k->pkey;
+}
+
+enum key_kind private_key_kind(const struct private_key *k)
+{
+    return k->kind;
+}
+
+bool private_key_matches(const struct private_key *k, const struct certificate *c)
+{
+    EVP_PKEY *other = X509_get0_pubkey(certificate_x509(c));
+    bool matches = other && EVP_PKEY_eq(k->pkey, other) == 1;
+    ERR_clear_error();
+    return matches;
+}
+
+#define RSA_BITS 2048
+
+struct private_key *private_key_generate(enum key_kind kind, struct error *err)
+{
+    EVP_PKEY *key = NULL;
+    switch (kind) {
+    case KEY_RSA:
+        key = EVP_RSA_gen(RSA_BITS);
+        break;
+    case KEY_EC_P256:
+        key = EVP_EC_gen("P-256");
+        break;
+    case KEY_EC_P384:
+        key = EVP_EC_gen("P-384");
+        break;
+    case KEY_EC_P521:
+        key = EVP_EC_gen("P-521");
+        break;
+    case KEY_ED25519:
+        key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+        break;
+    case KEY_UNSUPPORTED:
+        break;
+    }
+    if (!key) {
+        error_set(err, "cannot make a private key: %s", decode_libcrypto_reason());
+        return NULL;
+    }
+    return private_key_from_pkey(key, err);
+}
