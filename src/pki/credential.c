@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pki/credential.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "crypto/revocation_list.h"
+#include "pki/verdict.h"
+
+#include "base/ban.h"
+
+#define RSA_BITS_MIN 2048
+
+static const char order_remedy[] =
+    "put the leaf first and each issuer after it; `sallyport pki convert --order` does it";
+
+static const char *subject_of(const struct certificate *c)
+{
+    return verdict_dn(certificate_facts(c)->subject);
+}
+
+/* Errors ----------------------------------------------------------------------------------------
+ */
+
+static bool parse_files(
+    const struct credential_files *files, struct credential *c, struct report *report)
+{
+    struct error err;
+    bool good = true;
+    if (certificate_list_parse(files->certificate, &c->chain, &err) < 0) {
+        report_error(report, files->at, "%s: %s", files->certificate_path, err.text);
+        good = false;
+    }
+    c->key = private_key_parse(files->key, &err);
+    if (!c->key) {
+        report_error(report, files->key_at, "%s: %s", files->key_path, err.text);
+        good = false;
+    }
+    return good;
+}
+
+static bool check_key_kind(
+    const struct credential_files *files, const struct credential *c, struct report *report)
+{
+    const struct certificate_facts *leaf = certificate_facts(c->chain.at[0]);
+    if (leaf->key_kind == KEY_UNSUPPORTED) {
+        report_error(report, files->at,
+            "%s: the key of %.200s is of a kind that TLS peers do not accept; accepted: RSA, ECDSA "
+            "with P-256, P-384 or "
+            "P-521, Ed25519",
+            files->certificate_path, verdict_dn(leaf->subject));
+        return false;
+    }
+    if (leaf->key_kind == KEY_RSA && leaf->key_bits < RSA_BITS_MIN) {
+        report_error(report, files->at,
+            "%s: the RSA key of %.200s has %u bits; accepted: %d and more", files->certificate_path,
+            verdict_dn(leaf->subject), leaf->key_bits, RSA_BITS_MIN);
+        return false;
+    }
+    return true;
+}
+
+static bool check_key_matches(
+    const struct credential_files *files, const struct credential *c, struct report *report)
+{
+    const struct certificate_list *chain = &c->chain;
+    if (private_key_matches(c->key, chain->at[0]))
+        return true;
+    for (size_t i = 1; i < chain->n; i++) {
+        if (!private_key_matches(c->key, chain->at[i]))
+            continue;
+        report_error(report, files->at,
+            "%s: certificate %zu (%.120s) is the one that %s belongs to, and must come first: %s",
+            files->certificate_path, i + 1, subject_of(chain->at[i]), files->key_path,
+            order_remedy);
+        return false;
+    }
+    report_error(report, files->key_at,
+        "%s is not the key of %s (%.200s): give the key that the certificate was requested with, "
+        "or the certificate that "
+        "was issued for this key",
+        files->key_path, files->certificate_path, subject_of(chain->at[0]));
+    return false;
+}
+
+static bool has_issuer(const struct certificate_list *chain, size_t i)
+{
+    for (size_t k = 0; k < chain->n; k++)
+        if (k != i && certificate_issued_by(chain->at[i], chain->at[k]))
+            return true;
+    return false;
+}
+
+/* RFC 5246 §7.4.2: "Each following certificate MUST directly certify the one preceding it." TLS 1.3
+ * made it a SHOULD, and its peers still build better paths from a chain that is in order. */
+static bool check_order(
+    const struct credential_files *files, const struct credential *c, struct report *report)
+{
+    const struct certificate_list *chain = &c->chain;
+    for (size_t i = 0; i + 1 < chain->n; i++) {
+        if (certificate_issued_by(chain->at[i], chain->at[i + 1]))
+            continue;
+        report_error(report, files->at,
+            "%s: certificate %zu (%.120s) is not the issuer of certificate %zu (%.120s): %s%s",
+            files->certificate_path, i + 2, subject_of(chain->at[i + 1]), i + 1,
+            subject_of(chain->at[i]), has_issuer(chain, i) ? "" : "the issuer is not in the file; ",
+            order_remedy);
+        return false;
+    }
+    return true;
+}
+
+/* OCSPResponse ::= SEQUENCE { responseStatus ENUMERATED, … } (RFC 6960 §4.2.1), filling the file.
+ */
+static bool is_ocsp_response(struct bytes b)
+{
+    if (b.n < 5 || b.at[0] != 0x30)
+        return false;
+    size_t header = 2, length = b.at[1];
+    if (length & 0x80) {
+        size_t octets = length & 0x7f;
+        if (!octets || octets > 4 || b.n < 2 + octets)
+            return false;
+        length = 0;
+        for (size_t i = 0; i < octets; i++)
+            length = length << 8 | b.at[2 + i];
+        header += octets;
+    }
+    struct bytes content = bytes_skip(b, header);
+    return content.n == length && bytes_starts_with(content, BYTES("\x0a\x01"));
+}
+
+static bool take_staple(
+    const struct credential_files *files, struct credential *c, struct report *report)
+{
+    if (!files->ocsp.n)
+        return true;
+    if (!is_ocsp_response(files->ocsp)) {
+        report_error(report, files->ocsp_at,
+            "the file is no OCSP response; accepted: DER, as `openssl ocsp -respout FILE` writes "
+            "it%s",
+            bytes_starts_with(files->ocsp, BYTES("-----BEGIN")) ? " (this one is PEM)" : "");
+        return false;
+    }
+    c->ocsp = (struct bytes){
+        memcpy(mem_alloc(files->ocsp.n), files->ocsp.at, files->ocsp.n), files->ocsp.n};
+    return true;
+}
+
+/* Warnings --------------------------------------------------------------------------------------
+ */
+
+static void warn_about_time(const struct credential_files *files, const struct credential *c,
+    int64_t now_s, struct report *report)
+{
+    for (size_t i = 0; i < c->chain.n; i++) {
+        const struct certificate_facts *facts = certificate_facts(c->chain.at[i]);
+        char time[CLOCK_RFC3339_MAX];
+        if (facts->not_after < now_s) {
+            clock_format(facts->not_after, time);
+            report_warning(report, files->at, "%s: %.200s expired %s: renew it",
+                files->certificate_path, verdict_dn(facts->subject), time);
+        } else if (facts->not_before > now_s) {
+            clock_format(facts->not_before, time);
+            report_warning(report, files->at,
+                "%s: %.200s is not valid before %s: check the clock, or wait",
+                files->certificate_path, verdict_dn(facts->subject), time);
+        }
+    }
+}
+
+static void warn_about_use(const struct credential_files *files, const struct credential *c,
+    enum path_purpose purpose, struct report *report)
+{
+    const struct certificate_facts *leaf = certificate_facts(c->chain.at[0]);
+    bool is_server = purpose == PATH_SERVER;
+    const char *subject = verdict_dn(leaf->subject), *file = files->certificate_path;
+    if (is_server ? !leaf->for_server : !leaf->for_client)
+        report_warning(report, files->at,
+            "%s: %.200s is not for %s: peers will refuse it; issue it with extendedKeyUsage %s",
+            file, subject, is_server ? "servers" : "clients",
+            is_server ? "serverAuth" : "clientAuth");
+    /* RFC 8446 §4.4.2.2: "digitalSignature bit MUST be set if the Key Usage extension is present".
+     */
+    if (leaf->has_key_usage && !leaf->may_sign)
+        report_warning(report, files->at,
+            "%s: %.200s may not sign handshakes%s; issue it with keyUsage digitalSignature", file,
+            subject,
+            is_server && leaf->may_encipher_keys
+                ? ": only TLS 1.2 with key_exchange: rsa can use it"
+                : "");
+    if (leaf->is_ca)
+        report_warning(report, files->at,
+            "%s: %.200s is a CA's certificate: some peers will refuse it, and its key can issue "
+            "certificates; issue one "
+            "for this use, as `sallyport pki %s` does",
+            file, subject, is_server ? "server" : "client");
+    if (is_server && !leaf->names_n)
+        report_warning(report, files->at,
+            "%s: %.200s has no subjectAltName: clients will refuse it, as they do not look at the "
+            "common name",
+            file, subject);
+}
+
+static void warn_about_staple(const struct credential_files *files, const struct credential *c,
+    int64_t now_s, struct report *report)
+{
+    const struct certificate *leaf = c->chain.at[0];
+    const struct certificate *issuer = c->chain.n > 1 ? c->chain.at[1] : NULL;
+    if (!c->ocsp.n)
+        return;
+    if (!issuer && !certificate_facts(leaf)->is_self_issued) {
+        report_warning(report, files->ocsp_at,
+            "the OCSP answer cannot be checked: append the certificate of %.200s to %s",
+            verdict_dn(certificate_facts(leaf)->issuer), files->certificate_path);
+        return;
+    }
+    struct ocsp_answer answer;
+    ocsp_ask(c->ocsp, leaf, issuer ? issuer : leaf, now_s, &answer);
+    switch (answer.status) {
+    case OCSP_GOOD:
+        return;
+    case OCSP_REVOKED:
+        report_warning(report, files->ocsp_at,
+            "the OCSP answer says that %.200s is revoked: issue a new certificate",
+            subject_of(leaf));
+        return;
+    case OCSP_UNKNOWN:
+        report_warning(report, files->ocsp_at,
+            "the OCSP answer says that the responder does not know %.200s", subject_of(leaf));
+        return;
+    case OCSP_UNUSABLE:
+        break;
+    }
+    report_warning(
+        report, files->ocsp_at, "the OCSP answer is of no use: %s; fetch a new one", answer.detail);
+}
+
+/* Public ----------------------------------------------------------------------------------------
+ */
+
+struct credential *credential_load(const struct credential_files *files, enum path_purpose purpose,
+    int64_t now_s, struct report *report)
+{
+    struct credential *c = mem_calloc(1, sizeof(*c));
+    bool good = parse_files(files, c, report);
+    if (good) {
+        /* Each is asked, so that one run of `check` shows all that is wrong. */
+        good &= check_key_kind(files, c, report);
+        good &= check_key_matches(files, c, report);
+        good &= check_order(files, c, report);
+    }
+    good &= take_staple(files, c, report);
+    if (!good) {
+        credential_free(&c);
+        return NULL;
+    }
+    warn_about_time(files, c, now_s, report);
+    warn_about_use(files, c, purpose, report);
+    warn_about_staple(files, c, now_s, report);
+    return c;
+}
+
+void credential_free(struct credential **c)
+{
+    if (!*c)
+        return;
+    certificate_list_fini(&(*c)->chain);
+    private_key_unref(&(*c)->key);
+    free((void *)(uintptr_t)(*c)->ocsp.at);
+    free(*c);
+    *c = NULL;
+}
