@@ -13,7 +13,7 @@ struct arena_block;
 
 struct arena {
     struct arena_block *blocks;
-    size_t used;      /* bytes handed out since the last reset */
+    size_t used; /* bytes handed out since the last reset */
 };
 
 void arena_init(struct arena *a);

@@ -20,14 +20,14 @@ void buf_init(struct buf *b, size_t max)
 void buf_fini(struct buf *b)
 {
     if (b->at)
-        mem_wipe(b->at, b->end);
+        mem_wipe(b->at, b->capacity); /* also what was consumed */
     free(b->at);
     *b = (struct buf){.max = b->max};
 }
 
-uint8_t *buf_space(struct buf *b, size_t n)
+/* Make N bytes of free space, whatever the maximum, and return its address. */
+static uint8_t *reserve(struct buf *b, size_t n)
 {
-    ASSERT(n <= buf_room(b));
     if (b->capacity - b->end >= n && b->at)
         return b->at + b->end;
     size_t size = buf_size(b);
@@ -41,7 +41,7 @@ uint8_t *buf_space(struct buf *b, size_t n)
         if (size)
             memcpy(grown, b->at + b->start, size);
         if (b->at)
-            mem_wipe(b->at, b->end);
+            mem_wipe(b->at, b->capacity);
         free(b->at);
         b->at = grown;
         b->capacity = capacity;
@@ -49,6 +49,12 @@ uint8_t *buf_space(struct buf *b, size_t n)
     b->start = 0;
     b->end = size;
     return b->at + b->end;
+}
+
+uint8_t *buf_space(struct buf *b, size_t n)
+{
+    ASSERT(n <= buf_room(b));
+    return reserve(b, n);
 }
 
 void buf_added(struct buf *b, size_t n)
@@ -76,8 +82,9 @@ int buf_printf(struct buf *b, const char *format, ...)
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
     int result = -1;
-    if (n >= 0 && (size_t)n < buf_room(b)) { /* one byte of room for vsnprintf's NUL */
-        vsnprintf((char *)buf_space(b, (size_t)n + 1), (size_t)n + 1, format, again);
+    if (n >= 0 && (size_t)n <= buf_room(b)) {
+        vsnprintf((char *)reserve(b, (size_t)n + 1), (size_t)n + 1, format,
+            again); /* its NUL is not kept */
         buf_added(b, (size_t)n);
         result = 0;
     }

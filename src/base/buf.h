@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * buf — a queue of bytes that grows up to a maximum given at its creation, and holds no memory while it is empty
- * after buf_release.
+ * buf — a queue of bytes that grows up to a maximum given at its creation, and holds no memory
+ * while it is empty after buf_release.
  *
- * Memory: owns its storage. Slices from buf_bytes and buf_space are valid until the next call that changes the buf.
+ * Memory: owns its storage. Slices from buf_bytes and buf_space are valid until the next call that
+ * changes the buf.
  */
 #pragma once
 
@@ -37,7 +38,8 @@ static inline size_t buf_room(const struct buf *b)
     return b->max - buf_size(b);
 }
 
-/* Make N bytes of free space (N <= buf_room) and return its address; buf_added says how many were written there. */
+/* Make N bytes of free space (N <= buf_room) and return its address; buf_added says how many were
+ * written there. */
 uint8_t *buf_space(struct buf *b, size_t n) MUST_USE;
 void buf_added(struct buf *b, size_t n);
 

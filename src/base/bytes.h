@@ -56,7 +56,8 @@ static inline bool bytes_starts_with(struct bytes b, struct bytes prefix)
 
 static inline bool bytes_ends_with(struct bytes b, struct bytes suffix)
 {
-    return b.n >= suffix.n && (suffix.n == 0 || memcmp(b.at + b.n - suffix.n, suffix.at, suffix.n) == 0);
+    return b.n >= suffix.n &&
+           (suffix.n == 0 || memcmp(b.at + b.n - suffix.n, suffix.at, suffix.n) == 0);
 }
 
 /* B without its first N bytes (all of them, if it has fewer). */

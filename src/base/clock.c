@@ -51,17 +51,27 @@ static struct tm broken_down(int64_t wall_s)
     return tm;
 }
 
-void clock_format(int64_t wall_s, char out[CLOCK_RFC3339_MAX])
+/* Not strftime: its %Y has no leading zeros. */
+static void format(int64_t wall_s, const char *end, char out[CLOCK_RFC3339_MAX])
 {
     struct tm tm = broken_down(wall_s);
-    strftime(out, CLOCK_RFC3339_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    snprintf(out, CLOCK_RFC3339_MAX, "%04u-%02u-%02uT%02u:%02u:%02u%s",
+        (tm.tm_year + 1900U) % 10000U, (tm.tm_mon + 1U) % 100U, tm.tm_mday % 100U,
+        tm.tm_hour % 100U, tm.tm_min % 100U, tm.tm_sec % 100U, end);
+}
+
+void clock_format(int64_t wall_s, char out[CLOCK_RFC3339_MAX])
+{
+    format(wall_s, "Z", out);
 }
 
 void clock_format_ms(int64_t wall_ms, char out[CLOCK_RFC3339_MAX])
 {
-    struct tm tm = broken_down(wall_ms / 1000);
-    size_t n = strftime(out, CLOCK_RFC3339_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out + n, CLOCK_RFC3339_MAX - n, ".%03dZ", (int)(wall_ms % 1000));
+    char fraction[8];
+    int64_t ms =
+        (wall_ms % 1000 + 1000) % 1000; /* before 1970 too, the second is the one that began */
+    snprintf(fraction, sizeof(fraction), ".%03uZ", (unsigned)ms % 1000);
+    format((wall_ms - ms) / 1000, fraction, out);
 }
 
 /* Read COUNT digits at *TEXT into *OUT and step over them. */
@@ -116,14 +126,13 @@ int clock_parse(struct bytes text, int64_t *wall_s)
         while (text.n && text.at[0] >= '0' && text.at[0] <= '9')
             text = bytes_skip(text, 1);
     }
-    if (offset(text, &offset_s) < 0 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
-        second > 60)
+    if (offset(text, &offset_s) < 0 || month < 1 || month > 12 || day < 1 || day > 31 ||
+        hour > 23 || minute > 59 || second > 60)
         return -1;
-    struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour, .tm_min = minute,
-        .tm_sec = second};
-    int64_t t = timegm(&tm);
+    struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
+    int64_t midnight = timegm(&tm);
     if (tm.tm_mday != day) /* 30 February */
         return -1;
-    *wall_s = t - offset_s;
+    *wall_s = midnight + hour * 3600 + minute * 60 + second - offset_s;
     return 0;
 }

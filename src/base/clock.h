@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * clock — the two clocks, and times as text. Only the event loop, the roles and the command line read them;
- * codecs, pki/ and tls/ are given the time as an argument.
+ * clock — the two clocks, and times as text. Only the event loop, the roles and the command line
+ * read them; codecs, pki/ and tls/ are given the time as an argument.
  */
 #pragma once
 
@@ -23,5 +23,6 @@ int64_t clock_wall_ms(void);
 void clock_format(int64_t wall_s, char out[CLOCK_RFC3339_MAX]);
 /* "2026-11-22T06:40:00.123Z" */
 void clock_format_ms(int64_t wall_ms, char out[CLOCK_RFC3339_MAX]);
-/* Seconds since 1970 of an RFC 3339 time ("Z" or a numeric offset; fractions are dropped). -1 if TEXT is none. */
+/* Seconds since 1970 of an RFC 3339 time ("Z" or a numeric offset; fractions are dropped). -1 if
+ * TEXT is none. */
 int clock_parse(struct bytes text, int64_t *wall_s) MUST_USE;

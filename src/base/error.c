@@ -7,13 +7,21 @@
 
 #include "base/ban.h"
 
+/* Formatted aside, so that the old text may be one of the arguments. */
+PRINTF(2, 0) static void fill(struct error *err, const char *format, va_list args)
+{
+    struct error filled;
+    vsnprintf(filled.text, sizeof(filled.text), format, args);
+    *err = filled;
+}
+
 int error_set(struct error *err, const char *format, ...)
 {
     if (!err)
         return -1;
     va_list args;
     va_start(args, format);
-    vsnprintf(err->text, sizeof(err->text), format, args);
+    fill(err, format, args);
     va_end(args);
     return -1;
 }
@@ -24,7 +32,7 @@ int error_errno(struct error *err, int errno_value, const char *format, ...)
         return -1;
     va_list args;
     va_start(args, format);
-    vsnprintf(err->text, sizeof(err->text), format, args);
+    fill(err, format, args);
     va_end(args);
     size_t n = strlen(err->text);
     char meaning[128];

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * error — why an operation that an operator asked for did not work: one sentence, naming what, where and the remedy.
+ * error — why an operation that an operator asked for did not work: one sentence, naming what,
+ * where and the remedy.
  *
- * Used as the last argument of `int f(…, struct error *)`, which returns 0 or -1. The text is reported once, by the
- * caller at the top. Peers' faults are not errors but close reasons; our own bugs are ASSERTs (base/panic.h).
+ * Used as the last argument of `int f(…, struct error *)`, which returns 0 or -1. The text is
+ * reported once, by the caller at the top. Peers' faults are not errors but close reasons; our own
+ * bugs are ASSERTs (base/panic.h).
  */
 #pragma once
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
 
+#include <float.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "base/ban.h"
@@ -21,14 +23,18 @@ static void raw(struct json *j, struct bytes b)
 static size_t utf8_length(struct bytes b)
 {
     uint8_t c = b.at[0];
-    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c <= 0xdf ? 2 : c >= 0xe0 && c <= 0xef ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
+    size_t n = c < 0x80                 ? 1
+               : c >= 0xc2 && c <= 0xdf ? 2
+               : c >= 0xe0 && c <= 0xef ? 3
+               : c >= 0xf0 && c <= 0xf4 ? 4
+                                        : 0;
     if (!n || b.n < n)
         return 0;
     for (size_t i = 1; i < n; i++)
         if ((b.at[i] & 0xc0) != 0x80)
             return 0;
-    if ((c == 0xe0 && b.at[1] < 0xa0) || (c == 0xed && b.at[1] > 0x9f) || (c == 0xf0 && b.at[1] < 0x90) ||
-        (c == 0xf4 && b.at[1] > 0x8f))
+    if ((c == 0xe0 && b.at[1] < 0xa0) || (c == 0xed && b.at[1] > 0x9f) ||
+        (c == 0xf0 && b.at[1] < 0x90) || (c == 0xf4 && b.at[1] > 0x8f))
         return 0;
     return n;
 }
@@ -136,9 +142,9 @@ void json_integer(struct json *j, const char *key, int64_t value)
 
 void json_decimal(struct json *j, const char *key, double value)
 {
-    char text[48];
+    char text[DBL_MAX_10_EXP + 8];
     snprintf(text, sizeof(text), "%.3f", value);
-    number(j, key, text);
+    number(j, key, isfinite(value) ? text : "null"); /* RFC 8259 §6: no Infinity, no NaN */
 }
 
 void json_bool(struct json *j, const char *key, bool value)
@@ -149,4 +155,10 @@ void json_bool(struct json *j, const char *key, bool value)
 void json_null(struct json *j, const char *key)
 {
     number(j, key, "null");
+}
+
+void json_raw(struct json *j, const char *key, struct bytes value)
+{
+    begin(j, key);
+    raw(j, value);
 }

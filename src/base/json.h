@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json — writes JSON (RFC 8259) into a buf. Valid for any bytes: control characters and bytes that are not UTF-8 are
- * escaped (\u00XX), so a value never breaks the line it stands in.
+ * json — writes JSON (RFC 8259) into a buf. Valid for any bytes: control characters and bytes that
+ * are not UTF-8 are escaped (\u00XX), so a value never breaks the line it stands in.
  *
- * KEY is NULL inside an array and for the outermost value. What does not fit into the buf is dropped, and
- * json_failed says so.
+ * KEY is NULL inside an array and for the outermost value. What does not fit into the buf is
+ * dropped, and json_failed says so.
  */
 #pragma once
 
@@ -36,3 +36,5 @@ void json_integer(struct json *j, const char *key, int64_t value);
 void json_decimal(struct json *j, const char *key, double value);
 void json_bool(struct json *j, const char *key, bool value);
 void json_null(struct json *j, const char *key);
+/* VALUE is JSON already, put in as it is. */
+void json_raw(struct json *j, const char *key, struct bytes value);

@@ -38,5 +38,6 @@ static inline void list_remove(struct list *link)
 
 #define LIST_FOREACH(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
 /* IT may be removed in the body. */
-#define LIST_FOREACH_SAFE(it, head)                                                                          \
-    for (struct list *it = (head)->next, *it##_next = it->next; it != (head); it = it##_next, it##_next = it->next)
+#define LIST_FOREACH_SAFE(it, head)                                           \
+    for (struct list *it = (head)->next, *it##_next = it->next; it != (head); \
+         it = it##_next, it##_next = it->next)

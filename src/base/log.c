@@ -17,7 +17,7 @@ void log_init(const char *role)
     snprintf(speaker, sizeof(speaker), "%s", role);
 }
 
-static void write_line(const char *level, const char *format, va_list args)
+PRINTF(2, 0) static void write_line(const char *level, const char *format, va_list args)
 {
     char text[2048], line[4096], now[CLOCK_RFC3339_MAX];
     clock_format(clock_wall_s(), now);
@@ -37,10 +37,10 @@ static void write_line(const char *level, const char *format, va_list args)
     ignore_result(write(STDERR_FILENO, line, at));
 }
 
-#define LOG_AT(level)                                                                                        \
-    va_list args;                                                                                            \
-    va_start(args, format);                                                                                  \
-    write_line(level, format, args);                                                                         \
+#define LOG_AT(level)                \
+    va_list args;                    \
+    va_start(args, format);          \
+    write_line(level, format, args); \
     va_end(args)
 
 void log_error(const char *format, ...)

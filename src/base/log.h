@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * log — the event log: the state of the service, on stderr. Never one line per request (that is the access log).
+ * log — the event log: the state of the service, on stderr. Never one line per request (that is the
+ * access log).
  *
- * A line reads `2026-11-22T06:40:00Z info worker 0: text`. Control bytes are escaped. One write per line.
+ * A line reads `2026-11-22T06:40:00Z info worker 0: text`. Control bytes are escaped. One write per
+ * line.
  */
 #pragma once
 

@@ -2,7 +2,8 @@
 /*
  * memory — allocation that does not fail, and wiping.
  *
- * Bookkeeping allocations abort when memory is out; work is refused earlier, by counting against limits.
+ * Bookkeeping allocations abort when memory is out; work is refused earlier, by counting against
+ * limits.
  */
 #pragma once
 

@@ -10,5 +10,5 @@
 
 NORETURN void panic(const char *format, ...) PRINTF(1, 2);
 
-#define ASSERT(condition)                                                                                    \
+#define ASSERT(condition) \
     ((condition) ? (void)0 : panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #condition))

@@ -34,7 +34,8 @@ void report_line(struct report *r, bool is_error, const char *text)
     r->lines[r->n++] = (struct report_line){is_error, mem_strdup(text)};
 }
 
-static void add(struct report *r, bool is_error, struct position at, const char *format, va_list args)
+static void add(
+    struct report *r, bool is_error, struct position at, const char *format, va_list args)
 {
     char text[1024];
     int n = at.line ? snprintf(text, sizeof(text), "%s:%u:%u: ", at.file, at.line, at.column)
@@ -63,8 +64,11 @@ void report_warning(struct report *r, struct position at, const char *format, ..
 
 void report_append(struct report *r, const struct report *from)
 {
+    size_t errors = r->errors + from->errors, warnings = r->warnings + from->warnings;
     for (size_t i = 0; i < from->n; i++)
         report_line(r, from->lines[i].is_error, from->lines[i].text);
+    r->errors = errors; /* also those that FROM only counted */
+    r->warnings = warnings;
 }
 
 char *report_text(const struct report *r)
@@ -72,13 +76,12 @@ char *report_text(const struct report *r)
     struct buf b;
     buf_init(&b, 128 * 1024);
     for (size_t i = 0; i < r->n; i++)
-        ignore_result(buf_printf(&b, "%s%s\n", r->lines[i].is_error ? "" : "warning: ", r->lines[i].text));
+        ignore_result(
+            buf_printf(&b, "%s%s\n", r->lines[i].is_error ? "" : "warning: ", r->lines[i].text));
     size_t hidden = r->errors + r->warnings - r->n;
     if (hidden)
         ignore_result(buf_printf(&b, "and %zu more\n", hidden));
-    char *text = mem_alloc(buf_size(&b) + 1);
-    memcpy(text, buf_bytes(&b).at, buf_size(&b));
-    text[buf_size(&b)] = 0;
+    char *text = mem_strndup(buf_bytes(&b).at, buf_size(&b));
     buf_fini(&b);
     return text;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * report — what is wrong (errors) or unwise (warnings) about a configuration: a bounded list of lines.
+ * report — what is wrong (errors) or unwise (warnings) about a configuration: a bounded list of
+ * lines.
  *
- * Each line reads `FILE:LINE:COLUMN: what is wrong; what is accepted`. A configuration with an error is not used.
- * Memory: the report owns its lines; report_fini frees them. After REPORT_LINES_MAX lines further ones are counted only.
+ * Each line reads `FILE:LINE:COLUMN: what is wrong; what is accepted`. A configuration with an
+ * error is not used. Memory: the report owns its lines; report_fini frees them. After
+ * REPORT_LINES_MAX lines further ones are counted only.
  */
 #pragma once
 
@@ -22,11 +24,12 @@ struct report_line {
 struct report {
     struct report_line lines[REPORT_LINES_MAX];
     size_t n;
-    size_t errors;   /* all that were reported, also those beyond the maximum */
+    size_t errors; /* all that were reported, also those beyond the maximum */
     size_t warnings;
 };
 
-/* A place in a configuration file. Lines and columns count from 1; line 0 means the file as a whole. */
+/* A place in a configuration file. Lines and columns count from 1; line 0 means the file as a
+ * whole. */
 struct position {
     const char *file;
     unsigned line;
@@ -45,5 +48,6 @@ void report_line(struct report *r, bool is_error, const char *text);
 /* Append all lines of FROM to R. */
 void report_append(struct report *r, const struct report *from);
 
-/* The lines as one text, each ended by a newline; warnings are marked `warning: `. The caller frees it. */
+/* The lines as one text, each ended by a newline; warnings are marked `warning: `. The caller frees
+ * it. */
 char *report_text(const struct report *r);
