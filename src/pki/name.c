@@ -209,8 +209,9 @@ bool name_dns_matches(struct bytes presented, struct bytes host)
         return false;
     if (!bytes_starts_with(presented, BYTES("*.")))
         return bytes_equal_nocase(presented, host);
-    /* RFC 9525 §6.3: "the wildcard character matches only the complete left-most label", exactly
-     * one. Two labels must follow it, so that nobody speaks for a whole top-level domain. */
+    /* RFC 9525 §6.3: "The wildcard character appears only as the complete content of the left-most
+     * label" and "can only match one label". Two labels must follow it, so that nobody speaks for a
+     * whole top-level domain. */
     struct bytes presented_rest = bytes_skip(presented, 2);
     struct bytes host_rest = bytes_skip(host, bytes_find(host, '.') + 1);
     return has(host_rest, '.') && bytes_equal_nocase(presented_rest, host_rest);

@@ -76,8 +76,8 @@ static struct crl_label crl_label(const struct crl *crl)
     return label;
 }
 
-/* RFC 5280 §6.3.3 (f): the CRL is by the certificate's issuer. A CA may encode its name in its own
- * certificate otherwise than in those that it issues. */
+/* RFC 5280 §6.3.3 (b) (1): the CRL is by the certificate's issuer. A CA may encode its name in its
+ * own certificate otherwise than in those that it issues. */
 static bool is_in_issuers_name(const struct question *q, const struct crl *crl)
 {
     struct bytes name = crl_facts(crl)->issuer_der;
