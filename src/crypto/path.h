@@ -35,11 +35,12 @@ struct path_request {
     size_t untrusted_n;
     enum path_purpose purpose;
     unsigned depth_max;    /* intermediate certificates allowed between leaf and anchor */
+    int64_t now_s;         /* of issuers that fit alike, one valid now is preferred; 0: whichever */
 };
 
 struct path_result {
     unsigned faults;               /* set of PATH_BIT; 0 = good */
-    char detail[256];              /* the first fault in words, with the subject it is about */
+    char detail[256];              /* the first fault of enum path_fault in words, with the subject it is about */
     struct certificate_list chain; /* leaf first, as far as it was built; with the anchor if one was reached */
     bool has_anchor;               /* the last element of chain is a trust anchor */
 };
