@@ -96,6 +96,7 @@ static void find_path(const struct verification *v, struct path_result *out)
         .untrusted = in_time,
         .purpose = v->policy->purpose,
         .depth_max = v->policy->depth_max,
+        .now_s = v->now_s,
     };
     for (size_t i = 1; i < v->chain_n; i++)
         if (is_in_time(v->chain[i], v->now_s))
@@ -223,7 +224,6 @@ void verify_policy_fini(struct verify_policy *policy)
 {
     path_store_free(&policy->anchors);
     crl_list_fini(&policy->crls);
-    free((void *)(uintptr_t)policy->ocsp.at);
     *policy = (struct verify_policy){0};
 }
 

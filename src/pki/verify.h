@@ -27,14 +27,14 @@ struct verify_policy {
     enum revocation_policy revocation;
     int64_t grace_s;
     struct crl_list crls; /* owned */
-    struct bytes ocsp; /* one OCSPResponse in DER about the leaf, or empty; owned, from mem_alloc */
-    bool leaf_only;    /* revocation of the leaf alone; default: the whole chain */
+    struct bytes ocsp;    /* one OCSPResponse in DER about the leaf, or empty. Borrowed. */
+    bool leaf_only;       /* revocation of the leaf alone; default: the whole chain */
     const struct name_pattern
         *names;     /* clients: any may match; servers: the one name asked for. Borrowed. */
     size_t names_n; /* 0: the name factor is skipped */
 };
 
-/* Release what POLICY owns: anchors, CRLs and the OCSP answer. A policy of zeros is fine. */
+/* Release what POLICY owns: anchors and CRLs. A policy of zeros is fine. */
 void verify_policy_fini(struct verify_policy *policy);
 
 /* Judge CHAIN (leaf first; the rest in any order) at time NOW_S. All four factors are always
