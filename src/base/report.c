@@ -34,6 +34,7 @@ void report_line(struct report *r, bool is_error, const char *text)
     r->lines[r->n++] = (struct report_line){is_error, mem_strdup(text)};
 }
 
+PRINTF(4, 0)
 static void add(
     struct report *r, bool is_error, struct position at, const char *format, va_list args)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proxy — the data plane of one worker: it accepts on the listeners of the service in force and lives with the
- * connections until they end.
+ * proxy — the data plane of one worker: it accepts on the listeners of the service in force and
+ * lives with the connections until they end.
  *
  * Threads: one proxy belongs to one single-threaded worker and its loop.
  */
@@ -18,10 +18,10 @@ typedef void proxy_log_fn(void *owner, struct bytes line);
 struct proxy *proxy_new(struct loop *loop, proxy_log_fn *log, void *log_owner);
 void proxy_free(struct proxy **p);
 
-/* Commit: from the next accept on, SERVICE is in force. Takes the reference. FDS holds, for each of its listeners in
- * order, a listening non-blocking socket of this worker (borrowed: the caller closes those of earlier generations after
- * this call). Connections of the earlier service go on under it: exchanges end after the response, idle ones close,
- * relays end at timeouts.drain. */
+/* Commit: from the next accept on, SERVICE is in force. Takes the reference. FDS holds, for each of
+ * its listeners in order, a listening non-blocking socket of this worker (borrowed: the caller
+ * closes those of earlier generations after this call). Connections of the earlier service go on
+ * under it: exchanges end after the response, idle ones close, relays end at timeouts.drain. */
 void proxy_adopt(struct proxy *p, struct service *service, const int *fds, size_t fds_n);
 
 /* Stop accepting, and end what is open as in proxy_adopt. proxy_is_idle tells when it is done. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * service — a generation made live in one process: credentials, TLS and verification policies, routes, target groups.
+ * service — a generation made live in one process: credentials, TLS and verification policies,
+ * routes, target groups.
  *
- * service_build is what "prepare" means in a worker and what `sallyport check` runs: it may fail, and then nothing has
- * changed. Immutable except for what schedulers count. Reference-counted: each connection holds the generation that it
- * began under; the last one frees it.
+ * service_build is what "prepare" means in a worker and what `sallyport check` runs: it may fail,
+ * and then nothing has changed. Immutable except for what schedulers count. Reference-counted: each
+ * connection holds the generation that it began under; the last one frees it.
  */
 #pragma once
 
@@ -14,7 +15,7 @@
 struct service;
 
 struct service_source {
-    struct bytes archive;      /* config/archive.h; may be unmapped after service_build */
+    struct bytes archive; /* config/archive.h; may be unmapped after service_build */
     struct bytes keys;
     uint64_t generation;
     uint8_t ticket_secret[32]; /* the same in all workers */

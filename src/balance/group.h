@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * group — a target group made live in one worker: its targets, its scheduler, how its targets are
+ * spoken to, and the idle connections to them.
+ *
+ * Owned by a service (one generation); lives as long as it. The configuration is borrowed from the
+ * service.
+ */
+#pragma once
+
+#include "balance/wrr.h"
+#include "base/list.h"
+#include "config/config.h"
+#include "io/address.h"
+#include "pki/verify.h"
+#include "tls/tlspolicy.h"
+
+#define GROUP_IDLE_MAX 64 /* idle connections kept per target and worker */
+
+struct target {
+    const struct config_target *config;
+    struct address address;
+    struct list idle; /* struct upstream, most recently used first */
+    size_t idle_n;
+    struct name_pattern name; /* what the target must prove (TLS groups) */
+    const char *server_name;  /* for SNI; NULL if the name is an address */
+};
+
+/* Towards HTTPS and TCP_SSL targets. All owned by the group. */
+struct group_tls {
+    struct tlspolicy *policy;
+    struct verify_policy verify; /* names are filled in per target */
+    struct credential *credential;
+};
+
+struct group {
+    const struct config_group *config;
+    struct target *targets;
+    size_t targets_n;
+    struct wrr wrr;
+    bool is_tls;
+    struct group_tls tls;
+};
+
+/* G is zeroed. The strings in NAMES' memory are put into A. Addresses were validated by
+ * config_parse. */
+void group_init(struct group *g, const struct config_group *config, struct arena *a);
+/* The idle connections must have been closed (upstream_close_idle). */
+void group_fini(struct group *g);
+
+/* Choose a target for new work; NULL if every weight is 0. */
+struct target *group_pick(struct group *g);

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "balance/stream.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/panic.h"
+#include "io/socket.h"
+
+#include "base/ban.h"
+
+#define RECEIVE_MAX (32 * 1024) /* per readiness: fair to the other connections of the loop */
+
+int stream_init(struct stream *s, struct loop *loop, int fd, struct tlsconn *tls, watch_fn *ready)
+{
+    *s = (struct stream){.loop = loop, .fd = -1, .watch = {.fd = -1}, .ready = ready};
+    if (loop_watch(loop, &s->watch, fd, EPOLLIN, ready) < 0)
+        return -1;
+    s->fd = fd;
+    s->tls = tls;
+    buf_init(&s->in, STREAM_IN_MAX);
+    buf_init(&s->out, STREAM_OUT_MAX);
+    return 0;
+}
+
+static void end(struct stream *s, bool is_reset)
+{
+    if (!stream_is_open(s))
+        return;
+    loop_unwatch(s->loop, &s->watch);
+    if (is_reset)
+        socket_reset(s->fd);
+    else
+        close(s->fd);
+    s->fd = -1;
+    tlsconn_free(&s->tls);
+    buf_fini(&s->in);
+    buf_fini(&s->out);
+}
+
+static bool is_established(const struct stream *s)
+{
+    return s->tls && tlsconn_facts(s->tls)->is_handshake_complete;
+}
+
+void stream_fini(struct stream *s)
+{
+    end(s, false);
+}
+
+void stream_reset(struct stream *s)
+{
+    end(s, true);
+}
+
+/* Decrypt into `in`; what the engine says about the end becomes the stream's state. */
+static void decrypt(struct stream *s)
+{
+    if (!is_established(s) || s->state != STREAM_OPEN || buf_room(&s->in) == 0)
+        return;
+    switch (tlsconn_read(s->tls, &s->in)) {
+    case TLSCONN_OK:
+        break;
+    case TLSCONN_WANT_INPUT:
+        if (s->fin)
+            s->state = STREAM_TRUNCATED;
+        break;
+    case TLSCONN_CLOSED:
+        s->state = STREAM_EOF;
+        break;
+    case TLSCONN_FAILED:
+        s->state = STREAM_FAILED;
+        break;
+    }
+}
+
+static void receive(struct stream *s)
+{
+    struct buf *wire = s->tls ? tlsconn_wire_in(s->tls) : &s->in;
+    if (s->state != STREAM_OPEN || s->fin || !buf_room(wire))
+        return;
+    size_t before = buf_size(wire);
+    enum socket_status status = socket_receive(s->fd, wire, RECEIVE_MAX);
+    s->received += buf_size(wire) - before;
+    if (status == SOCKET_EOF)
+        s->fin = true;
+    if (status == SOCKET_FAILED) {
+        s->errno_value = errno;
+        s->state = STREAM_FAILED;
+        return;
+    }
+    if (s->fin && !s->tls)
+        s->state = STREAM_EOF;
+    if (s->fin && s->tls && !is_established(s))
+        s->state = STREAM_TRUNCATED;
+    decrypt(s);
+}
+
+void stream_ready(struct stream *s, uint32_t events)
+{
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP))
+        receive(s);
+    if (events & EPOLLERR) {
+        s->errno_value = socket_connected(s->fd);
+        s->write_failed = true;
+        if (s->state == STREAM_OPEN)
+            s->state = STREAM_FAILED;
+    }
+}
+
+bool stream_refill(struct stream *s)
+{
+    size_t before = buf_size(&s->in);
+    enum stream_state state = s->state;
+    decrypt(s);
+    return buf_size(&s->in) != before || s->state != state;
+}
+
+enum tlsconn_status stream_handshake(struct stream *s)
+{
+    if (!s->tls)
+        return TLSCONN_OK;
+    enum tlsconn_status status = tlsconn_handshake(s->tls, loop_wall_s(s->loop));
+    if (status == TLSCONN_OK)
+        decrypt(s); /* early application data may have come with the last flight */
+    stream_flush(s);
+    return status;
+}
+
+void stream_write(struct stream *s, struct bytes data)
+{
+    int result = buf_append(&s->out, data);
+    ASSERT(result == 0);
+}
+
+static size_t unsent(const struct stream *s)
+{
+    return buf_size(&s->out) + (s->tls ? buf_size(tlsconn_wire_out(s->tls)) : 0);
+}
+
+size_t stream_room(const struct stream *s)
+{
+    size_t n = unsent(s);
+    return n >= STREAM_OUT_SOFT ? 0 : STREAM_OUT_SOFT - n;
+}
+
+bool stream_has_unsent(const struct stream *s)
+{
+    return unsent(s) > 0;
+}
+
+static void encrypt(struct stream *s)
+{
+    while (is_established(s) && buf_size(&s->out)) {
+        size_t taken = 0;
+        if (tlsconn_write(s->tls, buf_bytes(&s->out), &taken) == TLSCONN_FAILED) {
+            s->write_failed = true;
+            return;
+        }
+        if (taken == 0)
+            return;
+        buf_consume(&s->out, taken);
+    }
+}
+
+void stream_flush(struct stream *s)
+{
+    struct buf *wire = s->tls ? tlsconn_wire_out(s->tls) : &s->out;
+    while (!s->write_failed) {
+        if (s->tls)
+            encrypt(s);
+        size_t before = buf_size(wire);
+        if (before == 0)
+            break;
+        enum socket_status status = socket_send(s->fd, wire);
+        s->sent += before - buf_size(wire);
+        if (status == SOCKET_FAILED || status == SOCKET_EOF) {
+            s->errno_value = errno;
+            s->write_failed = true;
+        }
+        if (status != SOCKET_OK)
+            break;
+    }
+    if (s->write_failed) {
+        buf_clear(&s->out);
+        buf_clear(wire);
+    }
+    buf_release(&s->out);
+    buf_release(wire);
+}
+
+void stream_shutdown(struct stream *s)
+{
+    if (s->shut || s->write_failed)
+        return;
+    if (s->tls && is_established(s) && buf_size(&s->out) == 0) {
+        tlsconn_close(s->tls);
+        stream_flush(s);
+    }
+    if (stream_has_unsent(s))
+        return;
+    shutdown(s->fd, SHUT_WR);
+    s->shut = true;
+}
+
+void stream_poll(struct stream *s, bool want_input)
+{
+    uint32_t events = 0;
+    buf_release(&s->in);
+    if (s->tls)
+        buf_release(tlsconn_wire_in(s->tls));
+    if (want_input && s->state == STREAM_OPEN && !s->fin && buf_room(&s->in))
+        events |= EPOLLIN;
+    if (!s->write_failed && stream_has_unsent(s))
+        events |= EPOLLOUT;
+    if (events && s->watch.fd >= 0) {
+        loop_watch_change(s->loop, &s->watch, events);
+    } else if (events) {
+        if (loop_watch(s->loop, &s->watch, s->fd, events, s->ready) < 0)
+            s->state = STREAM_FAILED;
+    } else if (s->watch.fd >= 0) {
+        loop_unwatch(s->loop, &s->watch); /* epoll would report a hang-up over and over */
+    }
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "balance/upstream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/panic.h"
+#include "io/socket.h"
+
+#include "base/ban.h"
+
+static struct upstream *of_watch(struct watch *w)
+{
+    return container_of(container_of(w, struct stream, watch), struct upstream, stream);
+}
+
+static struct upstream *of_timer(struct timer *t)
+{
+    return container_of(t, struct upstream, timer);
+}
+
+static void tell(struct upstream *u, uint32_t events)
+{
+    u->changed(u->owner, events);
+}
+
+static void fail(struct upstream *u, enum upstream_fault fault, const char *detail)
+{
+    u->state = UPSTREAM_FAILED;
+    u->fault = fault;
+    snprintf(u->detail, sizeof(u->detail), "%s", detail);
+    loop_timer_stop(u->stream.loop, &u->timer);
+    if (stream_is_open(&u->stream))
+        stream_poll(&u->stream, false);
+    tell(u, 0);
+}
+
+static void timed_out(struct timer *t)
+{
+    struct upstream *u = of_timer(t);
+    switch (u->state) {
+    case UPSTREAM_CONNECTING:
+        fail(u, u->detail[0] ? UPSTREAM_FAULT_CONNECT : UPSTREAM_FAULT_CONNECT_TIMEOUT,
+            u->detail[0] ? u->detail : "the target did not accept in time");
+        break;
+    case UPSTREAM_HANDSHAKE:
+        fail(u, UPSTREAM_FAULT_HANDSHAKE_TIMEOUT, "the TLS handshake did not finish in time");
+        break;
+    case UPSTREAM_IDLE:
+        upstream_close(&u);
+        break;
+    case UPSTREAM_READY:
+    case UPSTREAM_FAILED:
+        ASSERT(!"timer without a meaning");
+    }
+}
+
+/* The target's certificates: all four factors, for the name that this target must prove. */
+static uint8_t judge(void *owner, const struct certificate *const *chain, size_t chain_n)
+{
+    struct upstream *u = owner;
+    struct verify_policy policy = u->group->tls.verify;
+    policy.names = &u->target->name;
+    policy.names_n = 1;
+    verify_chain(&policy, chain, chain_n, loop_wall_s(u->stream.loop), &u->verdict);
+    u->has_verdict = true;
+    return u->verdict.accepted ? 0 : reason_alert(u->verdict.reason);
+}
+
+static const struct tlsconn_handler handler = {.judge = judge};
+
+static void handshake(struct upstream *u)
+{
+    switch (stream_handshake(&u->stream)) {
+    case TLSCONN_OK:
+        ASSERT(u->has_verdict && u->verdict.accepted);
+        u->state = UPSTREAM_READY;
+        u->ready_ms = loop_now_ms(u->stream.loop);
+        loop_timer_stop(u->stream.loop, &u->timer);
+        tell(u, 0);
+        return;
+    case TLSCONN_WANT_INPUT:
+        if (u->stream.state != STREAM_OPEN)
+            fail(u, UPSTREAM_FAULT_HANDSHAKE,
+                "the target closed the connection during the TLS handshake");
+        else
+            stream_poll(&u->stream, true);
+        return;
+    case TLSCONN_CLOSED:
+    case TLSCONN_FAILED:
+        break;
+    }
+    bool refused = u->has_verdict && !u->verdict.accepted;
+    fail(u, refused ? UPSTREAM_FAULT_CERTIFICATE : UPSTREAM_FAULT_HANDSHAKE,
+        refused ? reason_remedy(u->verdict.reason) : tlsconn_failure(u->stream.tls)->text);
+}
+
+static void connected(struct upstream *u)
+{
+    int errno_value = socket_connected(u->stream.fd);
+    if (errno_value) {
+        struct error err;
+        error_errno(&err, errno_value, "connect to %s", u->target->config->address);
+        fail(u, UPSTREAM_FAULT_CONNECT, err.text);
+        return;
+    }
+    if (u->stream.tls) {
+        u->state = UPSTREAM_HANDSHAKE;
+        loop_timer_arm(u->stream.loop, &u->timer,
+            loop_now_ms(u->stream.loop) + u->handshake_timeout_ms, timed_out);
+        handshake(u);
+        return;
+    }
+    u->state = UPSTREAM_READY;
+    u->ready_ms = loop_now_ms(u->stream.loop);
+    loop_timer_stop(u->stream.loop, &u->timer);
+    tell(u, 0);
+}
+
+static void ready(struct watch *w, uint32_t events)
+{
+    struct upstream *u = of_watch(w);
+    switch (u->state) {
+    case UPSTREAM_CONNECTING:
+        connected(u);
+        break;
+    case UPSTREAM_HANDSHAKE:
+        stream_ready(&u->stream, events);
+        handshake(u);
+        break;
+    case UPSTREAM_READY:
+        stream_ready(&u->stream, events);
+        tell(u, events);
+        break;
+    case UPSTREAM_IDLE: /* a target has nothing to say now: it closes, or it is confused */
+        upstream_close(&u);
+        break;
+    case UPSTREAM_FAILED:
+        break;
+    }
+}
+
+struct upstream *upstream_open(struct loop *loop, struct group *g, struct target *t,
+    const struct upstream_limits *limits, upstream_fn *changed, void *owner)
+{
+    struct upstream *u = mem_alloc(sizeof(*u));
+    *u = (struct upstream){.group = g,
+        .target = t,
+        .changed = changed,
+        .owner = owner,
+        .opened_ms = loop_now_ms(loop),
+        .handshake_timeout_ms = limits->handshake_ms,
+        .idle_timeout_ms = limits->idle_ms};
+    u->stream = (struct stream){.loop = loop, .fd = -1, .watch = {.fd = -1}};
+    list_init(&u->link);
+    verdict_init(&u->verdict);
+    uint64_t wait_ms = limits->connect_ms;
+    struct error err;
+    int fd = socket_connect(&t->address, &err);
+    struct tlsconn *tls = fd >= 0 && g->is_tls
+                              ? tlsconn_new_client(g->tls.policy, t->server_name, &handler, u)
+                              : NULL;
+    if (fd >= 0 && stream_init(&u->stream, loop, fd, tls, ready) == 0) {
+        loop_watch_change(loop, &u->stream.watch, EPOLLOUT);
+    } else {
+        snprintf(u->detail, sizeof(u->detail), "%.150s",
+            fd < 0 ? err.text : "the event loop cannot watch the socket");
+        wait_ms =
+            0; /* the timer reports it, so that the answer never comes from inside this call */
+        tlsconn_free(&tls);
+        if (fd >= 0)
+            close(fd);
+    }
+    loop_timer_arm(loop, &u->timer, loop_now_ms(loop) + wait_ms, timed_out);
+    return u;
+}
+
+struct upstream *upstream_reuse(struct target *t, upstream_fn *changed, void *owner)
+{
+    if (list_is_empty(&t->idle))
+        return NULL;
+    struct upstream *u = container_of(t->idle.next, struct upstream, link);
+    list_remove(&u->link);
+    t->idle_n--;
+    loop_timer_stop(u->stream.loop, &u->timer);
+    u->state = UPSTREAM_READY;
+    u->is_reused = true;
+    u->opened_ms = u->ready_ms = loop_now_ms(u->stream.loop);
+    u->changed = changed;
+    u->owner = owner;
+    return u;
+}
+
+void upstream_keep(struct upstream **up)
+{
+    struct upstream *u = *up;
+    struct target *t = u->target;
+    bool is_clean = u->stream.state == STREAM_OPEN && !u->stream.write_failed && !u->stream.shut &&
+                    buf_size(&u->stream.in) == 0 && !stream_has_unsent(&u->stream) &&
+                    !(u->stream.tls && tlsconn_has_pending(u->stream.tls));
+    if (!is_clean || t->idle_n >= GROUP_IDLE_MAX) {
+        upstream_close(up);
+        return;
+    }
+    *up = NULL;
+    u->state = UPSTREAM_IDLE;
+    u->owner = NULL;
+    list_append(t->idle.next, &u->link); /* before the first: last in, first out */
+    t->idle_n++;
+    stream_poll(&u->stream, true);
+    loop_timer_arm(
+        u->stream.loop, &u->timer, loop_now_ms(u->stream.loop) + u->idle_timeout_ms, timed_out);
+}
+
+void upstream_close(struct upstream **up)
+{
+    struct upstream *u = *up;
+    if (!u)
+        return;
+    *up = NULL;
+    if (u->state == UPSTREAM_IDLE) {
+        list_remove(&u->link);
+        u->target->idle_n--;
+    }
+    loop_timer_stop(u->stream.loop, &u->timer);
+    if (stream_is_open(&u->stream) && u->stream.tls && u->state != UPSTREAM_CONNECTING)
+        stream_shutdown(&u->stream);
+    stream_fini(&u->stream);
+    verdict_fini(&u->verdict);
+    free(u);
+}
+
+void upstream_reset(struct upstream **up)
+{
+    if (*up)
+        stream_reset(&(*up)->stream);
+    upstream_close(up);
+}
+
+void upstream_close_idle(struct group *g)
+{
+    for (size_t i = 0; i < g->targets_n; i++)
+        LIST_FOREACH_SAFE (link, &g->targets[i].idle) {
+            struct upstream *u = container_of(link, struct upstream, link);
+            upstream_close(&u);
+        }
+}

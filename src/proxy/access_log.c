@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/access_log.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "proxy/proxy_parts.h"
+
+#include "base/ban.h"
+
+#define LINE_MAX_BYTES (256 * 1024)
+
+static const char *version_name(uint16_t version)
+{
+    return version == TLS_1_3 ? "TLSv1.3" : version == TLS_1_2 ? "TLSv1.2" : "";
+}
+
+static void text_if(struct json *j, const char *key, const char *value)
+{
+    if (value[0])
+        json_text(j, key, value);
+}
+
+static void bytes_if(struct json *j, const char *key, struct bytes value)
+{
+    if (value.n)
+        json_bytes(j, key, value);
+}
+
+static void tls_object(struct json *j, const struct tlsconn *tls)
+{
+    const struct tlsconn_facts *f = tlsconn_facts(tls);
+    const struct tlsconn_failure *failure = tlsconn_failure(tls);
+    json_open_object(j, "tls");
+    text_if(j, "version", version_name(f->version));
+    text_if(j, "cipher", f->cipher);
+    text_if(j, "group", f->group);
+    if (f->is_handshake_complete)
+        json_bool(j, "resumed", f->resumed);
+    text_if(j, "alpn", f->alpn);
+    json_open_array(j, "offered");
+    for (size_t i = 0; i < f->offered_n; i++) {
+        char number[8];
+        const char *name = tlsconn_cipher_name(f->offered[i]);
+        snprintf(number, sizeof(number), "0x%04x", f->offered[i]);
+        json_text(j, NULL, name ? name : number);
+    }
+    json_close_array(j);
+    if (failure->alert) {
+        const char *key =
+            failure->fault == TLSCONN_FAULT_ALERT_RECEIVED ? "alert_received" : "alert_sent";
+        json_text(j, key, tlsconn_alert_name(failure->alert));
+    }
+    json_close_object(j);
+}
+
+/* The verdict on the client does not change while the connection lives: it is put into words once.
+ */
+static void peer_object(struct conn *c, struct json *j)
+{
+    if (!c->has_verdict)
+        return;
+    if (buf_size(&c->peer_json) == 0) {
+        struct json once;
+        json_init(&once, &c->peer_json);
+        verdict_json(&c->verdict, &once, NULL);
+    }
+    json_raw(j, "peer", buf_bytes(&c->peer_json));
+}
+
+static void begin(struct conn *c, struct json *j)
+{
+    struct proxy *p = c->proxy;
+    const struct config_listener *l = c->listener->config;
+    char now[CLOCK_RFC3339_MAX], peer[ADDRESS_TEXT_MAX];
+    buf_clear(&p->line);
+    json_init(j, &p->line);
+    clock_format_ms(clock_wall_ms(), now);
+    address_format(&c->peer, peer);
+    json_open_object(j, NULL);
+    json_text(j, "time", now);
+    json_text(j, "listener", l->name);
+    json_text(j, "protocol", config_protocol_name(l->protocol));
+    json_text(j, "client", peer);
+    if (c->client.tls) {
+        text_if(j, "sni", tlsconn_facts(c->client.tls)->sni);
+        tls_object(j, c->client.tls);
+    }
+    peer_object(c, j);
+    if (c->upstream && c->upstream->has_verdict)
+        verdict_json(&c->upstream->verdict, j, "target_peer");
+}
+
+static void target(struct conn *c, struct json *j)
+{
+    if (c->group)
+        json_text(j, "target_group", c->group->config->name);
+    if (c->upstream)
+        json_text(j, "target", c->upstream->target->config->address);
+}
+
+/* The remedy in words, for whoever was refused. */
+static void remedy(struct conn *c, struct json *j)
+{
+    const struct verdict *v = NULL;
+    if (c->has_verdict && !c->verdict.accepted)
+        v = &c->verdict;
+    else if (c->upstream && c->upstream->has_verdict && !c->upstream->verdict.accepted)
+        v = &c->upstream->verdict;
+    if (!v)
+        return;
+    char text[512];
+    snprintf(text, sizeof(text), "%s: %s", reason_token(v->reason), reason_remedy(v->reason));
+    json_text(j, "remedy", text);
+}
+
+static void finish(struct conn *c, struct json *j, enum close_reason reason, const char *detail)
+{
+    struct proxy *p = c->proxy;
+    remedy(c, j);
+    text_if(j, "close", close_reason_token(reason));
+    text_if(j, "detail", detail);
+    json_close_object(j);
+    if (!json_failed(j) && buf_append(&p->line, BYTES("\n")) == 0)
+        p->log(p->log_owner, buf_bytes(&p->line));
+}
+
+static int64_t between(uint64_t from, uint64_t to)
+{
+    return to > from ? (int64_t)(to - from) : 0;
+}
+
+void access_log_exchange(struct conn *c, enum close_reason reason, const char *detail)
+{
+    struct exchange *e = &c->exchange;
+    struct json j;
+    begin(c, &j);
+    bytes_if(&j, "method", e->method);
+    bytes_if(&j, "host", e->host);
+    bytes_if(&j, "path", e->path);
+    if (e->status)
+        json_integer(&j, "status", e->status);
+    if (e->rule) {
+        json_open_object(&j, "rule");
+        json_text(&j, "domain", e->rule->domain);
+        json_text(&j, "path", e->rule->path);
+        json_close_object(&j);
+    }
+    target(c, &j);
+    json_integer(&j, "bytes_in", (int64_t)e->request.bytes);
+    json_integer(&j, "bytes_out", (int64_t)e->response.bytes);
+    json_open_object(&j, "ms");
+    if (c->client.tls)
+        json_integer(&j, "handshake", between(c->accepted_ms, c->secured_ms));
+    if (c->upstream && c->upstream->ready_ms)
+        json_integer(&j, "connect", between(c->upstream->opened_ms, c->upstream->ready_ms));
+    if (e->answered_ms)
+        json_integer(&j, "response", between(e->started_ms, e->answered_ms));
+    json_integer(&j, "total", between(e->started_ms, conn_now_ms(c)));
+    json_close_object(&j);
+    finish(c, &j, reason, detail);
+}
+
+void access_log_connection(struct conn *c)
+{
+    struct json j;
+    begin(c, &j);
+    target(c, &j);
+    json_integer(&j, "bytes_in", (int64_t)c->client.received);
+    json_integer(&j, "bytes_out", (int64_t)c->client.sent);
+    json_open_object(&j, "ms");
+    if (c->secured_ms && c->client.tls)
+        json_integer(&j, "handshake", between(c->accepted_ms, c->secured_ms));
+    if (c->upstream && c->upstream->ready_ms)
+        json_integer(&j, "connect", between(c->upstream->opened_ms, c->upstream->ready_ms));
+    json_integer(&j, "total", between(c->accepted_ms, conn_now_ms(c)));
+    json_close_object(&j);
+    finish(c, &j, c->reason, c->detail);
+}

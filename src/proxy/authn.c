@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/authn.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+#include "base/ban.h"
+
+bool authn_asks(const struct authn *a)
+{
+    return a->config->authentication != AUTHENTICATION_ONE_WAY;
+}
+
+static void add_number(struct digest *d, uint64_t n)
+{
+    digest_add(d, (struct bytes){(const uint8_t *)&n, sizeof(n)});
+}
+
+static void add_files(
+    struct digest *d, const struct source *s, const struct config_file *files, size_t n)
+{
+    add_number(d, n);
+    for (size_t i = 0; i < n; i++)
+        digest_add(d, source_file(s, &files[i]));
+}
+
+/* Everything that decides who is let in and to whom they talk. A ticket opens only under the hash
+ * that it was made under (peers.md §4.1: resumption that carries authentication across policies).
+ */
+static void policy_hash(const struct authn *a, const struct config_listener *listener,
+    const struct config_domain *domain, const struct source *s, uint8_t out[SHA256_SIZE])
+{
+    const struct config_authn *c = a->config;
+    struct digest *d = digest_new();
+    digest_add(d, bytes_of(listener->name));
+    digest_add(d, bytes_of(listener->address));
+    digest_add(d, bytes_of(domain ? domain->name : ""));
+    add_number(d, (uint64_t)listener->protocol);
+    add_number(d, (uint64_t)c->authentication);
+    add_number(d, (uint64_t)listener->tls.tls12 | (uint64_t)listener->tls.tls13 << 1 |
+                      (uint64_t)listener->tls.key_exchange_rsa << 2 |
+                      (uint64_t)listener->tls.preference << 3);
+    add_number(d, listener->tls.session_lifetime_ms);
+    add_number(d, c->certificates_n);
+    for (size_t i = 0; i < c->certificates_n; i++)
+        digest_add(d, source_file(s, &c->certificates[i].certificate));
+    add_files(d, s, c->client_ca, c->client_ca_n);
+    add_number(d, c->client_names_n);
+    for (size_t i = 0; i < c->client_names_n; i++)
+        digest_add(d, bytes_of(c->client_names[i].text));
+    add_number(d, (uint64_t)c->revocation.policy);
+    add_number(d, c->revocation.grace_ms);
+    add_files(d, s, c->revocation.crl, c->revocation.crl_n);
+    digest_finish(&d, out);
+}
+
+static void load_credentials(
+    struct authn *a, const struct config_listener *listener, const struct source *s)
+{
+    const struct config_authn *c = a->config;
+    bool can_encipher = false;
+    a->credentials = mem_calloc(c->certificates_n, sizeof(*a->credentials));
+    for (size_t i = 0; i < c->certificates_n; i++) {
+        struct credential *credential = source_credential(s, &c->certificates[i], PATH_SERVER);
+        if (!credential)
+            continue;
+        const struct certificate_facts *f = certificate_facts(credential->chain.at[0]);
+        can_encipher |= f->key_kind == KEY_RSA && (!f->has_key_usage || f->may_encipher_keys);
+        a->credentials[a->credentials_n++] = credential;
+    }
+    if (listener->tls.key_exchange_rsa && !can_encipher && a->credentials_n == c->certificates_n)
+        report_error(s->report, listener->tls.at,
+            "key_exchange: rsa needs an RSA certificate whose keyUsage has keyEncipherment; add "
+            "one to certificates, or "
+            "remove key_exchange");
+}
+
+static void load_names(struct authn *a, const struct source *s)
+{
+    const struct config_authn *c = a->config;
+    a->names = mem_calloc(c->client_names_n, sizeof(*a->names));
+    for (size_t i = 0; i < c->client_names_n; i++) {
+        struct error err;
+        if (name_pattern_parse(
+                bytes_of(c->client_names[i].text), true, s->arena, &a->names[i], &err) < 0)
+            report_error(s->report, c->client_names[i].at, "client_names: %s", err.text);
+    }
+    a->verify.names = a->names;
+    a->verify.names_n = c->client_names_n;
+}
+
+static enum tlspolicy_preference preference(enum config_preference p)
+{
+    switch (p) {
+    case PREFERENCE_STRONGEST:
+        return PREFER_STRONGEST;
+    case PREFERENCE_FASTEST:
+        return PREFER_FASTEST;
+    case PREFERENCE_CLIENT:
+        return PREFER_CLIENT;
+    }
+    return PREFER_STRONGEST;
+}
+
+static enum tlspolicy_peer peer(enum config_authentication a)
+{
+    switch (a) {
+    case AUTHENTICATION_ONE_WAY:
+        return PEER_NOT_ASKED;
+    case AUTHENTICATION_OPTIONAL:
+        return PEER_OPTIONAL;
+    case AUTHENTICATION_MUTUAL:
+        return PEER_REQUIRED;
+    }
+    return PEER_REQUIRED;
+}
+
+static void make_tls(struct authn *a, const struct config_listener *listener,
+    const struct config_domain *domain, const struct certificate_list *ca, const struct source *s)
+{
+    static const struct bytes http11[] = {{(const uint8_t *)"http/1.1", 8}};
+    bool is_http = config_protocol_is_http(listener->protocol);
+    struct tlspolicy_config config = {
+        .role = TLSPOLICY_SERVER,
+        .version_min = listener->tls.tls12 ? TLS_1_2 : TLS_1_3,
+        .version_max = listener->tls.tls13 ? TLS_1_3 : TLS_1_2,
+        .preference = preference(listener->tls.preference),
+        .key_exchange_rsa = listener->tls.key_exchange_rsa,
+        .credentials = (const struct credential *const *)a->credentials,
+        .credentials_n = a->credentials_n,
+        .peer = peer(a->config->authentication),
+        .ca = authn_asks(a) ? ca : NULL,
+        .alpn = is_http ? http11 : NULL,
+        .alpn_n = is_http ? COUNT_OF(http11) : 0,
+        .tickets = !authn_asks(a),
+        .session_lifetime_s = (uint32_t)(listener->tls.session_lifetime_ms / 1000),
+    };
+    policy_hash(a, listener, domain, s, config.hash);
+    memcpy(config.ticket_secret, s->from->ticket_secret, sizeof(config.ticket_secret));
+    struct error err;
+    a->tls = tlspolicy_new(&config, &err);
+    if (!a->tls)
+        report_error(s->report, a->config->at, "%s", err.text);
+    mem_wipe(&config, sizeof(config));
+}
+
+void authn_init(struct authn *a, const struct config_listener *listener,
+    const struct config_domain *domain, const struct source *s)
+{
+    a->config = domain ? &domain->authn : &listener->authn;
+    struct certificate_list ca = {0};
+    size_t errors = s->report->errors;
+    load_credentials(a, listener, s);
+    if (authn_asks(a)) {
+        a->verify.purpose = PATH_CLIENT;
+        a->verify.depth_max = VERIFY_DEPTH_DEFAULT;
+        source_anchors(s, a->config->client_ca, a->config->client_ca_n, &ca);
+        a->verify.anchors = path_store_new(&ca, false);
+        source_revocation(s, &a->config->revocation, &ca, &a->verify);
+        load_names(a, s);
+    }
+    if (s->report->errors == errors)
+        make_tls(a, listener, domain, &ca, s);
+    certificate_list_fini(&ca);
+}
+
+void authn_fini(struct authn *a)
+{
+    tlspolicy_free(&a->tls);
+    verify_policy_fini(&a->verify);
+    for (size_t i = 0; i < a->credentials_n; i++)
+        credential_free(&a->credentials[i]);
+    free(a->credentials);
+    free(a->names);
+    *a = (struct authn){0};
+}
+
+void authn_judge(const struct authn *a, const struct certificate *const *chain, size_t chain_n,
+    int64_t now_s, struct verdict *out)
+{
+    if (chain_n == 0)
+        verdict_no_certificate(out, a->config->authentication == AUTHENTICATION_OPTIONAL);
+    else
+        verify_chain(&a->verify, chain, chain_n, now_s, out);
+}

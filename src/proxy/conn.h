@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conn — one client connection, from accept to its one close reason.
+ *
+ *   accept → HANDSHAKE → IDLE ⇄ HEAD → TARGET → EXCHANGE → IDLE …            HTTP, HTTPS
+ *   accept → HANDSHAKE → TARGET → RELAY                                      TCP, TCP_SSL
+ *            every state → CLOSING → CLOSED                                  or at once → CLOSED
+ *
+ *   HANDSHAKE  TLS only: no target yet, nothing decided about the client.        left by
+ * run_handshake IDLE       no byte of a request has come.                                    left
+ * by run_idle HEAD       a part of a request head is in client.in.                         left by
+ * run_head TARGET     who may pass has been decided; a connection to a target opens.    left by
+ * conn_upstream_changed EXCHANGE   request and response flow (proxy/exchange.c). left by
+ * exchange_run RELAY      bytes flow both ways (proxy/relay.c).                             left by
+ * relay_run CLOSING    nothing is read but to be thrown away, so that what we said last (an alert,
+ * a 4xx) arrives. CLOSED     freed at the end of the loop's turn.
+ *
+ * Memory: owned by its proxy; everything it holds dies with it, in conn_free.
+ */
+#pragma once
+
+#include "balance/upstream.h"
+#include "proxy/exchange.h"
+#include "proxy/service_parts.h"
+
+struct proxy;
+
+enum conn_state {
+    CONN_HANDSHAKE,
+    CONN_IDLE,
+    CONN_HEAD,
+    CONN_TARGET,
+    CONN_EXCHANGE,
+    CONN_RELAY,
+    CONN_CLOSING,
+    CONN_CLOSED,
+    CONN_STATE_COUNT
+};
+
+enum close_reason {
+#define X(symbol, token, text) CLOSE_##symbol,
+#include "proxy/close_reason.def"
+#undef X
+    CLOSE_REASON_COUNT
+};
+
+struct conn {
+    struct list link;
+    struct proxy *proxy;
+    struct service *service;
+    const struct listener *listener;
+    enum conn_state state;
+    struct timer timer;
+    struct stream client;
+    struct address peer;
+    const struct authn *authn; /* TLS: chosen by the ClientHello */
+    struct verdict verdict;    /* of the client's certificate, if one is asked for */
+    bool has_verdict;
+    struct buf identity;  /* header lines about the client for targets, once made */
+    struct buf peer_json; /* the verdict for the log, once made */
+    struct upstream *upstream;
+    struct group *group;
+    unsigned targets_tried;
+    struct exchange exchange; /* HTTP: the one under way */
+    enum close_reason reason;
+    char detail[160];                 /* of the reason, for the log */
+    uint64_t accepted_ms, secured_ms; /* loop_now_ms; secured_ms: the handshake ended */
+    size_t discarded;                 /* CLOSING: bytes thrown away */
+};
+
+/* Take FD, accepted on LISTENER of SERVICE. */
+void conn_open(struct proxy *proxy, struct service *service, const struct listener *listener,
+    int fd, const struct address *peer);
+/* End it: what is queued is sent, then the connection is closed. Does nothing if it is ending
+ * already. */
+void conn_close(struct conn *c, enum close_reason reason, const char *detail);
+/* End it at once with RST, so that nobody takes what was sent for complete. */
+void conn_reset(struct conn *c, enum close_reason reason, const char *detail);
+/* The process shuts down: idle connections end now, others after their exchange. */
+void conn_drain(struct conn *c);
+void conn_free(struct conn *c);
+
+/* For exchange.c and relay.c. */
+
+/* Choose a target of GROUP and connect. MAY_REUSE: an idle connection will do. Answers with state
+ * EXCHANGE or RELAY, or through exchange_target_failed or a close. */
+void conn_connect(struct conn *c, struct group *group, bool may_reuse);
+/* The exchange is over; the connection waits for the next request. */
+void conn_next(struct conn *c);
+/* Something moved: the time-out of the state starts anew. */
+void conn_progress(struct conn *c, uint64_t timeout_ms);
+/* Should this connection end after the exchange under way (shutdown, or a newer generation is in
+ * force)? */
+bool conn_is_ending(const struct conn *c);
+uint64_t conn_now_ms(const struct conn *c);
+
+const char *close_reason_token(enum close_reason r);
+const char *close_reason_text(enum close_reason r);

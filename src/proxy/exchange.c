@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/exchange.h"
+
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "base/panic.h"
+#include "proxy/access_log.h"
+#include "proxy/headers.h"
+#include "proxy/proxy_parts.h"
+
+#include "base/ban.h"
+
+#define HOST_MAX 256
+
+void exchange_init(struct exchange *e)
+{
+    *e = (struct exchange){0};
+    arena_init(&e->arena);
+    buf_init(&e->head, STREAM_OUT_MAX);
+}
+
+void exchange_fini(struct exchange *e)
+{
+    arena_fini(&e->arena);
+    buf_fini(&e->head);
+    exchange_init(e);
+}
+
+static const struct config_timeouts *timeouts(const struct conn *c)
+{
+    return &service_config(c->service)->timeouts;
+}
+
+/* Has the client sent its whole request (so that what follows is the next one)? */
+static bool is_request_complete(const struct exchange *e)
+{
+    return e->request.state == TRANSFER_COMPLETE || http1_body_is_done(&e->request.body);
+}
+
+static enum headers_connection connection_header(const struct exchange *e, bool keeps)
+{
+    if (!keeps)
+        return HEADERS_CLOSE;
+    return e->minor_version == 0 ? HEADERS_KEEP_ALIVE : HEADERS_PERSIST;
+}
+
+/* ---- ending
+ * ---------------------------------------------------------------------------------------------- */
+
+static void end(struct conn *c, bool keeps)
+{
+    exchange_fini(&c->exchange);
+    if (keeps)
+        conn_next(c);
+    else
+        conn_close(c, CLOSE_DONE, "");
+}
+
+void exchange_fail(struct conn *c, unsigned status, int reason, const char *detail)
+{
+    struct exchange *e = &c->exchange;
+    if (e->status) { /* a response has begun: the client must see that it is cut off */
+        conn_reset(c, (enum close_reason)reason, detail);
+        return;
+    }
+    bool keeps = e->client_keeps_alive && is_request_complete(e) && !conn_is_ending(c);
+    bool is_head = bytes_equal(e->method, BYTES("HEAD"));
+    e->status = status;
+    headers_write_error(&c->client.out, status, status < 500 ? detail : "", is_head,
+        connection_header(e, keeps), loop_wall_s(c->proxy->loop));
+    access_log_exchange(c, (enum close_reason)reason, detail);
+    if (is_request_complete(e))
+        upstream_close(&c->upstream);
+    else
+        upstream_reset(&c->upstream);
+    end(c, keeps);
+}
+
+void exchange_refuse(struct conn *c, int fault)
+{
+    c->exchange.started_ms = conn_now_ms(c);
+    exchange_fail(c, http1_fault_status((enum http1_fault)fault), CLOSE_BAD_REQUEST,
+        http1_fault_text((enum http1_fault)fault));
+}
+
+static void finish(struct conn *c)
+{
+    struct exchange *e = &c->exchange;
+    bool keeps = e->client_keeps_alive && is_request_complete(e);
+    access_log_exchange(c, keeps ? CLOSE_NONE : CLOSE_DONE, "");
+    if (!is_request_complete(e))
+        upstream_reset(&c->upstream);
+    else if (e->target_keeps_alive)
+        upstream_keep(&c->upstream);
+    else
+        upstream_close(&c->upstream);
+    end(c, keeps);
+}
+
+/* ---- request
+ * --------------------------------------------------------------------------------------------- */
+
+static bool is_trusted_proxy(const struct conn *c)
+{
+    const struct config_listener *l = c->listener->config;
+    for (size_t i = 0; i < l->trusted_proxies_n; i++)
+        if (address_is_in(&c->peer, l->trusted_proxies[i].address, l->trusted_proxies[i].prefix))
+            return true;
+    return false;
+}
+
+/* The head for the target; it does not depend on which target. */
+static int write_head(struct conn *c, const struct http1_head *h)
+{
+    if (c->has_verdict && buf_size(&c->identity) == 0)
+        headers_identity(&c->identity, &c->verdict);
+    struct headers_client client = {
+        .peer = &c->peer,
+        .is_trusted_proxy = is_trusted_proxy(c),
+        .is_tls = c->client.tls != NULL,
+        .identity = buf_bytes(&c->identity),
+    };
+    return headers_write_request(&c->exchange.head, h, &client);
+}
+
+static bool is_idempotent(struct bytes method)
+{
+    static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+    for (size_t i = 0; i < COUNT_OF(methods); i++)
+        if (bytes_equal(method, bytes_of(methods[i])))
+            return true;
+    return false;
+}
+
+static void remember(struct conn *c, const struct http1_head *h)
+{
+    struct exchange *e = &c->exchange;
+    e->started_ms = conn_now_ms(c);
+    e->method = arena_copy(&e->arena, h->method);
+    e->minor_version = h->minor_version;
+    e->client_keeps_alive = h->keep_alive;
+    e->is_idempotent = is_idempotent(h->method);
+    e->path =
+        arena_copy(&e->arena, bytes_first(h->path_and_query, bytes_find(h->path_and_query, '?')));
+    transfer_init(&e->request, h, h->framing == HTTP1_BODY_CHUNKED);
+}
+
+/* Host and path in the form by which rules and policies are chosen. 0, or -fault. */
+static int normalise(struct conn *c, const struct http1_head *h, struct bytes *path)
+{
+    struct exchange *e = &c->exchange;
+    char host[HOST_MAX];
+    ssize_t n = h->authority.n ? http1_normalise_host(h->authority, host) : 0;
+    if (n < 0)
+        return (int)n;
+    e->host = arena_copy(&e->arena, (struct bytes){(const uint8_t *)host, (size_t)n});
+    if (h->form == HTTP1_ASTERISK_FORM) {
+        *path = BYTES("*");
+        return 0;
+    }
+    uint8_t *out = arena_alloc(&e->arena, e->path.n + 1);
+    n = http1_normalise_path(e->path, out);
+    if (n < 0)
+        return (int)n;
+    *path = (struct bytes){out, (size_t)n};
+    return 0;
+}
+
+void exchange_begin(struct conn *c, size_t length)
+{
+    const struct http1_head *h = &c->proxy->head;
+    struct exchange *e = &c->exchange;
+    struct bytes path;
+    remember(c, h);
+    int fault = normalise(c, h, &path);
+    if (fault == 0 && write_head(c, h) < 0)
+        fault = -HTTP1_HEAD_TOO_LARGE;
+    buf_consume(&c->client.in, length); /* from here on H is stale */
+    if (fault) {
+        exchange_refuse(c, -fault);
+        return;
+    }
+    /* RFC 9110 §7.4: a request whose host is under another authentication policy than the
+     * connection is misdirected. */
+    if (c->listener->is_tls && listener_authn(c->listener, e->host) != c->authn) {
+        exchange_fail(
+            c, 421, CLOSE_MISDIRECTED, "this connection was not authenticated for that host");
+        return;
+    }
+    e->rule = listener_route(c->listener, e->host, path);
+    if (!e->rule) {
+        exchange_fail(c, 404, CLOSE_NO_RULE, "no rule for this path");
+        return;
+    }
+    /* An idle connection may turn out to have been closed by the target: only what can be sent
+     * again goes there. */
+    bool may_reuse = e->is_idempotent && http1_body_is_done(&e->request.body);
+    conn_connect(c, &c->service->groups[e->rule->group], may_reuse);
+}
+
+void exchange_connected(struct conn *c)
+{
+    struct exchange *e = &c->exchange;
+    stream_write(&c->upstream->stream, buf_bytes(&e->head));
+    conn_progress(c, timeouts(c)->response);
+}
+
+/* Move the request's body. False if the exchange has ended. */
+static bool run_request(struct conn *c, bool *moved)
+{
+    struct exchange *e = &c->exchange;
+    struct stream *target = &c->upstream->stream;
+    if (e->request.state == TRANSFER_COMPLETE || target->write_failed)
+        return true;
+    switch (transfer_run(&e->request, &c->client, target, moved)) {
+    case TRANSFER_WAITS:
+        return true;
+    case TRANSFER_ENDED:
+        return true;
+    case TRANSFER_CUT:
+        conn_reset(c, CLOSE_CLIENT_TRUNCATED, "in the request's body");
+        return false;
+    case TRANSFER_REFUSED:
+        e->client_keeps_alive = false;
+        exchange_fail(c, http1_fault_status(e->request.fault), CLOSE_BAD_REQUEST,
+            http1_fault_text(e->request.fault));
+        return false;
+    }
+    return false;
+}
+
+/* ---- response
+ * -------------------------------------------------------------------------------------------- */
+
+static void begin_response(struct conn *c, const struct http1_head *h)
+{
+    struct exchange *e = &c->exchange;
+    bool has_length = h->framing == HTTP1_BODY_NONE || h->framing == HTTP1_BODY_LENGTH;
+    bool is_chunked = !has_length && e->minor_version > 0;
+    bool ends_by_close = !has_length && e->minor_version == 0;
+    e->client_keeps_alive =
+        e->client_keeps_alive && is_request_complete(e) && !ends_by_close && !conn_is_ending(c);
+    e->status = h->status;
+    e->target_keeps_alive = h->keep_alive;
+    e->answered_ms = conn_now_ms(c);
+    e->response_state = RESPONSE_BODY;
+    transfer_init(&e->response, h, is_chunked);
+    buf_fini(&e->head);
+    int result = headers_write_response(
+        &c->client.out, h, is_chunked, connection_header(e, e->client_keeps_alive));
+    ASSERT(result == 0); /* a head is at most HTTP1_HEAD_MAX; ours adds little */
+}
+
+/* RFC 9110 §15.2: interim responses go on to the client, but not to one of HTTP/1.0. We never ask
+ * to switch protocols. */
+static int interim(struct conn *c, const struct http1_head *h)
+{
+    if (h->status == 101)
+        return -1;
+    if (c->exchange.minor_version > 0)
+        return headers_write_response(&c->client.out, h, false, HEADERS_PERSIST);
+    return 0;
+}
+
+/* The target ended before its response. A connection that had been idle may just have been closed
+ * by then. */
+static void response_missing(struct conn *c)
+{
+    if (c->upstream->is_reused && buf_size(&c->upstream->stream.in) == 0) {
+        struct group *group = c->group;
+        upstream_close(&c->upstream);
+        conn_connect(c, group, false);
+        return;
+    }
+    exchange_fail(c, 502, CLOSE_TARGET_CLOSED, "before its response");
+}
+
+/* Look for the response's head. False if the exchange has ended or waits for another target. */
+static bool await_response(struct conn *c)
+{
+    struct exchange *e = &c->exchange;
+    struct stream *target = &c->upstream->stream;
+    struct http1_head *h = &c->proxy->head;
+    while (e->response_state == RESPONSE_AWAITED) {
+        ssize_t n = http1_parse_response(buf_bytes(&target->in), &e->scanned, e->method, h);
+        if (n < 0 || (n > 0 && h->status < 200 && interim(c, h) < 0)) {
+            exchange_fail(c, 502, CLOSE_TARGET_BAD_RESPONSE,
+                n < 0 ? http1_fault_text((enum http1_fault) - n) : "it switches protocols unasked");
+            return false;
+        }
+        if (n > 0 && h->status >= 200)
+            begin_response(c, h);
+        if (n > 0) {
+            buf_consume(&target->in, (size_t)n);
+            e->scanned = 0;
+            continue;
+        }
+        if (stream_refill(target))
+            continue;
+        if (target->state == STREAM_OPEN)
+            return true;
+        response_missing(c);
+        return false;
+    }
+    return true;
+}
+
+static bool run_response(struct conn *c, bool *moved)
+{
+    struct exchange *e = &c->exchange;
+    if (!await_response(c))
+        return false;
+    if (e->response_state == RESPONSE_AWAITED)
+        return true;
+    switch (transfer_run(&e->response, &c->upstream->stream, &c->client, moved)) {
+    case TRANSFER_WAITS:
+        return true;
+    case TRANSFER_ENDED:
+        e->response_state = RESPONSE_COMPLETE;
+        finish(c);
+        return false;
+    case TRANSFER_CUT:
+        conn_reset(c, CLOSE_TARGET_CLOSED, "in the response's body");
+        return false;
+    case TRANSFER_REFUSED:
+        conn_reset(c, CLOSE_TARGET_BAD_RESPONSE, http1_fault_text(e->response.fault));
+        return false;
+    }
+    return false;
+}
+
+void exchange_run(struct conn *c)
+{
+    struct exchange *e = &c->exchange;
+    bool moved = false;
+    if (c->client.state == STREAM_FAILED || c->client.write_failed) {
+        conn_reset(c, CLOSE_CLIENT_RESET, "");
+        return;
+    }
+    if (!run_request(c, &moved))
+        return;
+    stream_flush(&c->upstream->stream);
+    if (!run_response(c, &moved))
+        return;
+    stream_flush(&c->client);
+    if (moved)
+        conn_progress(
+            c, e->response_state == RESPONSE_AWAITED && e->request.state == TRANSFER_COMPLETE
+                   ? timeouts(c)->response
+                   : timeouts(c)->body);
+}

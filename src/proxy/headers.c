@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/headers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/memory.h"
+#include "crypto/digest.h"
+#include "proto/http1_write.h"
+
+#include "base/ban.h"
+
+/* Names that only we may set, lower case with `-`; those ending in `-` reserve all that begins so.
+ */
+static const char *const reserved[] = {
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "client-cert",
+    "client-cert-",
+    "x-client-cert-",
+};
+
+/* Gateways to CGI, WSGI, PHP and the like fold case and turn punctuation into one character:
+ * anything that is neither letter nor digit counts as `-` here. */
+static uint8_t folded(uint8_t c)
+{
+    c = bytes_lower(c);
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
+}
+
+static bool begins_folded(struct bytes name, struct bytes prefix)
+{
+    if (name.n < prefix.n)
+        return false;
+    for (size_t i = 0; i < prefix.n; i++)
+        if (folded(name.at[i]) != prefix.at[i])
+            return false;
+    return true;
+}
+
+bool headers_is_reserved(struct bytes name)
+{
+    for (size_t i = 0; i < COUNT_OF(reserved); i++) {
+        struct bytes r = bytes_of(reserved[i]);
+        bool is_prefix = r.at[r.n - 1] == '-';
+        if (begins_folded(name, r) && (is_prefix || name.n == r.n))
+            return true;
+    }
+    return false;
+}
+
+/* RFC 9440 §2.1: the DER as a Byte Sequence of RFC 8941 §3.3.5, `:base64:`. */
+static void write_byte_sequence(struct buf *out, const struct certificate *c)
+{
+    struct bytes der = certificate_der(c);
+    size_t n = base64_size(der.n);
+    char *text = mem_alloc(n + 1);
+    text[base64_encode(der, text)] = 0;
+    ignore_result(buf_printf(out, ":%s:", text));
+    free(text);
+}
+
+/* The path without leaf and anchor, in order (RFC 9440 §2.3); left out where there is none. */
+static void write_chain(struct buf *out, const struct certificate_list *chain)
+{
+    for (size_t i = 1; i + 1 < chain->n; i++) {
+        ignore_result(buf_append(out, i == 1 ? BYTES("Client-Cert-Chain: ") : BYTES(", ")));
+        write_byte_sequence(out, chain->at[i]);
+    }
+    if (chain->n > 2)
+        ignore_result(buf_append(out, BYTES("\r\n")));
+}
+
+void headers_identity(struct buf *out, const struct verdict *v)
+{
+    if (v->accepted && v->chain.n) {
+        const struct certificate_facts *f = certificate_facts(v->chain.at[0]);
+        ignore_result(buf_append(out, BYTES("Client-Cert: ")));
+        write_byte_sequence(out, v->chain.at[0]);
+        ignore_result(buf_append(out, BYTES("\r\n")));
+        write_chain(out, &v->chain);
+        ignore_result(http1_write_field(out, BYTES("X-Client-Cert-Subject"), bytes_of(f->subject)));
+        ignore_result(http1_write_field(out, BYTES("X-Client-Cert-Sha256"), bytes_of(f->sha256)));
+    }
+    ignore_result(http1_write_field(out, BYTES("X-Client-Cert-Verified"),
+        v->accepted && v->chain.n ? BYTES("accepted") : BYTES("none")));
+}
+
+static int write_forwarded(
+    struct buf *out, const struct http1_head *h, const struct headers_client *client)
+{
+    char peer[ADDRESS_TEXT_MAX];
+    address_format_host(client->peer, peer);
+    int result = buf_append(out, BYTES("X-Forwarded-For: "));
+    for (size_t i = 0; i < h->fields_n && client->is_trusted_proxy; i++)
+        if (bytes_equal_nocase(h->fields[i].name, BYTES("X-Forwarded-For")) && h->fields[i].value.n)
+            result |= buf_printf(out, "%.*s, ", BYTES_ARG(h->fields[i].value));
+    result |= buf_printf(out, "%s\r\n", peer);
+    result |= http1_write_field(
+        out, BYTES("X-Forwarded-Proto"), client->is_tls ? BYTES("https") : BYTES("http"));
+    result |= http1_write_field(out, BYTES("X-Real-IP"), bytes_of(peer));
+    return result;
+}
+
+/* Written anew from what was parsed. */
+static bool is_framing(struct bytes name)
+{
+    return bytes_equal_nocase(name, BYTES("Content-Length")) ||
+           bytes_equal_nocase(name, BYTES("Transfer-Encoding"));
+}
+
+static int write_length(struct buf *out, const struct http1_head *h, bool is_chunked)
+{
+    if (is_chunked)
+        return http1_write_field(out, BYTES("Transfer-Encoding"), BYTES("chunked"));
+    if (h->framing == HTTP1_BODY_LENGTH)
+        return buf_printf(out, "Content-Length: %llu\r\n", (unsigned long long)h->content_length);
+    return 0;
+}
+
+int headers_write_request(
+    struct buf *out, const struct http1_head *h, const struct headers_client *client)
+{
+    int result = http1_write_request_line(out, h->method, h->path_and_query);
+    result |= http1_write_field(out, BYTES("Host"), h->authority);
+    for (size_t i = 0; i < h->fields_n; i++) {
+        struct bytes name = h->fields[i].name;
+        if (bytes_equal_nocase(name, BYTES("Host")) || is_framing(name) ||
+            http1_is_hop_by_hop(h, name) || headers_is_reserved(name))
+            continue;
+        result |= http1_write_field(out, name, h->fields[i].value);
+    }
+    result |= write_length(out, h, h->framing == HTTP1_BODY_CHUNKED);
+    result |= write_forwarded(out, h, client);
+    result |= buf_append(out, client->identity);
+    result |= http1_write_end(out);
+    return result;
+}
+
+static int write_connection(struct buf *out, enum headers_connection connection)
+{
+    switch (connection) {
+    case HEADERS_CLOSE:
+        return http1_write_field(out, BYTES("Connection"), BYTES("close"));
+    case HEADERS_KEEP_ALIVE:
+        return http1_write_field(out, BYTES("Connection"), BYTES("keep-alive"));
+    case HEADERS_PERSIST:
+        break;
+    }
+    return 0;
+}
+
+int headers_write_response(struct buf *out, const struct http1_head *h, bool is_chunked,
+    enum headers_connection connection)
+{
+    int result = http1_write_status(out, h->status);
+    /* Without a body (HEAD, 304) Content-Length tells what there would be: RFC 9110 §8.6. */
+    bool keeps_length = h->framing == HTTP1_BODY_NONE && h->status >= 200 && h->status != 204;
+    for (size_t i = 0; i < h->fields_n; i++) {
+        struct bytes name = h->fields[i].name;
+        if (http1_is_hop_by_hop(h, name) || (is_framing(name) && !keeps_length))
+            continue;
+        result |= http1_write_field(out, name, h->fields[i].value);
+    }
+    result |= write_length(out, h, is_chunked);
+    if (h->status >= 200)
+        result |= write_connection(out, connection);
+    result |= http1_write_end(out);
+    return result;
+}
+
+void headers_write_error(struct buf *out, unsigned status, const char *detail, bool is_head,
+    enum headers_connection connection, int64_t now_s)
+{
+    char date[40], body[256];
+    struct tm tm;
+    time_t t = (time_t)now_s;
+    gmtime_r(&t, &tm);
+    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT",
+        &tm); /* RFC 9110 §5.6.7; no locale is set */
+    int n = snprintf(body, sizeof(body), "%u %s%s%s\n", status, http1_reason_phrase(status),
+        detail[0] ? ": " : "", detail);
+    int result = http1_write_status(out, status);
+    result |= http1_write_field(out, BYTES("Date"), bytes_of(date));
+    result |= http1_write_field(out, BYTES("Content-Type"), BYTES("text/plain"));
+    result |= buf_printf(out, "Content-Length: %d\r\n", n);
+    result |= write_connection(out, connection);
+    result |= http1_write_end(out);
+    if (!is_head)
+        result |= buf_append(out, bytes_of(body));
+    ignore_result(result);
+}

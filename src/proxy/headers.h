@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * headers — what a head loses and gains on its way through: hop-by-hop fields, the fields that
+ * speak for us, and the client's identity (RFC 9440).
+ *
+ * Whatever a client sends under a name that is ours, or under a spelling that a backend could take
+ * for it, never arrives.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "io/address.h"
+#include "pki/verdict.h"
+#include "proto/http1.h"
+
+/* Is NAME, or would a backend that folds case and punctuation take it for, a field that only we may
+ * set? */
+bool headers_is_reserved(struct bytes name);
+
+/* The field lines that tell a target who the client is: Client-Cert, Client-Cert-Chain (RFC 9440),
+ * X-Client-Cert-*. */
+void headers_identity(struct buf *out, const struct verdict *v);
+
+struct headers_client {
+    const struct address *peer;
+    bool is_trusted_proxy; /* X-Forwarded-For is appended to, not replaced */
+    bool is_tls;
+    struct bytes identity; /* from headers_identity; empty where no certificate is asked for */
+};
+
+/* The head of a request for a target. -1 if OUT has no room. */
+int headers_write_request(
+    struct buf *out, const struct http1_head *h, const struct headers_client *client) MUST_USE;
+
+enum headers_connection {
+    HEADERS_CLOSE,
+    HEADERS_KEEP_ALIVE,
+    HEADERS_PERSIST /* HTTP/1.1: nothing need be said */
+};
+
+/* The head of a target's response for the client. IS_CHUNKED: its body will be. */
+int headers_write_response(struct buf *out, const struct http1_head *h, bool is_chunked,
+    enum headers_connection connection) MUST_USE;
+/* A short answer of our own; no body after HEAD. */
+void headers_write_error(struct buf *out, unsigned status, const char *detail, bool is_head,
+    enum headers_connection connection, int64_t now_s);

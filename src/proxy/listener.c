@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/listener.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+#include "base/ban.h"
+
+static void init_authn(struct listener *l, const struct source *source)
+{
+    const struct config_listener *config = l->config;
+    authn_init(&l->authn, config, NULL, source);
+    l->domain_authn = mem_calloc(config->domains_n, sizeof(*l->domain_authn));
+    for (size_t i = 0; i < config->domains_n; i++) {
+        authn_init(&l->domain_authn[i], config, &config->domains[i], source);
+        domain_map_add(&l->authn_of, config->domains[i].name, &l->domain_authn[i]);
+    }
+}
+
+/* Exact paths before prefixes, longer before shorter: then the first match is the right one. */
+static int by_precedence(const void *a, const void *b)
+{
+    const struct config_rule *x = *(const struct config_rule *const *)a,
+                             *y = *(const struct config_rule *const *)b;
+    if (x->match != y->match)
+        return x->match == PATH_EXACT ? -1 : 1;
+    size_t nx = strlen(x->path), ny = strlen(y->path);
+    return (nx < ny) - (nx > ny);
+}
+
+static struct route_domain *route_domain(struct listener *l, const char *domain)
+{
+    struct route_domain *r = domain_map_get(&l->route_of, domain);
+    if (!r) {
+        r = &l->routes[l->routes_n++];
+        r->rules = mem_calloc(l->config->rules_n, sizeof(*r->rules));
+        domain_map_add(&l->route_of, domain, r);
+    }
+    return r;
+}
+
+static void init_routes(struct listener *l)
+{
+    const struct config_listener *config = l->config;
+    l->routes = mem_calloc(config->rules_n, sizeof(*l->routes));
+    for (size_t i = 0; i < config->rules_n; i++) {
+        struct route_domain *r = route_domain(l, config->rules[i].domain);
+        r->rules[r->n++] = &config->rules[i];
+    }
+    for (size_t i = 0; i < l->routes_n; i++)
+        qsort(l->routes[i].rules, l->routes[i].n, sizeof(*l->routes[i].rules), by_precedence);
+}
+
+void listener_init(
+    struct listener *l, const struct config_listener *config, const struct source *source)
+{
+    *l = (struct listener){.config = config,
+        .is_http = config_protocol_is_http(config->protocol),
+        .is_tls = config_protocol_is_tls(config->protocol)};
+    if (l->is_tls)
+        init_authn(l, source);
+    if (l->is_http)
+        init_routes(l);
+}
+
+void listener_fini(struct listener *l)
+{
+    if (l->is_tls)
+        authn_fini(&l->authn);
+    for (size_t i = 0; l->domain_authn && i < l->config->domains_n; i++)
+        authn_fini(&l->domain_authn[i]);
+    free(l->domain_authn);
+    domain_map_fini(&l->authn_of);
+    for (size_t i = 0; i < l->routes_n; i++)
+        free(l->routes[i].rules);
+    free(l->routes);
+    domain_map_fini(&l->route_of);
+    *l = (struct listener){0};
+}
+
+const struct authn *listener_authn(const struct listener *l, struct bytes host)
+{
+    const struct authn *a = domain_map_find(&l->authn_of, host);
+    return a ? a : &l->authn;
+}
+
+const struct config_rule *listener_route(
+    const struct listener *l, struct bytes host, struct bytes path)
+{
+    const struct route_domain *domain = domain_map_find(&l->route_of, host);
+    if (!domain)
+        domain = &l->routes[0]; /* the first rule's domain is the default domain */
+    for (size_t i = 0; i < domain->n; i++) {
+        const struct config_rule *rule = domain->rules[i];
+        struct bytes want = bytes_of(rule->path);
+        if (rule->match == PATH_EXACT ? bytes_equal(path, want) : bytes_starts_with(path, want))
+            return rule;
+    }
+    return NULL;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * listener — a listener of one generation: how it authenticates, for each domain, and where its
+ * requests go.
+ *
+ * Immutable after listener_init; owned by a service.
+ */
+#pragma once
+
+#include "balance/group.h"
+#include "proxy/authn.h"
+#include "proxy/domain_map.h"
+
+/* The rules of one domain: exact paths and prefixes, the longest first. */
+struct route_domain {
+    const struct config_rule **rules;
+    size_t n;
+};
+
+struct listener {
+    const struct config_listener *config;
+    bool is_http, is_tls;
+    struct authn authn;          /* TLS: of the listener itself */
+    struct authn *domain_authn;  /* one per config->domains */
+    struct domain_map authn_of;  /* SNI or host → struct authn */
+    struct route_domain *routes; /* HTTP: one per domain that rules name */
+    size_t routes_n;
+    struct domain_map route_of; /* host → struct route_domain */
+};
+
+void listener_init(
+    struct listener *l, const struct config_listener *config, const struct source *source);
+void listener_fini(struct listener *l);
+
+/* How clients of this server name are authenticated. HOST: lower case, without port; empty for
+ * none. */
+const struct authn *listener_authn(const struct listener *l, struct bytes host);
+
+/* The rule for a request: the host's domain (else the default domain), then `= /x`, then the
+ * longest prefix of the normalised PATH; NULL if none matches. */
+const struct config_rule *listener_route(
+    const struct listener *l, struct bytes host, struct bytes path);

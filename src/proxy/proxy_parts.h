@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* proxy_parts — what a proxy is made of, for the rest of proxy/. */
+#pragma once
+
+#include "proto/http1.h"
+#include "proxy/conn.h"
+#include "proxy/proxy.h"
+
+struct proxy {
+    struct loop *loop;
+    struct service *service;    /* in force; NULL before the first proxy_adopt */
+    struct acceptor *acceptors; /* one per listener of the service */
+    size_t acceptors_n;
+    struct list conns;
+    size_t conns_n;
+    struct list closed; /* freed at the end of the turn */
+    bool is_draining;
+    struct timer accept_again; /* descriptors ran out: accepting pauses */
+    proxy_log_fn *log;
+    void *log_owner;
+    struct buf line;        /* the access-log line being made */
+    struct http1_head head; /* the head being looked at: one at a time in a worker */
+};
+
+/* C is CLOSED: it will be freed when the turn ends. */
+void proxy_forget(struct proxy *p, struct conn *c);

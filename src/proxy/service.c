@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/service.h"
+
+#include <stdlib.h>
+
+#include "balance/upstream.h"
+#include "base/memory.h"
+#include "base/panic.h"
+#include "config/archive.h"
+#include "proxy/service_parts.h"
+
+#include "base/ban.h"
+
+static struct config *parse(const struct service_source *from, struct report *report)
+{
+    char *file = mem_strndup(archive_find(from->archive, ARCHIVE_CONFIG_FILE).at,
+        archive_find(from->archive, ARCHIVE_CONFIG_FILE).n);
+    char *folder = mem_strndup(archive_find(from->archive, ARCHIVE_CONFIG_FOLDER).at,
+        archive_find(from->archive, ARCHIVE_CONFIG_FOLDER).n);
+    struct config *config =
+        config_parse(archive_find(from->archive, ARCHIVE_CONFIG), file, folder, report);
+    free(file);
+    free(folder);
+    return config;
+}
+
+/* Sallyport as the client of a group's targets. */
+static void init_group_tls(struct group *g, const struct source *s)
+{
+    const struct config_group_tls *c = &g->config->tls;
+    struct certificate_list ca = {0};
+    size_t errors = s->report->errors;
+    source_anchors(s, c->ca, c->ca_n, &ca);
+    g->tls.verify.purpose = PATH_SERVER;
+    g->tls.verify.depth_max = VERIFY_DEPTH_DEFAULT;
+    g->tls.verify.anchors = path_store_new(&ca, false);
+    source_revocation(s, &c->revocation, &ca, &g->tls.verify);
+    if (c->certificate.path) {
+        struct config_certificate own = {.certificate = c->certificate, .key = c->key};
+        g->tls.credential = source_credential(s, &own, PATH_CLIENT);
+    }
+    static const struct bytes http11[] = {{(const uint8_t *)"http/1.1", 8}};
+    bool is_http = config_protocol_is_http(g->config->protocol);
+    struct tlspolicy_config config = {
+        .role = TLSPOLICY_CLIENT,
+        .version_min = c->tls12 ? TLS_1_2 : TLS_1_3,
+        .version_max = c->tls13 ? TLS_1_3 : TLS_1_2,
+        .key_exchange_rsa = c->key_exchange_rsa,
+        .credentials = (const struct credential *const *)&g->tls.credential,
+        .credentials_n = g->tls.credential ? 1 : 0,
+        .alpn = is_http ? http11 : NULL,
+        .alpn_n = is_http ? COUNT_OF(http11) : 0,
+    };
+    struct error err;
+    if (s->report->errors == errors) {
+        g->tls.policy = tlspolicy_new(&config, &err);
+        if (!g->tls.policy)
+            report_error(s->report, c->at, "%s", err.text);
+    }
+    certificate_list_fini(&ca);
+}
+
+struct service *service_build(const struct service_source *from, struct report *report)
+{
+    size_t errors = report->errors;
+    struct config *config = parse(from, report);
+    if (!config)
+        return NULL;
+    struct service *s = mem_alloc(sizeof(*s));
+    s->references = 1;
+    s->generation = from->generation;
+    s->config = config;
+    arena_init(&s->arena);
+    struct source source = {.from = from, .report = report, .arena = &s->arena};
+    s->groups = mem_calloc(config->groups_n, sizeof(*s->groups));
+    for (size_t i = 0; i < config->groups_n; i++) {
+        group_init(&s->groups[i], &config->groups[i], &s->arena);
+        if (s->groups[i].is_tls)
+            init_group_tls(&s->groups[i], &source);
+    }
+    s->listeners = mem_calloc(config->listeners_n, sizeof(*s->listeners));
+    for (size_t i = 0; i < config->listeners_n; i++)
+        listener_init(&s->listeners[i], &config->listeners[i], &source);
+    if (report->errors != errors)
+        service_unref(&s);
+    return s;
+}
+
+struct service *service_ref(struct service *s)
+{
+    s->references++;
+    return s;
+}
+
+static void destroy(struct service *s)
+{
+    for (size_t i = 0; i < s->config->listeners_n; i++)
+        listener_fini(&s->listeners[i]);
+    for (size_t i = 0; i < s->config->groups_n; i++) {
+        upstream_close_idle(&s->groups[i]);
+        group_fini(&s->groups[i]);
+    }
+    free(s->listeners);
+    free(s->groups);
+    arena_fini(&s->arena);
+    config_free(&s->config);
+    free(s);
+}
+
+void service_unref(struct service **sp)
+{
+    struct service *s = *sp;
+    *sp = NULL;
+    if (s && --s->references == 0)
+        destroy(s);
+}
+
+const struct config *service_config(const struct service *s)
+{
+    return s->config;
+}
+
+uint64_t service_generation(const struct service *s)
+{
+    return s->generation;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* service_parts — what a service is made of, for the rest of proxy/. */
+#pragma once
+
+#include "proxy/listener.h"
+#include "proxy/service.h"
+
+struct service {
+    unsigned references;
+    uint64_t generation;
+    struct config *config;
+    struct arena arena;
+    struct listener *listeners; /* config->listeners_n */
+    struct group *groups;       /* config->groups_n */
+};

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * source — what a service is built from, and the parts that listeners and target groups build
+ * alike: trust stores, revocation rules, credentials.
+ */
+#pragma once
+
+#include "pki/credential.h"
+#include "pki/verify.h"
+#include "proxy/service.h"
+
+struct source {
+    const struct service_source *from;
+    struct report *report;
+    struct arena *arena; /* the service's */
+};
+
+/* The content of a file that the configuration names; loading has made sure that it is there. */
+struct bytes source_file(const struct source *s, const struct config_file *file);
+struct bytes source_key(const struct source *s, const struct config_file *file);
+
+/* A certificate and its key, or NULL after a report. PURPOSE: for whom we show it. */
+struct credential *source_credential(
+    const struct source *s, const struct config_certificate *config, enum path_purpose purpose);
+
+/* All CA certificates of FILES in OUT; those that are no self-signed CA are errors. */
+void source_anchors(const struct source *s, const struct config_file *files, size_t files_n,
+    struct certificate_list *out);
+/* The revocation part of POLICY; CRLs of CAs other than ANCHORS are allowed (intermediates), stale
+ * ones warned about. */
+void source_revocation(const struct source *s, const struct config_revocation_rule *rule,
+    const struct certificate_list *anchors, struct verify_policy *policy);
