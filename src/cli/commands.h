@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * commands — the commands of the one binary that end by themselves. Each takes what follows its name and returns the
- * exit status: 0 good, 1 a negative answer, 2 wrong usage or unreadable input.
+ * commands — the commands of the one binary that end by themselves. Each takes what follows its
+ * name and returns the exit status: 0 good, 1 a negative answer, 2 wrong usage or unreadable input.
  */
 #pragma once
 

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/batch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "cli/batch_case.h"
+#include "cli/options.h"
+#include "cli/trust.h"
+#include "cli/verdict_text.h"
+
+#include "base/ban.h"
+
+#define ANSWER_MAX (32u << 20) /* bytes; a hostile chain has room for thousands of long names */
+#define DAY_S      86400
+
+/* Base64 (RFC 4648 §4) of TEXT into OUT, which has room for text.n bytes. -1 for anything else. */
+static int decode_base64(struct bytes text, uint8_t *out, size_t *out_n)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint32_t bits = 0;
+    unsigned held = 0;
+    *out_n = 0;
+    while (text.n && text.at[text.n - 1] == '=')
+        text.n--;
+    for (size_t i = 0; i < text.n; i++) {
+        const char *p = text.at[i] ? strchr(alphabet, text.at[i]) : NULL;
+        if (!p)
+            return -1;
+        bits = bits << 6 | (uint32_t)(p - alphabet);
+        held += 6;
+        if (held >= 8) {
+            held -= 8;
+            out[(*out_n)++] = (uint8_t)(bits >> held);
+        }
+    }
+    return 0;
+}
+
+/* ---- from the case to a policy ---- */
+
+static bool is_fresh(const struct crl_list *crls, int64_t oldest_s)
+{
+    for (size_t i = 0; i < crls->n; i++)
+        if (crl_facts(crls->at[i])->this_update < oldest_s)
+            return false;
+    return true;
+}
+
+/* A CRL that cannot be read, or is older than the case allows, is data that we do not have. */
+static void read_crls(struct trust *t, const struct batch_case *c, int64_t now_s)
+{
+    int64_t oldest_s = c->crl_age_days_max < 0 ? INT64_MIN : now_s - c->crl_age_days_max * DAY_S;
+    for (size_t i = 0; i < c->crls.n; i++) {
+        struct crl_list found = {0};
+        if (crl_list_parse(c->crls.at[i], &found, NULL) == 0 && is_fresh(&found, oldest_s))
+            crl_list_append(&t->policy.crls, &found);
+        crl_list_fini(&found);
+    }
+}
+
+/* Data that the case brings are checked; without any the factor is unknown, and tolerated. */
+static enum revocation_policy revocation_of(const struct batch_case *c)
+{
+    if (!c->crls.n && !c->ocsp.n)
+        return REVOCATION_OFF;
+    return c->accepts_unknown ? REVOCATION_SOFT : REVOCATION_HARD;
+}
+
+static int read_policy(
+    struct trust *t, const struct batch_case *c, int64_t *now_s, struct error *err)
+{
+    if (c->time.n && clock_parse(c->time, now_s) < 0)
+        return error_set(err, "validation_time is no RFC 3339 time");
+    for (size_t i = 0; i < c->anchors.n; i++)
+        if (trust_add_ca(t, c->anchors.at[i], err) < 0)
+            return -1;
+    for (size_t i = 0; i < c->names.n; i++)
+        if (trust_add_name(t, (const char *)c->names.at[i].at, err) < 0)
+            return -1;
+    read_crls(t, c, *now_s);
+    t->policy.revocation = revocation_of(c);
+    t->policy.leaf_only = c->leaf_only;
+    if (c->depth_max >= 0)
+        t->policy.depth_max = (unsigned)c->depth_max;
+    trust_build(t, c->partial_chain);
+    return 0;
+}
+
+static int add_chain(struct bytes pem, struct certificate_list *chain, struct error *err)
+{
+    struct certificate_list found = {0};
+    if (certificate_list_parse(pem, &found, err) < 0)
+        return -1;
+    for (size_t i = 0; i < found.n; i++)
+        certificate_list_add(chain, found.at[i]);
+    certificate_list_fini(&found);
+    return 0;
+}
+
+static int read_chain(const struct batch_case *c, struct certificate_list *chain, struct error *err)
+{
+    int result = add_chain(c->leaf, chain, err);
+    for (size_t i = 0; result == 0 && i < c->untrusted.n; i++)
+        result = add_chain(c->untrusted.at[i], chain, err);
+    return result;
+}
+
+/* ---- from the policy to the verdict ---- */
+
+static void judge(
+    const struct trust *t, const struct certificate_list *chain, int64_t now_s, struct verdict *v)
+{
+    verify_chain(&t->policy, (const struct certificate *const *)chain->at, chain->n, now_s, v);
+}
+
+/* A policy holds one OCSP response. Of several, the one that says most decides: a revocation, else
+ * an acceptance. */
+static void judge_with_ocsp(struct trust *t, const struct batch_case *c,
+    const struct certificate_list *chain, int64_t now_s, struct verdict *v)
+{
+    for (size_t i = 0; i < c->ocsp.n; i++) {
+        struct bytes text = c->ocsp.at[i];
+        uint8_t *response = arena_alloc(&t->arena, text.n + 1);
+        size_t n;
+        if (decode_base64(text, response, &n) < 0)
+            continue;
+        t->policy.ocsp = (struct bytes){response, n};
+        struct verdict next;
+        judge(t, chain, now_s, &next);
+        bool is_better =
+            v->reason != REASON_REVOKED && (next.accepted || next.reason == REASON_REVOKED);
+        verdict_fini(is_better ? v : &next);
+        if (is_better)
+            *v = next;
+    }
+}
+
+static void judge_case(const struct batch_case *c, int64_t now_s, struct verdict *v)
+{
+    struct trust t;
+    struct certificate_list chain = {0};
+    struct error err = {""};
+    trust_init(&t, c->checks_client ? PATH_CLIENT : PATH_SERVER);
+    if (read_policy(&t, c, &now_s, &err) < 0 || read_chain(c, &chain, &err) < 0) {
+        verdict_text_malformed(v, err.text);
+    } else {
+        judge(&t, &chain, now_s, v);
+        judge_with_ocsp(&t, c, &chain, now_s, v);
+    }
+    certificate_list_fini(&chain);
+    trust_fini(&t);
+}
+
+/* The verdict's object with "id" in front: {"id":…,"accepted":…}. */
+static void write_answer(const char *id, const struct verdict *v, struct buf *out)
+{
+    struct buf verdict;
+    struct json j;
+    json_init(&j, out);
+    json_open_object(&j, NULL);
+    if (id)
+        json_text(&j, "id", id);
+    else
+        json_null(&j, "id");
+    buf_init(&verdict, ANSWER_MAX);
+    json_init(&j, &verdict);
+    verdict_json(v, &j, NULL);
+    struct bytes members = bytes_skip(buf_bytes(&verdict), 1); /* and its closing brace */
+    if (buf_printf(out, ",%.*s\n", BYTES_ARG(members)) < 0)
+        buf_clear(out);
+    buf_fini(&verdict);
+}
+
+void batch_answer(struct bytes line, int64_t now_s, struct buf *out)
+{
+    struct arena arena;
+    struct batch_case c;
+    struct verdict v;
+    struct error err;
+    arena_init(&arena);
+    if (batch_case_read(line, &arena, &c, &err) == 0)
+        judge_case(&c, now_s, &v);
+    else
+        verdict_text_malformed(&v, err.text);
+    write_answer(c.id, &v, out);
+    verdict_fini(&v);
+    arena_fini(&arena);
+}
+
+static void answer_all(FILE *in, int64_t now_s)
+{
+    struct buf answer;
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t n;
+    buf_init(&answer, 2 * ANSWER_MAX);
+    while ((n = getline(&line, &capacity, in)) >= 0) {
+        struct bytes text = {(const uint8_t *)line, (size_t)n};
+        if (bytes_ends_with(text, BYTES("\n")))
+            text.n--;
+        batch_answer(text, now_s, &answer);
+        fwrite(buf_bytes(&answer).at, 1, buf_size(&answer), stdout);
+        buf_clear(&answer);
+    }
+    free(line);
+    buf_fini(&answer);
+}
+
+int batch_run(const char *path, int64_t now_s)
+{
+    bool is_input = strcmp(path, "-") == 0;
+    FILE *in = is_input ? stdin : fopen(path, "re");
+    if (!in) {
+        fprintf(stderr, "sallyport verify: cannot open %s: %s\n", path, strerror(errno));
+        return OPTIONS_EXIT_USAGE;
+    }
+    answer_all(in, now_s);
+    bool failed = ferror(in) || fflush(stdout) != 0;
+    if (failed)
+        fprintf(stderr, "sallyport verify: %s: %s\n", path, strerror(errno));
+    if (!is_input)
+        fclose(in);
+    return failed ? OPTIONS_EXIT_USAGE : OPTIONS_EXIT_GOOD;
+}

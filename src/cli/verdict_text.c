@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/verdict_text.h"
+
+#include "base/ban.h"
+
+void verdict_text_print(FILE *out, const struct verdict *v)
+{
+    for (unsigned f = 0; f < FACTOR_COUNT; f++) {
+        const struct verdict_factor *factor = &v->factors[f];
+        fprintf(out, "%-10s  %-7s  %s\n", factor_name(f), factor_result_token(factor->result),
+            factor->detail);
+    }
+    if (v->accepted)
+        fputs("accepted\n", out);
+    else
+        fprintf(out, "refused: %s: %s\n", reason_token(v->reason), reason_remedy(v->reason));
+}
+
+void verdict_text_json(FILE *out, const struct verdict *v)
+{
+    struct buf text;
+    struct json j;
+    buf_init(&text, VERDICT_JSON_MAX);
+    json_init(&j, &text);
+    verdict_json(v, &j, NULL);
+    fprintf(out, "%.*s\n", BYTES_ARG(buf_bytes(&text)));
+    buf_fini(&text);
+}
+
+void verdict_text_malformed(struct verdict *v, const char *why)
+{
+    verdict_init(v);
+    v->reason = REASON_MALFORMED;
+    snprintf(v->factors[FACTOR_TRUST].detail, sizeof(v->factors[FACTOR_TRUST].detail), "%s", why);
+}
