@@ -29,8 +29,8 @@ struct verify_policy {
     struct crl_list crls; /* owned */
     struct bytes ocsp;    /* one OCSPResponse in DER about the leaf, or empty. Borrowed. */
     bool leaf_only;       /* revocation of the leaf alone; default: the whole chain */
-    const struct name_pattern
-        *names;     /* clients: any may match; servers: the one name asked for. Borrowed. */
+    /* Clients: any may match; servers: the one name asked for. Borrowed. */
+    const struct name_pattern *names;
     size_t names_n; /* 0: the name factor is skipped */
 };
 
