@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * archive — named byte strings in one run of bytes: what a generation carries of the files that a configuration names.
+ * archive — named byte strings in one run of bytes: what a generation carries of the files that a
+ * configuration names.
  *
- * A generation has two: the public one (the configuration's text under ARCHIVE_CONFIG, certificates, CRLs, …) and
- * the keys. Reading is zero-copy and bounds-checked; names are absolute paths.
+ * A generation has two: the public one (the configuration's text under ARCHIVE_CONFIG,
+ * certificates, CRLs, …) and the keys. Reading is zero-copy and bounds-checked; names are absolute
+ * paths.
  */
 #pragma once
 
 #include "base/buf.h"
 #include "base/error.h"
 
-#define ARCHIVE_CONFIG "config"            /* the text */
-#define ARCHIVE_CONFIG_FILE "config.file"  /* its name in messages */
+#define ARCHIVE_CONFIG        "config"      /* the text */
+#define ARCHIVE_CONFIG_FILE   "config.file" /* its name in messages */
 #define ARCHIVE_CONFIG_FOLDER "config.folder"
 
 /* Append an entry. -1 if OUT has no room. */

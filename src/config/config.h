@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config — a configuration: validated, immutable, plain data (docs/config.md is generated from config/keys.def).
+ * config — a configuration: validated, immutable, plain data (docs/config.md is generated from
+ * config/keys.def).
  *
- * config_parse turns text into it without touching a file or socket. Everything is in force as it stands: defaults
- * are filled in, and no value means "unset".
- * Memory: all of it is in the config's arena; config_free frees it at once.
+ * config_parse turns text into it without touching a file or socket. Everything is in force as it
+ * stands: defaults are filled in, and no value means "unset". Memory: all of it is in the config's
+ * arena; config_free frees it at once.
  */
 #pragma once
 
@@ -14,13 +15,26 @@
 #include "base/bytes.h"
 #include "base/report.h"
 
+/* The system's trust store: what vouches for targets where a target group names no CA. */
+#define CONFIG_SYSTEM_TRUST "/etc/ssl/certs/ca-certificates.crt"
+
 enum config_protocol { PROTOCOL_HTTP, PROTOCOL_HTTPS, PROTOCOL_TCP, PROTOCOL_TCP_SSL };
-enum config_authentication { AUTHENTICATION_ONE_WAY, AUTHENTICATION_MUTUAL, AUTHENTICATION_OPTIONAL };
-enum config_revocation { CONFIG_REVOCATION_OFF, CONFIG_REVOCATION_HARD, CONFIG_REVOCATION_SOFT, CONFIG_REVOCATION_GRACE };
+enum config_authentication {
+    AUTHENTICATION_ONE_WAY,
+    AUTHENTICATION_MUTUAL,
+    AUTHENTICATION_OPTIONAL
+};
+enum config_revocation {
+    CONFIG_REVOCATION_OFF,
+    CONFIG_REVOCATION_HARD,
+    CONFIG_REVOCATION_SOFT,
+    CONFIG_REVOCATION_GRACE
+};
 enum config_preference { PREFERENCE_STRONGEST, PREFERENCE_FASTEST, PREFERENCE_CLIENT };
 enum config_scheduler { SCHEDULER_WRR };
 
-/* A file that the configuration names. PATH is absolute (relative ones were resolved against the configuration's folder). */
+/* A file that the configuration names. PATH is absolute (relative ones were resolved against the
+ * configuration's folder). */
 struct config_file {
     const char *path;
     struct position at;
@@ -58,7 +72,7 @@ struct config_authn {
 };
 
 struct config_domain {
-    const char *name; /* lower case; exact or *.x */
+    const char *name;          /* lower case; exact or *.x */
     struct config_authn authn; /* what the domain leaves out was taken from the listener */
     struct position at;
 };
@@ -74,10 +88,10 @@ struct config_tls {
 enum config_path_match { PATH_PREFIX, PATH_EXACT };
 
 struct config_rule {
-    const char *domain;  /* lower case: exact, *.x, x.* */
+    const char *domain; /* lower case: exact, *.x, x.* */
     enum config_path_match match;
-    const char *path;    /* begins with "/"; a prefix is a string prefix */
-    size_t group;        /* index into config.groups */
+    const char *path; /* begins with "/"; a prefix is a string prefix */
+    size_t group;     /* index into config.groups */
     struct position at;
 };
 
@@ -90,15 +104,16 @@ struct config_network {
 struct config_listener {
     const char *name;
     enum config_protocol protocol;
-    const char *address;  /* "127.0.0.1:443", "[::]:443", ":443" (both families); port 0 picks one */
+    const char *address; /* "127.0.0.1:443", "[::]:443", ":443" (both families); port 0 picks one */
     struct position at, address_at;
-    struct config_authn authn;            /* HTTPS, TCP_SSL */
-    struct config_tls tls;                /* HTTPS, TCP_SSL */
-    const struct config_domain *domains;  /* HTTPS */
+    struct config_authn authn;           /* HTTPS, TCP_SSL */
+    struct config_tls tls;               /* HTTPS, TCP_SSL */
+    const struct config_domain *domains; /* HTTPS */
     size_t domains_n;
-    const struct config_rule *rules;      /* HTTP, HTTPS: at least one; the first one's domain is the default domain */
+    const struct config_rule
+        *rules; /* HTTP, HTTPS: at least one; the first one's domain is the default domain */
     size_t rules_n;
-    size_t group;                         /* TCP, TCP_SSL: index into config.groups */
+    size_t group;                                 /* TCP, TCP_SSL: index into config.groups */
     const struct config_network *trusted_proxies; /* whose X-Forwarded-For is appended to */
     size_t trusted_proxies_n;
 };
@@ -109,10 +124,11 @@ struct config_target {
     struct position at;
 };
 
-struct config_group_tls { /* HTTPS, TCP_SSL groups */
+struct config_group_tls {         /* HTTPS, TCP_SSL groups */
     const struct config_file *ca; /* never empty: the system's trust store where none is given */
     size_t ca_n;
-    const char *name;             /* DNS name or IP address that targets must prove; "" = each target's own address */
+    const char
+        *name; /* DNS name or IP address that targets must prove; "" = each target's own address */
     struct config_revocation_rule revocation;
     struct config_file certificate, key; /* path NULL: none */
     bool tls12, tls13, key_exchange_rsa;
@@ -138,28 +154,28 @@ struct config_timeouts {
     uint64_t connect;    /* TCP connect to a target */
     uint64_t response;   /* request sent until the response head is complete */
     uint64_t relay_idle; /* a relay without a byte in either direction */
-    uint64_t drain;      /* SIGTERM and replaced generations: how long exchanges and relays may go on */
+    uint64_t drain; /* SIGTERM and replaced generations: how long exchanges and relays may go on */
 };
 
 struct config {
     struct arena arena;
-    const char *file;             /* as given, for messages */
+    const char *file; /* as given, for messages */
     const struct config_listener *listeners;
     size_t listeners_n;
     const struct config_group *groups;
     size_t groups_n;
-    const char *access_log;       /* absolute path; "-" is stdout; NULL: none */
-    const char *admin;            /* address, or NULL */
+    const char *access_log; /* absolute path; "-" is stdout; NULL: none */
+    const char *admin;      /* address, or NULL */
     struct position admin_at, user_at, access_log_at;
-    unsigned workers;             /* 0: one per core */
-    const char *user;             /* "" = sallyport if it exists, else nobody */
-    const char *state_dir;
+    unsigned workers; /* 0: one per core */
+    const char *user; /* "" = sallyport if it exists, else nobody */
     struct config_timeouts timeouts;
 };
 
-/* TEXT is YAML; FILE names it in messages and FOLDER (absolute) is what relative paths are relative to. NULL if REPORT
- * got an error. */
-struct config *config_parse(struct bytes text, const char *file, const char *folder, struct report *report) MUST_USE;
+/* TEXT is YAML; FILE names it in messages and FOLDER (absolute) is what relative paths are relative
+ * to. NULL if REPORT got an error. */
+struct config *config_parse(
+    struct bytes text, const char *file, const char *folder, struct report *report) MUST_USE;
 void config_free(struct config **c);
 
 /* The effective configuration as YAML, defaults included. Parses back to the same. */

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/check.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "config/keys.h"
+
+#include "base/ban.h"
+
+struct check {
+    const struct config *config;
+    struct report *report;
+    struct arena *arena; /* for what messages say */
+};
+
+/* Who is authenticated how: a listener or a domain, with its map in the file. */
+struct subject {
+    const struct config_authn *authn;
+    const struct node *map;
+};
+
+/* The place of KEY in MAP, or of MAP where it is not given. */
+static struct position place_of(const struct node *map, const char *key)
+{
+    const struct node *n = tree_value(map, key);
+    return n ? n->at : map->at;
+}
+
+/* "HTTPS, TCP_SSL" for a set of ON(protocol). */
+static const char *protocols_text(struct check *ck, unsigned on)
+{
+    const char *text = "";
+    for (int p = PROTOCOL_HTTP; p <= PROTOCOL_TCP_SSL; p++)
+        if (on & ON(p))
+            text =
+                arena_printf(ck->arena, "%s%s%s", text, *text ? ", " : "", config_protocol_name(p));
+    return text;
+}
+
+/* --- listeners
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* certificates under HTTP, rules under TCP, domains under TCP_SSL, … */
+static void check_keys_fit_protocol(
+    struct check *ck, enum scope scope, enum config_protocol protocol, const struct node *map)
+{
+    for (size_t i = 0; i < key_count; i++) {
+        const struct key *k = &key_table[i];
+        const struct node *n = k->scope == scope ? tree_value(map, k->name) : NULL;
+        if (n && !(k->on & ON(protocol)))
+            report_error(ck->report, n->key_at,
+                "%s is not accepted under %s; remove it, or choose a protocol that has it: %s",
+                k->name, config_protocol_name(protocol), protocols_text(ck, k->on));
+    }
+}
+
+/* What a listener of some protocols cannot do without. */
+static void check_listener_has(
+    struct check *ck, const struct config_listener *l, const struct node *map)
+{
+    static const char *const needed[] = {"certificates", "rules", "target_group"};
+    for (size_t i = 0; i < COUNT_OF(needed); i++) {
+        const struct key *k = keys_find(SCOPE_LISTENER, needed[i]);
+        if ((k->on & ON(l->protocol)) && !tree_value(map, k->name))
+            report_error(ck->report, map->at, "the %s listener %s needs %s: %s",
+                config_protocol_name(l->protocol), l->name, k->name, k->help);
+    }
+}
+
+static void check_has_client_ca(struct check *ck, struct subject s)
+{
+    if (s.authn->authentication != AUTHENTICATION_ONE_WAY && s.authn->client_ca_n == 0)
+        report_error(ck->report, place_of(s.map, "authentication"),
+            "%s needs client_ca: the CA certificates whose clients may enter",
+            config_authentication_name(s.authn->authentication));
+}
+
+/* Does a domain of L that asks clients for a certificate take KEY from L? */
+static bool is_inherited(const struct config_listener *l, const struct node *map, const char *key)
+{
+    const struct node *domains = tree_value(map, "domains");
+    const struct node *n = domains ? domains->first : NULL;
+    for (size_t i = 0; i < l->domains_n; i++, n = n->next)
+        if (l->domains[i].authn.authentication != AUTHENTICATION_ONE_WAY && !tree_value(n, key))
+            return true;
+    return false;
+}
+
+static const char *const about_clients[] = {"client_ca", "client_names", "revocation"};
+
+static void refuse_under_one_way(struct check *ck, const struct node *map, const char *key)
+{
+    const struct node *n = tree_value(map, key);
+    if (n)
+        report_error(ck->report, n->key_at,
+            "%s is of no use: authentication is one-way, so no client is asked for a certificate; "
+            "remove it, or set authentication: mutual",
+            key);
+}
+
+/* Whoever names a client CA believes that clients are checked. */
+static void check_one_way_asks_nobody(
+    struct check *ck, const struct config_listener *l, const struct node *map)
+{
+    bool one_way = l->authn.authentication == AUTHENTICATION_ONE_WAY;
+    for (size_t i = 0; one_way && i < COUNT_OF(about_clients); i++)
+        if (!is_inherited(l, map, about_clients[i]))
+            refuse_under_one_way(ck, map, about_clients[i]);
+}
+
+static void check_one_way_domain_asks_nobody(struct check *ck, struct subject s)
+{
+    bool one_way = s.authn->authentication == AUTHENTICATION_ONE_WAY;
+    for (size_t i = 0; one_way && i < COUNT_OF(about_clients); i++)
+        refuse_under_one_way(ck, s.map, about_clients[i]);
+}
+
+/* RFC 8446 §2: TLS 1.3 has no key transport by RSA. */
+static void check_rsa_key_exchange(struct check *ck, bool rsa, bool tls12, const struct node *owner)
+{
+    const struct node *tls = tree_value(owner, "tls");
+    if (!rsa)
+        return;
+    if (!tls12)
+        report_error(ck->report, place_of(tls, "key_exchange"),
+            "key_exchange: rsa exists in TLS 1.2 only; add \"1.2\" to versions, or remove it");
+    else
+        report_warning(ck->report, place_of(tls, "key_exchange"),
+            "key_exchange: rsa has no forward secrecy: who records connections and gets the key "
+            "later "
+            "can read them; ecdhe has it");
+}
+
+static void check_protocols_match(
+    struct check *ck, const struct config_listener *l, size_t group, struct position at)
+{
+    const struct config_group *g = &ck->config->groups[group];
+    bool http = config_protocol_is_http(l->protocol);
+    if (http == config_protocol_is_http(g->protocol))
+        return;
+    report_error(ck->report, at,
+        "target_group: %s is a group of %s; behind %s listeners are accepted: %s", g->name,
+        config_protocol_name(g->protocol), config_protocol_name(l->protocol),
+        protocols_text(ck, http ? ON_HTTP : ON_TCP));
+}
+
+static void check_listener_groups(
+    struct check *ck, const struct config_listener *l, const struct node *map)
+{
+    const struct node *rules = tree_value(map, "rules");
+    const struct node *n = rules ? rules->first : NULL;
+    for (size_t i = 0; i < l->rules_n; i++, n = n->next)
+        check_protocols_match(ck, l, l->rules[i].group, place_of(n, "target_group"));
+    if (tree_value(map, "target_group"))
+        check_protocols_match(ck, l, l->group, place_of(map, "target_group"));
+}
+
+/* --- what may stand there only once
+ * --------------------------------------------------------------------------- */
+
+struct named {
+    const char *name;
+    struct position at;
+};
+
+static int by_name_and_place(const void *x, const void *y)
+{
+    const struct named *a = x, *b = y;
+    int order = strcmp(a->name, b->name);
+    if (order)
+        return order;
+    if (a->at.line != b->at.line)
+        return a->at.line < b->at.line ? -1 : 1;
+    return a->at.column < b->at.column ? -1 : a->at.column > b->at.column;
+}
+
+/* Sorts LIST. WHAT: "the listener name". */
+static void refuse_duplicates(struct check *ck, struct named *list, size_t n, const char *what)
+{
+    if (n > 1)
+        qsort(list, n, sizeof(*list), by_name_and_place);
+    for (size_t i = 1; i < n; i++)
+        if (strcmp(list[i].name, list[i - 1].name) == 0)
+            report_error(ck->report, list[i].at,
+                "%s %s is already at line %u; change or remove one", what, list[i].name,
+                list[i - 1].at.line);
+}
+
+static void check_domains_differ(struct check *ck, const struct config_listener *l)
+{
+    struct named *names = mem_calloc(l->domains_n + 1, sizeof(*names));
+    for (size_t i = 0; i < l->domains_n; i++)
+        names[i] = (struct named){l->domains[i].name, l->domains[i].at};
+    refuse_duplicates(ck, names, l->domains_n, "the domain");
+    free(names);
+}
+
+static void check_rules_differ(struct check *ck, const struct config_listener *l)
+{
+    struct named *names = mem_calloc(l->rules_n + 1, sizeof(*names));
+    for (size_t i = 0; i < l->rules_n; i++) {
+        const struct config_rule *r = &l->rules[i];
+        const char *mark = r->match == PATH_EXACT ? "= " : "";
+        names[i] =
+            (struct named){arena_printf(ck->arena, "%s %s%s", r->domain, mark, r->path), r->at};
+    }
+    refuse_duplicates(ck, names, l->rules_n, "the rule");
+    free(names);
+}
+
+static bool has_port_0(const char *address)
+{
+    return strcmp(strrchr(address, ':'), ":0") == 0;
+}
+
+static void check_listeners_differ(struct check *ck)
+{
+    const struct config *c = ck->config;
+    struct named *names = mem_calloc(c->listeners_n, sizeof(*names));
+    struct named *addresses = mem_calloc(c->listeners_n + 1, sizeof(*addresses));
+    size_t n = 0;
+    for (size_t i = 0; i < c->listeners_n; i++) {
+        const struct config_listener *l = &c->listeners[i];
+        names[i] = (struct named){l->name, l->at};
+        if (!has_port_0(l->address))
+            addresses[n++] = (struct named){l->address, l->address_at};
+    }
+    if (c->admin && !has_port_0(c->admin))
+        addresses[n++] = (struct named){c->admin, c->admin_at};
+    refuse_duplicates(ck, names, c->listeners_n, "the listener name");
+    refuse_duplicates(ck, addresses, n, "the address");
+    free(names);
+    free(addresses);
+}
+
+static void check_groups_differ(struct check *ck)
+{
+    const struct config *c = ck->config;
+    struct named *names = mem_calloc(c->groups_n, sizeof(*names));
+    for (size_t i = 0; i < c->groups_n; i++)
+        names[i] = (struct named){c->groups[i].name, c->groups[i].at};
+    refuse_duplicates(ck, names, c->groups_n, "the target group name");
+    free(names);
+}
+
+/* --- target groups
+ * -------------------------------------------------------------------------------------------- */
+
+static void check_certificate_and_key(struct check *ck, const struct node *group)
+{
+    const struct node *tls = tree_value(group, "tls");
+    const struct node *certificate = tls ? tree_value(tls, "certificate") : NULL;
+    const struct node *key = tls ? tree_value(tls, "key") : NULL;
+    if (certificate && !key)
+        report_error(ck->report, certificate->key_at,
+            "certificate needs key: the file of its private key; or remove both");
+    if (key && !certificate)
+        report_error(ck->report, key->key_at,
+            "key needs certificate: the file of the certificate that it belongs to; or remove "
+            "both");
+}
+
+static void check_domains(struct check *ck, const struct config_listener *l, const struct node *map)
+{
+    const struct node *domains = tree_value(map, "domains");
+    const struct node *n = domains ? domains->first : NULL;
+    for (size_t i = 0; i < l->domains_n; i++, n = n->next) {
+        struct subject s = {&l->domains[i].authn, n};
+        check_has_client_ca(ck, s);
+        check_one_way_domain_asks_nobody(ck, s);
+    }
+}
+
+static void check_listener(
+    struct check *ck, const struct config_listener *l, const struct node *map)
+{
+    check_keys_fit_protocol(ck, SCOPE_LISTENER, l->protocol, map);
+    check_listener_has(ck, l, map);
+    check_listener_groups(ck, l, map);
+    check_domains_differ(ck, l);
+    check_rules_differ(ck, l);
+    if (!config_protocol_is_tls(l->protocol))
+        return;
+    check_has_client_ca(ck, (struct subject){&l->authn, map});
+    check_one_way_asks_nobody(ck, l, map);
+    check_domains(ck, l, map);
+    check_rsa_key_exchange(ck, l->tls.key_exchange_rsa, l->tls.tls12, map);
+}
+
+static void check_group(struct check *ck, const struct config_group *g, const struct node *map)
+{
+    check_keys_fit_protocol(ck, SCOPE_GROUP, g->protocol, map);
+    check_certificate_and_key(ck, map);
+    if (config_protocol_is_tls(g->protocol))
+        check_rsa_key_exchange(ck, g->tls.key_exchange_rsa, g->tls.tls12, map);
+}
+
+void check_config(const struct config *c, const struct node *root, struct report *report)
+{
+    struct check ck = {.config = c, .report = report, .arena = &(struct arena){0}};
+    arena_init(ck.arena);
+    const struct node *n = tree_value(root, "listeners")->first;
+    for (size_t i = 0; i < c->listeners_n; i++, n = n->next)
+        check_listener(&ck, &c->listeners[i], n);
+    n = tree_value(root, "target_groups")->first;
+    for (size_t i = 0; i < c->groups_n; i++, n = n->next)
+        check_group(&ck, &c->groups[i], n);
+    check_listeners_differ(&ck);
+    check_groups_differ(&ck);
+    arena_fini(ck.arena);
+}

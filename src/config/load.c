@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "config/archive.h"
+
+#include "base/ban.h"
+
+#define READ_SIZE 65536
+
+struct loading {
+    struct loaded *out;
+    struct report *report;
+};
+
+/* Append what is left in FD to OUT, until OUT is full; -1 with errno. */
+static int read_all(int fd, struct buf *out)
+{
+    for (;;) {
+        size_t room = buf_room(out);
+        if (room == 0)
+            return 0; /* one byte more than is accepted: the caller sees it */
+        size_t want = room < READ_SIZE ? room : READ_SIZE;
+        ssize_t n = read(fd, buf_space(out, want), want);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return (int)n;
+        buf_added(out, (size_t)n);
+    }
+}
+
+static const char *remedy(int errno_value, const char *path)
+{
+    bool is_system_trust = strcmp(path, CONFIG_SYSTEM_TRUST) == 0;
+    if (errno_value == ENOENT && is_system_trust)
+        return "; install the package ca-certificates, or name the targets' CA with the key ca";
+    if (errno_value == ENOENT || errno_value == ENOTDIR)
+        return "; create it, or correct its name (relative ones begin at the configuration's "
+               "folder)";
+    if (errno_value == EACCES)
+        return "; it must be readable for the user who starts sallyport";
+    return "";
+}
+
+/* The whole of the regular file PATH, at most as OUT takes. O_NONBLOCK: a FIFO or device is refused
+ * and not waited for. */
+static int read_file(const char *path, struct buf *out, struct error *err)
+{
+    size_t max = buf_room(out) - 1; /* OUT has one byte more than is accepted */
+    int result = -1;
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
+        int why = errno;
+        error_set(err, "cannot open %s: %s%s", path, strerrordesc_np(why), remedy(why, path));
+        return -1;
+    }
+    if (fstat(fd, &st) < 0)
+        error_errno(err, errno, "cannot look at %s", path);
+    else if (!S_ISREG(st.st_mode))
+        error_set(err, "%s is no regular file; name a file", path);
+    else if (read_all(fd, out) < 0)
+        error_errno(err, errno, "cannot read %s", path);
+    else if (buf_size(out) > max)
+        error_set(err, "%s is too large; at most %zu bytes are accepted", path, max);
+    else if (buf_size(out) == 0)
+        error_set(err, "%s is empty", path);
+    else
+        result = 0;
+    close(fd);
+    return result;
+}
+
+/* Put FILE into the public archive or, if it IS_KEY, into the keys; each file is read once, also if
+ * it is in both. */
+static void gather_file(void *owner, const struct config_file *file, bool is_key)
+{
+    struct loading *l = owner;
+    struct buf *into = is_key ? &l->out->keys : &l->out->archive;
+    const struct buf *other = is_key ? &l->out->archive : &l->out->keys;
+    if (archive_find(buf_bytes(into), file->path).at)
+        return;
+    struct error err;
+    struct buf content;
+    buf_init(&content, LOAD_FILE_MAX + 1);
+    struct bytes bytes = archive_find(buf_bytes(other), file->path);
+    if (!bytes.at) {
+        if (read_file(file->path, &content, &err) < 0) {
+            report_error(l->report, file->at, "%s", err.text);
+            goto out;
+        }
+        bytes = buf_bytes(&content);
+    }
+    if (archive_add(into, file->path, bytes) < 0)
+        report_error(l->report, file->at,
+            "%s: all files together are too large; at most %u bytes are accepted", file->path,
+            LOAD_TOTAL_MAX);
+out:
+    buf_fini(&content);
+}
+
+/* The absolute name of the folder that PATH is in; the caller frees it. NULL: errno. */
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder =
+        slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : mem_strdup(".");
+    char *absolute = realpath(folder, NULL);
+    free(folder);
+    return absolute;
+}
+
+static int add_text(struct loaded *out, const char *path, const char *folder, struct bytes text)
+{
+    return archive_add(&out->archive, ARCHIVE_CONFIG, text) < 0 ||
+                   archive_add(&out->archive, ARCHIVE_CONFIG_FILE, bytes_of(path)) < 0 ||
+                   archive_add(&out->archive, ARCHIVE_CONFIG_FOLDER, bytes_of(folder)) < 0
+               ? -1
+               : 0;
+}
+
+static int load_text(const char *path, const char *folder, struct bytes text, struct loading *l)
+{
+    size_t errors = l->report->errors;
+    if (add_text(l->out, path, folder, text) < 0) {
+        report_error(l->report, (struct position){.file = path}, "the file is too large");
+        return -1;
+    }
+    l->out->config = config_parse(text, path, folder, l->report);
+    if (l->out->config)
+        config_each_file(l->out->config, gather_file, l);
+    return l->report->errors == errors ? 0 : -1;
+}
+
+int load_file(const char *path, struct loaded *out, struct report *report)
+{
+    struct loading l = {out, report};
+    const struct position at = {.file = path};
+    struct error err;
+    struct buf text;
+    int result = -1;
+    *out = (struct loaded){0};
+    buf_init(&out->archive, LOAD_TOTAL_MAX);
+    buf_init(&out->keys, LOAD_TOTAL_MAX);
+    buf_init(&text, LOAD_CONFIG_MAX + 1);
+    if (read_file(path, &text, &err) < 0) {
+        report_error(report, at, "%s", err.text);
+        goto out;
+    }
+    char *folder = folder_of(path);
+    if (folder)
+        result = load_text(path, folder, buf_bytes(&text), &l);
+    else
+        report_error(report, at, "cannot find the folder it is in: %s", strerrordesc_np(errno));
+    free(folder);
+out:
+    buf_fini(&text);
+    if (result < 0)
+        loaded_fini(out);
+    return result;
+}
+
+void loaded_fini(struct loaded *l)
+{
+    config_free(&l->config);
+    buf_fini(&l->archive);
+    buf_fini(&l->keys);
+}
