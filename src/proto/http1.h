@@ -2,7 +2,8 @@
 /*
  * http1 — HTTP/1.0 and HTTP/1.1 messages (RFC 9112, RFC 9110), strict: reject, never repair.
  *
- * Pure: bytes in, a parsed head or body events out; no sockets, no clock, no allocation. Slices point into the input.
+ * Pure: bytes in, a parsed head or body events out; no sockets, no clock, no allocation. Slices
+ * point into the input.
  */
 #pragma once
 
@@ -11,11 +12,16 @@
 #include "base/attributes.h"
 #include "base/bytes.h"
 
-#define HTTP1_FIELDS_MAX 100               /* field lines of a head, or of a trailer section */
-#define HTTP1_LINE_MAX 8192                /* bytes of the start line, of a field line, of a chunk-size line */
-#define HTTP1_HEAD_MAX (64 * 1024)         /* bytes of a whole head, or of a trailer section */
+#define HTTP1_FIELDS_MAX     100 /* field lines of a head, or of a trailer section */
+#define HTTP1_LINE_MAX       8192 /* bytes of the start line, of a field line, of a chunk-size line */
+#define HTTP1_HEAD_MAX       (64 * 1024) /* bytes of a whole head, or of a trailer section */
+#define HTTP1_METHOD_MAX     32          /* bytes of a method */
+#define HTTP1_CONNECTION_MAX 1024        /* bytes of all Connection fields of a head together */
+#define HTTP1_EXTENSIONS_MAX (64 * 1024) /* by which chunk extensions may outweigh the content */
+#define HTTP1_HOST_SIZE      256         /* what http1_normalise_host may write, with its NUL */
 
-/* Why a message is refused. Parsers return the negative. http1_fault.def: X(symbol, token, status, text). */
+/* Why a message is refused. Parsers return the negative. http1_fault.def: X(symbol, token, status,
+ * text). */
 enum http1_fault {
     HTTP1_FAULT_NONE,
 #define X(symbol, token, status, text) HTTP1_##symbol,
@@ -43,13 +49,15 @@ enum http1_framing {
 enum http1_target_form { HTTP1_ORIGIN_FORM, HTTP1_ABSOLUTE_FORM, HTTP1_ASTERISK_FORM };
 
 struct http1_head {
-    unsigned minor_version;        /* HTTP/1.0 or HTTP/1.1 */
+    unsigned minor_version; /* HTTP/1.0 or HTTP/1.1 */
     /* request */
     struct bytes method;
-    struct bytes target;           /* as sent */
-    enum http1_target_form form;   /* authority-form (CONNECT) is refused */
-    struct bytes authority;        /* of Host, or of an absolute-form target, which wins (RFC 9112 §3.2.2); may be empty in HTTP/1.0 */
-    struct bytes path_and_query;   /* origin-form part of the target; "/" for an absolute-form without path; "*" */
+    struct bytes target;         /* as sent */
+    enum http1_target_form form; /* authority-form (CONNECT) is refused */
+    struct bytes authority; /* of Host, or of an absolute-form target, which wins (RFC 9112 §3.2.2);
+                               may be empty in HTTP/1.0 */
+    struct bytes path_and_query; /* origin-form part of the target; "/" for an absolute-form without
+                                    path; "*" */
     bool expects_continue;
     /* response */
     unsigned status;
@@ -58,37 +66,47 @@ struct http1_head {
     struct http1_field fields[HTTP1_FIELDS_MAX];
     size_t fields_n;
     enum http1_framing framing;
-    uint64_t content_length;       /* HTTP1_BODY_LENGTH */
-    bool keep_alive;               /* after this message, as version and Connection say (RFC 9112 §9.3) */
-    bool upgrades;                 /* Connection: upgrade with an Upgrade field */
+    uint64_t content_length; /* HTTP1_BODY_LENGTH */
+    bool keep_alive; /* after this message, as version and Connection say (RFC 9112 §9.3) */
+    bool upgrades;   /* Connection: upgrade with an Upgrade field; in a response also status 101 */
 };
 
-/* Parse a whole head. > 0: its length in bytes. 0: need more. < 0: -enum http1_fault. Leading empty lines before a
- * request are skipped (RFC 9112 §2.2; at most two). *SCANNED is the parser's memory between calls for one growing head: begin with 0. */
+/* Parse a whole head. > 0: its length in bytes. 0: need more. < 0: -enum http1_fault. Leading empty
+ * lines before a request are skipped (RFC 9112 §2.2; at most two). *SCANNED is the parser's memory
+ * between calls for one growing head: begin with 0. */
 ssize_t http1_parse_request(struct bytes in, size_t *scanned, struct http1_head *out) MUST_USE;
-/* REQUEST_METHOD decides whether the response has a body (HEAD). Interim (1xx) responses are heads of their own. */
-ssize_t http1_parse_response(struct bytes in, size_t *scanned, struct bytes request_method, struct http1_head *out) MUST_USE;
+/* REQUEST_METHOD decides whether the response has a body (HEAD). Interim (1xx) responses are heads
+ * of their own. */
+ssize_t http1_parse_response(
+    struct bytes in, size_t *scanned, struct bytes request_method, struct http1_head *out) MUST_USE;
 
 /* The first field of that name (case does not count), or NULL. */
 const struct http1_field *http1_find(const struct http1_head *h, const char *name);
 /* Does the comma-separated list in any field NAME contain TOKEN (case does not count)? */
 bool http1_list_has(const struct http1_head *h, const char *name, struct bytes token);
-/* Is this a field that ends at this hop: Connection and what it names, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding,
- * Upgrade, Trailer is not (RFC 9110 §7.6.1)? */
+/* Is this a field that ends at this hop: Connection and what it names, Keep-Alive,
+ * Proxy-Connection, TE, Transfer-Encoding, Upgrade, Trailer is not (RFC 9110 §7.6.1)? */
 bool http1_is_hop_by_hop(const struct http1_head *h, struct bytes name);
 
-/* ---- bodies --------------------------------------------------------------------------------------------- */
+/* ---- bodies -------------------------------------------------------------------------------- */
 
 enum http1_body_state {
-    HTTP1_BODY_DATA, HTTP1_CHUNK_SIZE, HTTP1_CHUNK_DATA, HTTP1_CHUNK_END, HTTP1_TRAILERS, HTTP1_BODY_DONE
+    HTTP1_BODY_DATA,
+    HTTP1_CHUNK_SIZE,
+    HTTP1_CHUNK_DATA,
+    HTTP1_CHUNK_END,
+    HTTP1_TRAILERS,
+    HTTP1_BODY_DONE
 };
 
 struct http1_body {
     enum http1_framing framing;
     enum http1_body_state state;
-    uint64_t left;           /* bytes of the body or of the chunk that are still to come */
+    uint64_t left; /* bytes of the body or of the chunk that are still to come */
     size_t trailer_bytes;
     size_t trailers_n;
+    size_t scanned; /* of a chunk-size or trailer line that has not come whole: looked at already */
+    uint64_t extension_bytes; /* dropped chunk extensions, as far as they outweigh the content */
 };
 
 void http1_body_init(struct http1_body *b, const struct http1_head *head);
@@ -97,14 +115,16 @@ enum http1_body_event { HTTP1_EVENT_DATA, HTTP1_EVENT_TRAILER, HTTP1_EVENT_END }
 
 struct http1_body_item {
     enum http1_body_event event;
-    struct bytes data;            /* DATA: a piece of the content, in place */
-    struct http1_field trailer;   /* TRAILER: one trailer field */
+    struct bytes data;          /* DATA: a piece of the content, in place */
+    struct http1_field trailer; /* TRAILER: one trailer field */
 };
 
-/* The next item at the start of IN. > 0: bytes consumed, OUT filled. 0: need more. < 0: -enum http1_fault. END of an
- * empty or length-delimited body consumes nothing and is returned as 0 with b->state == HTTP1_BODY_DONE: ask
- * http1_body_is_done first. A chunk-size line or chunk end without content for the caller gives DATA with data.n = 0. */
-ssize_t http1_body_next(struct http1_body *b, struct bytes in, struct http1_body_item *out) MUST_USE;
+/* The next item at the start of IN. > 0: bytes consumed, OUT filled. 0: need more. < 0: -enum
+ * http1_fault. END of an empty or length-delimited body consumes nothing and is returned as 0 with
+ * b->state == HTTP1_BODY_DONE: ask http1_body_is_done first. A chunk-size line or chunk end without
+ * content for the caller gives DATA with data.n = 0. */
+ssize_t http1_body_next(
+    struct http1_body *b, struct bytes in, struct http1_body_item *out) MUST_USE;
 static inline bool http1_body_is_done(const struct http1_body *b)
 {
     return b->state == HTTP1_BODY_DONE;
@@ -112,12 +132,15 @@ static inline bool http1_body_is_done(const struct http1_body *b)
 /* The connection ended. 0: that is how this body ends; -1: it was cut off. */
 int http1_body_eof(struct http1_body *b) MUST_USE;
 
-/* ---- targets -------------------------------------------------------------------------------------------- */
+/* ---- targets ------------------------------------------------------------------------------- */
 
-/* Normalise PATH (without query) for routing into OUT (at least path.n bytes): percent-encoded unreserved characters are
- * decoded (RFC 3986 §6.2.2.2), hex digits upper-cased. Length, or -fault: dot-segments (also encoded), encoded slash,
- * backslash or NUL, bad percent-encoding. */
+/* Normalise PATH (without query; "*" stays as it is) for routing into OUT (at least path.n bytes):
+ * percent-encoded unreserved characters are decoded (RFC 3986 §6.2.2.2), hex digits upper-cased.
+ * Length, or -fault: dot-segments (also encoded, also with a `;` parameter
+ * behind them), encoded slash, backslash or NUL, bad percent-encoding. */
 ssize_t http1_normalise_path(struct bytes path, uint8_t *out) MUST_USE;
 
-/* AUTHORITY as host in lower case without port, brackets and one trailing dot into OUT (256 bytes); length, or -fault. */
+/* AUTHORITY as host in lower case without port, brackets and one trailing dot into OUT
+ * (HTTP1_HOST_SIZE bytes, ended by a NUL); length, or -fault. An IPv6 address is written as
+ * inet_ntop writes it. */
 ssize_t http1_normalise_host(struct bytes authority, char *out) MUST_USE;
