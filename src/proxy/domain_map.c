@@ -88,7 +88,7 @@ static void *find_suffix(const struct domain_map *m, struct bytes host)
 /* "a.b.", then "a." of "a.b.c". */
 static void *find_prefix(const struct domain_map *m, struct bytes host)
 {
-    for (size_t n = host.n; m->n[DOMAIN_PREFIX] && n > 1; n--) {
+    for (size_t n = host.n; m->n[DOMAIN_PREFIX] && n-- > 1;) {
         void *value = host.at[n - 1] == '.' ? lookup(m, DOMAIN_PREFIX, bytes_first(host, n)) : NULL;
         if (value)
             return value;
