@@ -5,6 +5,9 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <openssl/rsa.h>
 
 #include "base/panic.h"
 
@@ -89,6 +92,34 @@ const char *decode_serial(struct arena *a, const ASN1_INTEGER *n)
     if (!hex[0])
         return "0";
     return ASN1_STRING_type(n) == V_ASN1_NEG_INTEGER ? arena_printf(a, "-%s", hex) : hex;
+}
+
+/* RFC 4055 §3.1: the digest is in the parameters, SHA-1 if it is left out. NID_undef if they are
+ * damaged. */
+static int digest_of_pss(const X509_ALGOR *algorithm)
+{
+    const ASN1_TYPE *parameters = algorithm->parameter;
+    RSA_PSS_PARAMS *pss =
+        parameters ? ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(RSA_PSS_PARAMS), parameters) : NULL;
+    int digest = NID_undef;
+    if (pss)
+        digest = pss->hashAlgorithm ? OBJ_obj2nid(pss->hashAlgorithm->algorithm) : NID_sha1;
+    RSA_PSS_PARAMS_free(pss);
+    return digest;
+}
+
+bool decode_is_weak_signature(const X509_ALGOR *algorithm)
+{
+    int signature = OBJ_obj2nid(algorithm->algorithm), digest = NID_undef, key;
+    if (signature == NID_ED25519 || signature == NID_ED448)
+        return false;
+    if (signature == NID_rsassaPss)
+        digest = digest_of_pss(algorithm);
+    else if (!OBJ_find_sigid_algs(signature, &digest, &key))
+        digest = NID_undef;
+    const EVP_MD *md = digest == NID_undef ? NULL : EVP_get_digestbynid(digest);
+    ERR_clear_error();
+    return !md || EVP_MD_get_size(md) < 224 / 8;
 }
 
 const char *decode_libcrypto_reason(void)

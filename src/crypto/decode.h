@@ -29,5 +29,8 @@ const char *decode_hex(struct arena *a, struct bytes b);
 /* Lower-case hex without leading zeros, "-1a" for a negative number. */
 const char *decode_serial(struct arena *a, const ASN1_INTEGER *n);
 
+/* Is ALGORITHM a signature with SHA-1, MD5 or another digest of less than 224 bits? */
+bool decode_is_weak_signature(const X509_ALGOR *algorithm);
+
 /* Why libcrypto's last call failed, in its words (static text); empties its error queue. */
 const char *decode_libcrypto_reason(void);

@@ -16,7 +16,8 @@ struct crl_facts {
     int64_t next_update;       /* 0: none given */
     bool is_delta;             /* deltaCRLIndicator */
     bool has_issuing_distribution_point;
-    bool has_unknown_critical; /* a critical extension that we do not process */
+    bool has_unknown_critical; /* a critical extension, of the list or of an entry, that we do not process */
+    bool has_weak_signature;   /* SHA-1, MD5: crl_signed_by refuses it */
     size_t entries;
 };
 
@@ -41,6 +42,11 @@ const struct crl_facts *crl_facts(const struct crl *c);
 bool crl_signed_by(struct crl *c, const struct certificate *issuer);
 /* Is CERTIFICATE's serial listed? removeFromCRL entries do not count. */
 bool crl_lists(const struct crl *c, const struct certificate *certificate, struct crl_entry *out);
+
+/* Call F for every entry, removeFromCRL among them. SERIAL (lower-case hex) lives during the call. */
+typedef void crl_entry_fn(void *owner, const char *serial, const struct crl_entry *entry);
+void crl_each_entry(const struct crl *c, crl_entry_fn *f, void *owner);
+struct bytes crl_der(const struct crl *c);
 
 enum ocsp_status { OCSP_GOOD, OCSP_REVOKED, OCSP_UNKNOWN, OCSP_UNUSABLE };
 struct ocsp_answer {
