@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tlsconn — one TLS connection as a machine without I/O: wire bytes in, wire bytes and events out (RFC 8446, RFC 5246).
+ * tlsconn — one TLS connection as a machine without I/O: wire bytes in, wire bytes and events out
+ * (RFC 8446, RFC 5246).
  *
- * The caller receives into tlsconn_wire_in(), calls a function below, and sends what tlsconn_wire_out() holds. After any
- * failure wire_out may hold an alert, to be sent before the socket is closed. The engine behind (libssl today,
- * tls/engine_openssl.c) cannot be seen from here.
+ * The caller receives into tlsconn_wire_in(), calls a function below, and sends what
+ * tlsconn_wire_out() holds. After any failure wire_out may hold an alert, to be sent before the
+ * socket is closed. The engine behind (libssl today, tls/engine_openssl.c) cannot be seen from
+ * here.
  *
  * Time:    NOW_S (wall clock) is given where a handshake may need it.
  * Memory:  the connection owns everything that it returns, until tlsconn_free.
@@ -14,32 +16,36 @@
 #include "base/buf.h"
 #include "tls/tlspolicy.h"
 
-#define TLSCONN_WIRE_MAX (128 * 1024) /* the most that wire_in or wire_out ever holds */
+#define TLSCONN_WIRE_MAX    (128 * 1024) /* the most that wire_in or wire_out ever holds */
 #define TLSCONN_OFFERED_MAX 64
 
 struct tlsconn;
 
 /* A ClientHello, as far as a policy is chosen by it. Slices live during the call. */
 struct tlsconn_hello {
-    struct bytes sni;             /* host_name of server_name (RFC 6066 §3), as sent; empty if absent */
+    struct bytes sni; /* host_name of server_name (RFC 6066 §3), as sent; empty if absent */
     bool has_sni;
 };
 
 enum tlsconn_message_direction { TLSCONN_SENT, TLSCONN_RECEIVED };
 
-/* What the engine asks its owner during a handshake. OWNER is tlsconn_new's. A native engine may later let the owner
- * answer "not yet" (verdict) and pause for a signature; the machine then reports it as a status of its own. */
+/* What the engine asks its owner during a handshake. OWNER is tlsconn_new's. A native engine may
+ * later let the owner answer "not yet" (verdict) and pause for a signature; the machine then
+ * reports it as a status of its own. */
 struct tlsconn_handler {
     /* Server: the policy for this ClientHello. NULL refuses it with unrecognized_name. */
     const struct tlspolicy *(*choose)(void *owner, const struct tlsconn_hello *hello);
-    /* The peer's certificates, leaf first (CHAIN_N = 0: it sent none, and none is demanded: server with PEER_OPTIONAL
-     * only). 0 accepts; else the alert (RFC 8446 §6.2) with which the handshake ends. Not called on resumption. */
+    /* The peer's certificates, leaf first (CHAIN_N = 0: it sent none, and none is demanded: server
+     * with PEER_OPTIONAL only). 0 accepts; else the alert (RFC 8446 §6.2) with which the handshake
+     * ends. Not called on resumption. */
     uint8_t (*judge)(void *owner, const struct certificate *const *chain, size_t chain_n);
-    /* A handshake message passed (whole, with its 4-byte header, in plaintext form). May be NULL. */
+    /* A handshake message passed (whole, with its 4-byte header, in plaintext form). May be NULL.
+     */
     void (*message)(void *owner, enum tlsconn_message_direction direction, struct bytes message);
 };
 
-struct tlsconn *tlsconn_new_server(const struct tlspolicy *initial, const struct tlsconn_handler *handler, void *owner);
+struct tlsconn *tlsconn_new_server(
+    const struct tlspolicy *initial, const struct tlsconn_handler *handler, void *owner);
 /* SERVER_NAME: sent as SNI if it is a DNS name; may be NULL. */
 struct tlsconn *tlsconn_new_client(const struct tlspolicy *policy, const char *server_name,
     const struct tlsconn_handler *handler, void *owner);
@@ -58,7 +64,8 @@ enum tlsconn_status {
 
 /* Go on with the handshake as far as wire_in allows. */
 enum tlsconn_status tlsconn_handshake(struct tlsconn *c, int64_t now_s) MUST_USE;
-/* Append decrypted bytes to OUT as far as its maximum and wire_in allow. OK if any byte was appended or OUT is full. */
+/* Append decrypted bytes to OUT as far as its maximum and wire_in allow. OK if any byte was
+ * appended or OUT is full. */
 enum tlsconn_status tlsconn_read(struct tlsconn *c, struct buf *out) MUST_USE;
 /* Encrypt DATA into wire_out, as much as fits; *TAKEN bytes of it were taken. */
 enum tlsconn_status tlsconn_write(struct tlsconn *c, struct bytes data, size_t *taken) MUST_USE;
@@ -71,17 +78,19 @@ void tlsconn_close(struct tlsconn *c);
 
 /* What was negotiated. Texts are "" where not applicable or not yet known. */
 struct tlsconn_facts {
-    uint16_t version;          /* TLS_1_2, TLS_1_3; 0 before ServerHello */
-    char cipher[40];           /* IANA name: TLS_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, … */
-    char group[24];            /* x25519, secp256r1, secp384r1; "" with RSA key transport */
-    char signature[32];        /* scheme of the peer's signature, IANA name where known */
+    uint16_t version; /* TLS_1_2, TLS_1_3; 0 before ServerHello */
+    char cipher[40]; /* IANA name: TLS_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, …
+                      */
+    char group[24];  /* x25519, secp256r1, secp384r1; "" with RSA key transport */
+    char signature[32]; /* scheme of the peer's signature, IANA name where known */
     char alpn[16];
-    char sni[256];             /* as sent by the client; control bytes escaped; lower case */
+    char sni[256]; /* as sent by the client; control bytes escaped; lower case */
     bool resumed;
     bool key_exchange_rsa;
     bool is_handshake_complete;
-    bool peer_asked;           /* a CertificateRequest was sent (server) or received (client) */
-    uint16_t offered[TLSCONN_OFFERED_MAX]; /* suites of the ClientHello, in the client's order, GREASE left out */
+    bool peer_asked; /* a CertificateRequest was sent (server) or received (client) */
+    uint16_t offered[TLSCONN_OFFERED_MAX]; /* suites of the ClientHello, in the client's order,
+                                              GREASE left out */
     size_t offered_n;
     const struct credential *credential; /* the one of ours that was used, or NULL */
 };
@@ -98,9 +107,9 @@ enum tlsconn_fault {
 };
 struct tlsconn_failure {
     enum tlsconn_fault fault;
-    uint8_t alert;            /* received (ALERT_RECEIVED) or sent; 0 if none */
-    bool no_certificate;      /* PEER_CERTIFICATE: the peer sent none */
-    char text[128];           /* for the log */
+    uint8_t alert;       /* received (ALERT_RECEIVED) or sent; 0 if none */
+    bool no_certificate; /* PEER_CERTIFICATE: the peer sent none */
+    char text[128];      /* for the log */
 };
 const struct tlsconn_failure *tlsconn_failure(const struct tlsconn *c);
 

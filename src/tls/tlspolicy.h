@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tlspolicy — what one side of a handshake offers and demands: versions, suites, certificates, whether the peer must
- * show one. Immutable, shared by all connections under it, owned by a generation.
+ * tlspolicy — what one side of a handshake offers and demands: versions, suites, certificates,
+ * whether the peer must show one. Immutable, shared by all connections under it, owned by a
+ * generation.
  *
  * One tlspolicy belongs to a listener or to one of its domains, or to a target group.
  */
@@ -20,24 +21,31 @@ enum tlspolicy_preference {
     PREFER_FASTEST,   /* 128-bit AES-GCM first */
     PREFER_CLIENT     /* the client's order */
 };
-enum tlspolicy_peer { PEER_NOT_ASKED, PEER_OPTIONAL, PEER_REQUIRED }; /* server: of the client's certificate */
+enum tlspolicy_peer {
+    PEER_NOT_ASKED,
+    PEER_OPTIONAL,
+    PEER_REQUIRED
+}; /* server: of the client's certificate */
 
 struct tlspolicy_config {
     enum tlspolicy_role role;
-    uint16_t version_min, version_max;        /* TLS_1_2, TLS_1_3 */
-    enum tlspolicy_preference preference;     /* server */
-    bool key_exchange_rsa;                    /* TLS 1.2 RSA key transport is offered as well (last) */
-    bool key_exchange_rsa_only;               /* client: nothing else (connect --key-exchange rsa) */
-    const struct credential *const *credentials; /* server: at least one, the first is the default; client: 0 or 1 */
+    uint16_t version_min, version_max;    /* TLS_1_2, TLS_1_3 */
+    enum tlspolicy_preference preference; /* server */
+    bool key_exchange_rsa;                /* TLS 1.2 RSA key transport is offered as well (last) */
+    bool key_exchange_rsa_only;           /* client: nothing else (connect --key-exchange rsa) */
+    const struct credential *const
+        *credentials; /* server: at least one, the first is the default; client: 0 or 1 */
     size_t credentials_n;
     enum tlspolicy_peer peer;
-    const struct certificate_list *ca;        /* server: CAs whose names CertificateRequest carries; may be NULL */
-    const struct bytes *alpn;                 /* in our order of preference; none: ALPN is ignored / not offered */
+    const struct certificate_list
+        *ca;                  /* server: CAs whose names CertificateRequest carries; may be NULL */
+    const struct bytes *alpn; /* in our order of preference; none: ALPN is ignored / not offered */
     size_t alpn_n;
-    bool tickets;                             /* server: resumption by ticket (never with peer asked) */
-    uint32_t session_lifetime_s;              /* hard deadline since the full handshake; survives renewal */
-    uint8_t hash[SHA256_SIZE];                /* of the whole authentication policy: tickets are bound to it */
-    uint8_t ticket_secret[32];                /* the same in all workers; ticket keys derive from it, hash and hour */
+    bool tickets;                /* server: resumption by ticket (never with peer asked) */
+    uint32_t session_lifetime_s; /* hard deadline since the full handshake; survives renewal */
+    uint8_t hash[SHA256_SIZE];   /* of the whole authentication policy: tickets are bound to it */
+    uint8_t
+        ticket_secret[32]; /* the same in all workers; ticket keys derive from it, hash and hour */
 };
 
 struct tlspolicy;

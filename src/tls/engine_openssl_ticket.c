@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The libssl engine's session tickets (RFC 5077, RFC 8446 §4.6.1).
+ *
+ * A ticket opens only under the policy that issued it: its keys derive from the policy's binding,
+ * so that another policy's ticket is but noise (CVE-2025-23419, CVE-2025-23048). All workers derive
+ * the same keys from the same secret; nothing is stored. Inside the ticket is the time of the full
+ * handshake: however often a session is renewed, it ends session_lifetime_s after that.
+ */
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/ssl.h>
+
+#include "base/memory.h"
+#include "base/panic.h"
+#include "crypto/digest.h"
+#include "tls/engine_openssl.h"
+
+#include "base/ban.h"
+
+#define KEY_PERIOD_S 3600 /* a key encrypts for this long, and decrypts for twice as long */
+#define LABEL        "sallyport ticket"
+
+struct ticket_keys {
+    uint8_t name[16];
+    uint8_t cipher[32]; /* AES-256-CBC */
+    uint8_t mac[32];    /* HMAC-SHA256 */
+};
+
+/* What libssl's callback is to answer. */
+enum key_answer { KEY_ERROR = -1, KEY_UNKNOWN = 0, KEY_CURRENT = 1, KEY_TO_BE_RENEWED = 2 };
+
+static void put_64(uint8_t out[8], int64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        out[i] = (uint8_t)((uint64_t)value >> (56 - 8 * i));
+}
+
+static int64_t get_64(const uint8_t in[8])
+{
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++)
+        value = value << 8 | in[i];
+    return (int64_t)value;
+}
+
+static void derive_keys(const struct tlspolicy *p, int64_t period, struct ticket_keys *out)
+{
+    uint8_t info[sizeof(LABEL) - 1 + sizeof(p->binding) + 8];
+    memcpy(info, LABEL, sizeof(LABEL) - 1);
+    memcpy(info + sizeof(LABEL) - 1, p->binding, sizeof(p->binding));
+    put_64(info + sizeof(info) - 8, period);
+    _Static_assert(sizeof(*out) == 80, "keys lie side by side");
+    digest_hkdf((struct bytes){p->ticket_secret, sizeof(p->ticket_secret)}, BYTES("sallyport"),
+        (struct bytes){info, sizeof(info)}, (uint8_t *)out, sizeof(*out));
+}
+
+static const EVP_CIPHER *ticket_cipher(void)
+{
+    static EVP_CIPHER *cipher; /* fetched once: libssl's own way fetches it for each ticket */
+    if (!cipher)
+        cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+    return cipher;
+}
+
+static bool load_keys(const struct ticket_keys *keys, const uint8_t *iv, bool is_encrypting,
+    EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+{
+    char digest[] = "SHA256";
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end()};
+    return EVP_MAC_init(mac, keys->mac, sizeof(keys->mac), params) == 1 &&
+           EVP_CipherInit_ex(cipher, ticket_cipher(), NULL, keys->cipher, iv, is_encrypting) == 1;
+}
+
+/* The keys by which KEY_NAME was encrypted, if they are still good. */
+static enum key_answer find_keys(
+    const struct tlspolicy *p, int64_t period, const uint8_t *key_name, struct ticket_keys *keys)
+{
+    derive_keys(p, period, keys);
+    if (constant_time_equal(keys->name, key_name, sizeof(keys->name)))
+        return KEY_CURRENT;
+    derive_keys(p, period - 1, keys);
+    if (constant_time_equal(keys->name, key_name, sizeof(keys->name)))
+        return KEY_TO_BE_RENEWED;
+    return KEY_UNKNOWN;
+}
+
+/* libssl asks for the keys to seal (IS_ENCRYPTING) or to open a ticket. */
+static int choose_keys(SSL *ssl, unsigned char *key_name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+    EVP_MAC_CTX *mac, int is_encrypting)
+{
+    const struct tlsconn *c = connection_of(ssl);
+    const struct tlspolicy *p = connection_policy(c);
+    int64_t period = connection_now_s(c) / KEY_PERIOD_S;
+    struct ticket_keys keys;
+    if (!p->tickets)
+        return KEY_UNKNOWN;
+    enum key_answer answer = KEY_CURRENT;
+    if (is_encrypting) {
+        derive_keys(p, period, &keys);
+        memcpy(key_name, keys.name, sizeof(keys.name));
+        random_fill(iv, (size_t)EVP_CIPHER_get_iv_length(ticket_cipher()));
+    } else {
+        answer = find_keys(p, period, key_name, &keys);
+    }
+    if (answer != KEY_UNKNOWN && !load_keys(&keys, iv, is_encrypting, cipher, mac))
+        answer = KEY_ERROR;
+    mem_wipe(&keys, sizeof(keys));
+    return answer;
+}
+
+/* Before a ticket is sealed: put the time of authentication into it, and its remaining life. */
+static int seal(SSL *ssl, void *unused)
+{
+    const struct tlsconn *c = connection_of(ssl);
+    SSL_SESSION *session = SSL_get_session(ssl);
+    int64_t now_s = connection_now_s(c);
+    int64_t auth_s = SSL_session_reused(ssl) ? connection_resumed_auth_s(c) : now_s;
+    int64_t left_s = auth_s + connection_policy(c)->session_lifetime_s - now_s;
+    uint8_t data[8];
+    put_64(data, auth_s);
+    /* What ticket_lifetime tells the client, and libssl's own deadline, which counts from the
+     * session's time: that is now, but for a resumed session of TLS 1.2, which keeps both time and
+     * deadline. */
+    if (!SSL_session_reused(ssl) || SSL_version(ssl) == TLS1_3_VERSION)
+        SSL_SESSION_set_timeout(session, left_s);
+    return SSL_SESSION_set1_ticket_appdata(session, data, sizeof(data));
+}
+
+static bool is_in_time(const struct tlsconn *c, int64_t auth_s)
+{
+    int64_t now_s = connection_now_s(c);
+    return auth_s >= 0 && auth_s <= now_s &&
+           now_s - auth_s < connection_policy(c)->session_lifetime_s;
+}
+
+/* After a ticket was opened, or could not be: may the session go on? If not, the full handshake
+ * follows in the same connection, and a new ticket at its end. */
+static SSL_TICKET_RETURN unseal(SSL *ssl, SSL_SESSION *session, const unsigned char *key_name,
+    size_t key_name_n, SSL_TICKET_STATUS status, void *unused)
+{
+    struct tlsconn *c = connection_of(ssl);
+    void *data;
+    size_t n;
+    if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    if (!SSL_SESSION_get0_ticket_appdata(session, &data, &n) || n != 8 ||
+        !is_in_time(c, get_64(data)))
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    connection_set_resumed_auth_s(c, get_64(data));
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
+void ticket_install(SSL_CTX *ctx)
+{
+    if (!ticket_cipher() || SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, choose_keys) != 1 ||
+        SSL_CTX_set_session_ticket_cb(ctx, seal, unseal, NULL) != 1)
+        panic("libssl does not take the ticket callbacks");
+}

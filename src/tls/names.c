@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tls/names.h"
+
+#include "tls/tlsconn.h"
+
+#include "base/ban.h"
+
+const char *tlsconn_alert_name(uint8_t alert)
+{
+    switch (alert) {
+#define ALERT(number, name) \
+    case number:            \
+        return #name;
+#include "tls/names.def"
+    default:
+        return "unknown";
+    }
+}
+
+const char *tlsconn_message_name(uint8_t type)
+{
+    switch (type) {
+#define MESSAGE(number, name) \
+    case number:              \
+        return #name;
+#include "tls/names.def"
+    default:
+        return "unknown";
+    }
+}
+
+const char *tlsconn_cipher_name(uint16_t suite)
+{
+    switch (suite) {
+#define SUITE(number, name) \
+    case number:            \
+        return #name;
+#include "tls/names.def"
+    default:
+        return NULL;
+    }
+}
+
+const char *names_signature_scheme(uint16_t scheme)
+{
+    switch (scheme) {
+#define SCHEME(number, name) \
+    case number:             \
+        return #name;
+#include "tls/names.def"
+    default:
+        return "";
+    }
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <openssl/ssl.h>
+
+#include "test.h"
+#include "tls/names.h"
+#include "tls/tlsconn.h"
+
+#include "base/ban.h"
+
+/* libssl knows IANA's names too: a second source for our table. */
+TEST(suites_are_named_as_libssl_names_them)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_method());
+    SSL *ssl = SSL_new(ctx);
+    unsigned known = 0;
+    for (unsigned id = 0; id <= UINT16_MAX; id++) {
+        const unsigned char wire[2] = {(unsigned char)(id >> 8), (unsigned char)id};
+        const SSL_CIPHER *theirs = SSL_CIPHER_find(ssl, wire);
+        const char *ours = tlsconn_cipher_name((uint16_t)id);
+        if (theirs && ours) {
+            CHECK_TEXT(ours, SSL_CIPHER_standard_name(theirs));
+            known++;
+        }
+    }
+    CHECK(known > 30);
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+}
+
+TEST(numbers_without_a_name)
+{
+    CHECK(tlsconn_cipher_name(0x0a0a) == NULL);
+    CHECK_TEXT(tlsconn_alert_name(255), "unknown");
+    CHECK_TEXT(tlsconn_message_name(99), "unknown");
+    CHECK_TEXT(names_signature_scheme(0xffff), "");
+}
+
+TEST(names_of_each_kind)
+{
+    CHECK_TEXT(tlsconn_alert_name(44), "certificate_revoked");
+    CHECK_TEXT(tlsconn_alert_name(116), "certificate_required");
+    CHECK_TEXT(tlsconn_message_name(1), "client_hello");
+    CHECK_TEXT(tlsconn_message_name(16), "client_key_exchange");
+    CHECK_TEXT(names_signature_scheme(0x0807), "ed25519");
+}
