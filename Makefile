@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door: one verb a line. The work is in packaging/, tests/ and meson.build.
+#   make            debug build: build/sallyport         make test [T=name]    lint, unit, fuzz corpora, integration
+#   make release    build/release/sallyport, hardened    make fuzz T=name      one fuzz target for SECONDS (60)
+#   make demo       a running example to try with curl   make lint | make fmt  the house rules | clang-format
+#   make install    the release build; DESTDIR counts
+SECONDS = 60
+
+.PHONY: debug release demo test fuzz lint fmt install
+debug:   ; @packaging/build debug
+release: ; @packaging/build release
+demo:    ; @packaging/packages build demo && packaging/build debug && build/sallyport demo
+test:    ; @packaging/packages build test && tests/run $(T)
+fuzz:    ; @packaging/packages build test && tests/fuzz/run "$(T)" "$(SECONDS)"
+lint:    ; @tests/lint/run
+fmt:     ; @tests/lint/format.py --write
+install: ; @packaging/build release && meson install -C build/release --no-rebuild
