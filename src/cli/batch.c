@@ -80,7 +80,7 @@ static int read_policy(
         if (trust_add_ca(t, c->anchors.at[i], err) < 0)
             return -1;
     for (size_t i = 0; i < c->names.n; i++)
-        if (trust_add_name(t, (const char *)c->names.at[i].at, err) < 0)
+        if (trust_add_name(t, (const char *)c->names.at[i].at, false, err) < 0)
             return -1;
     read_crls(t, c, *now_s);
     t->policy.revocation = revocation_of(c);

@@ -92,7 +92,7 @@ static int read_trust(struct attempt *a, struct error *err)
             return -1;
     if (o->ocsp && trust_read_ocsp(t, o->ocsp, err) < 0)
         return -1;
-    if (trust_add_name(t, o->name ? o->name : a->host, err) < 0)
+    if (trust_add_name(t, o->name ? o->name : a->host, false, err) < 0)
         return -1;
     trust_build(t, false);
     return 0;

@@ -33,7 +33,7 @@ static int read_trust(const struct verify_options *o, struct trust *t, struct er
             return -1;
     if (o->ocsp && trust_read_ocsp(t, o->ocsp, err) < 0)
         return -1;
-    if (o->name && trust_add_name(t, o->name, err) < 0)
+    if (o->name && trust_add_name(t, o->name, o->purpose == PATH_CLIENT, err) < 0)
         return -1;
     t->policy.depth_max = o->depth;
     trust_build(t, false);

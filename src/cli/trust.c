@@ -60,11 +60,10 @@ static bool has_kind(const char *name)
     return false;
 }
 
-int trust_add_name(struct trust *t, const char *name, struct error *err)
+int trust_add_name(struct trust *t, const char *name, bool is_allow_list, struct error *err)
 {
     struct bytes text = bytes_of(arena_strdup(&t->arena, name));
     struct name_pattern pattern;
-    bool is_allow_list = t->policy.purpose == PATH_CLIENT;
     int result = has_kind(name) ? name_pattern_parse(text, is_allow_list, &t->arena, &pattern, err)
                                 : name_pattern_of_host(text, &t->arena, &pattern, err);
     if (result < 0)

@@ -27,8 +27,9 @@ int trust_add_ca(struct trust *t, struct bytes pem, struct error *err) MUST_USE;
 int trust_add_crl(struct trust *t, struct bytes pem, struct error *err) MUST_USE;
 /* DER, copied. */
 void trust_set_ocsp(struct trust *t, struct bytes response);
-/* KIND:VALUE, or a bare host. Several: any may match. */
-int trust_add_name(struct trust *t, const char *name, struct error *err) MUST_USE;
+/* KIND:VALUE, or a bare host. Several: any may match. IS_ALLOW_LIST: `*` in VALUE is a pattern. */
+int trust_add_name(
+    struct trust *t, const char *name, bool is_allow_list, struct error *err) MUST_USE;
 
 /* The same from files; messages name the file. */
 int trust_read_ca(struct trust *t, const char *path, struct error *err) MUST_USE;

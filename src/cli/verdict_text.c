@@ -31,5 +31,10 @@ void verdict_text_malformed(struct verdict *v, const char *why)
 {
     verdict_init(v);
     v->reason = REASON_MALFORMED;
-    snprintf(v->factors[FACTOR_TRUST].detail, sizeof(v->factors[FACTOR_TRUST].detail), "%s", why);
+    for (unsigned f = 0; f < FACTOR_COUNT; f++) {
+        struct verdict_factor *factor = &v->factors[f];
+        factor->result = f == FACTOR_TRUST ? FACTOR_FAIL : FACTOR_UNKNOWN;
+        snprintf(factor->detail, sizeof(factor->detail), "%s",
+            f == FACTOR_TRUST ? why : "not judged: there is no certificate that can be parsed");
+    }
 }
