@@ -7,11 +7,11 @@
 SECONDS = 60
 
 .PHONY: debug release demo test fuzz lint fmt install
-debug:   ; @packaging/build debug
-release: ; @packaging/build release
-demo:    ; @packaging/packages build demo && packaging/build debug && build/sallyport demo
-test:    ; @packaging/packages build test && tests/run $(T)
+debug:   ; @packaging/build debug sallyport
+release: ; @packaging/build release sallyport
+demo:    ; @packaging/packages build demo && packaging/build debug sallyport && build/sallyport demo
+test:    ; @packaging/packages build test && tests/run "$(T)"
 fuzz:    ; @packaging/packages build test && tests/fuzz/run "$(T)" "$(SECONDS)"
-lint:    ; @tests/lint/run
-fmt:     ; @tests/lint/format.py --write
-install: ; @packaging/build release && meson install -C build/release --no-rebuild
+lint:    ; @packaging/packages build test && tests/lint/run
+fmt:     ; @packaging/packages build test && tests/lint/format.py --write
+install: ; @packaging/build release sallyport && meson install -C build/release --no-rebuild

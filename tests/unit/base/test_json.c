@@ -63,7 +63,7 @@ TEST(any_bytes_make_a_valid_string)
         {BYTES("\xed\xa0\x80"), "\"\\u00ed\\u00a0\\u0080\""},            /* surrogate */
         {BYTES("\xf4\x90\x80\x80"), "\"\\u00f4\\u0090\\u0080\\u0080\""}, /* beyond U+10FFFF */
         {BYTES("\xff"), "\"\\u00ff\""},
-        {BYTES("a\xe2\x82"), "\"a\\u00e2\\u0082\""}, /* cut off */
+        {{(const uint8_t *)"a\xe2\x82\xac", 3}, "\"a\\u00e2\\u0082\""}, /* cut off */
         {BYTES("\xe2\x82x"), "\"\\u00e2\\u0082x\""},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
