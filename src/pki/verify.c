@@ -111,6 +111,28 @@ static void find_path(const struct verification *v, struct path_result *out)
     free(in_time);
 }
 
+/* The faults of PATH, and what to say about them. */
+static void take_faults(struct verification *v, const struct path_result *path, bool has_path)
+{
+    unsigned faults = path->faults;
+    const char *detail = path->detail;
+    if (!has_path && !faults)
+        faults = PATH_BIT(PATH_UNTRUSTED);
+    if (faults & PATH_BIT(PATH_DEPTH) && !has_path) {
+        /* The search ended at the limit and met no anchor: untrusted follows from depth. */
+        faults &= ~PATH_BIT(PATH_UNTRUSTED);
+        detail = "more intermediate certificates than are allowed between leaf and trust anchor";
+    }
+    for (int fault = 0; fault < PATH_FAULT_COUNT; fault++)
+        if (faults & PATH_BIT(fault))
+            v->found |= REASON_BIT(fault_reasons[fault]);
+    if (faults)
+        verdict_set(v->out, FACTOR_TRUST, FACTOR_FAIL, "%s", detail);
+    else
+        verdict_set(
+            v->out, FACTOR_TRUST, FACTOR_PASS, "%s", subject_of(path->chain.at[path->chain.n - 1]));
+}
+
 /* Sets OUT->chain to the path, or to what was presented where there is none. Is there one? */
 static bool judge_trust(struct verification *v)
 {
@@ -119,16 +141,7 @@ static bool judge_trust(struct verification *v)
     if (v->policy->anchors)
         find_path(v, &path);
     bool has_path = path.has_anchor && path.chain.n > 0;
-    if (!has_path && !path.faults)
-        path.faults = PATH_BIT(PATH_UNTRUSTED);
-    for (int fault = 0; fault < PATH_FAULT_COUNT; fault++)
-        if (path.faults & PATH_BIT(fault))
-            v->found |= REASON_BIT(fault_reasons[fault]);
-    if (path.faults)
-        verdict_set(v->out, FACTOR_TRUST, FACTOR_FAIL, "%s", path.detail);
-    else
-        verdict_set(
-            v->out, FACTOR_TRUST, FACTOR_PASS, "%s", subject_of(path.chain.at[path.chain.n - 1]));
+    take_faults(v, &path, has_path);
     for (size_t i = 0; has_path && i < path.chain.n; i++)
         certificate_list_add(&v->out->chain, path.chain.at[i]);
     for (size_t i = 0; !has_path && i < v->chain_n; i++)
