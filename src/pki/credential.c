@@ -20,8 +20,7 @@ static const char *subject_of(const struct certificate *c)
     return verdict_dn(certificate_facts(c)->subject);
 }
 
-/* Errors ----------------------------------------------------------------------------------------
- */
+/* ---- errors ---- */
 
 static bool parse_files(
     const struct credential_files *files, struct credential *c, struct report *report)
@@ -148,8 +147,7 @@ static bool take_staple(
     return true;
 }
 
-/* Warnings --------------------------------------------------------------------------------------
- */
+/* ---- warnings ---- */
 
 static void warn_about_time(const struct credential_files *files, const struct credential *c,
     int64_t now_s, struct report *report)
@@ -237,8 +235,7 @@ static void warn_about_staple(const struct credential_files *files, const struct
         report, files->ocsp_at, "the OCSP answer is of no use: %s; fetch a new one", answer.detail);
 }
 
-/* Public ----------------------------------------------------------------------------------------
- */
+/* ---- public ---- */
 
 struct credential *credential_load(const struct credential_files *files, enum path_purpose purpose,
     int64_t now_s, struct report *report)

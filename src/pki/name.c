@@ -17,8 +17,7 @@ static const char *const kind_labels[] = {
     [NAME_OTHER] = "OTHER",
 };
 
-/* Text ------------------------------------------------------------------------------------------
- */
+/* ---- text ---- */
 
 static bool is_alpha(uint8_t c)
 {
@@ -198,8 +197,7 @@ static bool has_dot_segment(struct bytes path)
     return false;
 }
 
-/* Matching --------------------------------------------------------------------------------------
- */
+/* ---- matching ---- */
 
 bool name_dns_matches(struct bytes presented, struct bytes host)
 {
@@ -295,8 +293,7 @@ bool name_matches(const struct name_pattern *p, const struct certificate *c)
     return name_find(p, c) != NULL;
 }
 
-/* Formatting ------------------------------------------------------------------------------------
- */
+/* ---- formatting ---- */
 
 /* VALUE behind PREFIX, escaped, into SIZE bytes. */
 static void format_escaped(const char *prefix, struct bytes value, char *out, size_t size)
@@ -339,8 +336,7 @@ void name_pattern_format(const struct name_pattern *p, char *out, size_t size)
     format_value(p->kind, p->value, out, size);
 }
 
-/* Parsing ---------------------------------------------------------------------------------------
- */
+/* ---- parsing ---- */
 
 /* Each takes the value and, in an allow-list, its star; NULL if it is good, else what would be. */
 

@@ -59,8 +59,7 @@ static struct answer revoked(
         reason, source);
 }
 
-/* CRLs ------------------------------------------------------------------------------------------
- */
+/* ---- CRLs ---- */
 
 /* "CRL 17 of CN=Clients CA" */
 struct crl_label {
@@ -192,8 +191,7 @@ static struct answer ask_crls(const struct question *q)
     return unlisted_answer(q, best_use, best);
 }
 
-/* OCSP ------------------------------------------------------------------------------------------
- */
+/* ---- OCSP ---- */
 
 static struct answer ask_ocsp(const struct question *q)
 {
@@ -224,8 +222,7 @@ static struct answer ask_ocsp(const struct question *q)
     return answer_of(FACTOR_UNKNOWN, "OCSP answer: %.160s", ocsp.detail);
 }
 
-/* Together --------------------------------------------------------------------------------------
- */
+/* ---- together ---- */
 
 /* Two sources about one certificate: revoked wins, then what is known, then what is fresh. */
 static struct answer either(const struct answer *a, const struct answer *b)

@@ -2,10 +2,8 @@
 #include "pki/verify.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/memory.h"
 #include "pki/revocation.h"
 
 #include "base/ban.h"
@@ -39,8 +37,7 @@ static const char *subject_of(const struct certificate *c)
     return verdict_dn(certificate_facts(c)->subject);
 }
 
-/* Limits ----------------------------------------------------------------------------------------
- */
+/* ---- limits ---- */
 
 /* A chain that is too long or too large is refused before it costs anything. */
 static bool exceeds_limits(struct verification *v)
@@ -74,42 +71,7 @@ static void refuse_unread(struct verification *v)
     v->found |= REASON_BIT(REASON_LIMIT);
 }
 
-/* Trust -----------------------------------------------------------------------------------------
- */
-
-static bool is_in_time(const struct certificate *c, int64_t now_s)
-{
-    const struct certificate_facts *facts = certificate_facts(c);
-    /* RFC 5280 §4.1.2.5: "the period of time from notBefore through notAfter, inclusive". */
-    return facts->not_before <= now_s && now_s <= facts->not_after;
-}
-
-/* Peers keep sending cross-certificates that have expired, next to a path that has not. The path is
- * looked for among certificates in their time first; if there is none, among all, so that the
- * reason is the true one. */
-static void find_path(const struct verification *v, struct path_result *out)
-{
-    const struct certificate **in_time = mem_calloc(v->chain_n, sizeof(*in_time));
-    struct path_request request = {
-        .store = v->policy->anchors,
-        .leaf = v->chain[0],
-        .untrusted = in_time,
-        .purpose = v->policy->purpose,
-        .depth_max = v->policy->depth_max,
-        .now_s = v->now_s,
-    };
-    for (size_t i = 1; i < v->chain_n; i++)
-        if (is_in_time(v->chain[i], v->now_s))
-            in_time[request.untrusted_n++] = v->chain[i];
-    path_validate(&request, out);
-    if (out->faults && request.untrusted_n < v->chain_n - 1) {
-        path_result_fini(out);
-        request.untrusted = v->chain + 1;
-        request.untrusted_n = v->chain_n - 1;
-        path_validate(&request, out);
-    }
-    free(in_time);
-}
+/* ---- trust ---- */
 
 /* The faults of PATH, and what to say about them. */
 static void take_faults(struct verification *v, const struct path_result *path, bool has_path)
@@ -138,8 +100,17 @@ static bool judge_trust(struct verification *v)
 {
     struct path_result path = {
         .faults = PATH_BIT(PATH_UNTRUSTED), .detail = "no trusted CA is configured"};
-    if (v->policy->anchors)
-        find_path(v, &path);
+    struct path_request request = {
+        .store = v->policy->anchors,
+        .leaf = v->chain[0],
+        .untrusted = v->chain + 1,
+        .untrusted_n = v->chain_n - 1,
+        .purpose = v->policy->purpose,
+        .depth_max = v->policy->depth_max,
+        .now_s = v->now_s, /* peers keep sending cross-certificates that have expired */
+    };
+    if (request.store)
+        path_validate(&request, &path);
     bool has_path = path.has_anchor && path.chain.n > 0;
     take_faults(v, &path, has_path);
     for (size_t i = 0; has_path && i < path.chain.n; i++)
@@ -150,8 +121,7 @@ static bool judge_trust(struct verification *v)
     return has_path;
 }
 
-/* Validity --------------------------------------------------------------------------------------
- */
+/* ---- validity ---- */
 
 static void judge_validity(struct verification *v)
 {
@@ -160,6 +130,7 @@ static void judge_validity(struct verification *v)
     for (size_t i = 0; i < chain->n; i++) {
         const struct certificate *c = chain->at[i];
         const struct certificate_facts *facts = certificate_facts(c);
+        /* RFC 5280 §4.1.2.5: "from notBefore through notAfter, inclusive". */
         if (facts->not_after < v->now_s && !expired)
             expired = c;
         if (facts->not_before > v->now_s && !early)
@@ -184,8 +155,7 @@ static void judge_validity(struct verification *v)
     }
 }
 
-/* Name ------------------------------------------------------------------------------------------
- */
+/* ---- name ---- */
 
 /* "DNS:a.example, DNS:b.example, ..." as far as it fits. */
 static void list_names(const struct certificate_facts *facts, char *out, size_t size)
@@ -230,8 +200,7 @@ static void judge_name(struct verification *v)
     v->found |= REASON_BIT(REASON_WRONG_NAME);
 }
 
-/* All four --------------------------------------------------------------------------------------
- */
+/* ---- all four ---- */
 
 void verify_policy_fini(struct verify_policy *policy)
 {
