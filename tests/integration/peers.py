@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ends that Sallyport stands between: sample targets, and clients over Python's ssl."""
+import http.client
+import json
+import socket
+import ssl
+import threading
+
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+class Target:
+    """A TCP server on a port of the kernel's choice. SERVE(connection) runs in a thread per connection."""
+
+    def __init__(self, serve, context=None, family=socket.AF_INET):
+        self.serve, self.context = serve, context
+        self.accepted = 0   # TCP connections that reached it
+        self.received = b""  # bytes that reached it (after TLS)
+        self.errors = []
+        host = "::1" if family == socket.AF_INET6 else "127.0.0.1"
+        self.socket = socket.create_server((host, 0), family=family, backlog=128)
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self._loop, daemon=True).start()
+
+    def _loop(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            threading.Thread(target=self._one, args=(connection,), daemon=True).start()
+
+    def _one(self, connection):
+        try:
+            if self.context:
+                connection = self.context.wrap_socket(connection, server_side=True)
+            with connection:
+                self.serve(self, connection)
+        except (OSError, ValueError) as e:
+            self.errors.append(e)
+
+    def close(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.socket.close()
+
+
+def echo(target, connection):
+    """Raw: sends back what comes, until the other side ends."""
+    while data := connection.recv(65536):
+        target.received += data
+        connection.sendall(b"echo:" + data)
+
+
+def read_head(f):
+    lines = []
+    while (line := f.readline()) not in (b"\r\n", b"\n", b""):
+        lines.append(line.decode("latin-1").rstrip("\r\n"))
+    return lines
+
+
+def read_body(f, headers):
+    fields = {k.lower(): v for k, v in headers}
+    if fields.get("transfer-encoding") == "chunked":
+        body, trailers = b"", []
+        while size := int(f.readline().split(b";")[0], 16):
+            body += f.read(size)
+            f.readline()
+        while (line := f.readline()) not in (b"\r\n", b""):
+            trailers.append(line.decode("latin-1").rstrip("\r\n"))
+        return body, trailers
+    return f.read(int(fields.get("content-length", 0))), []
+
+
+def http_echo(target, connection):
+    """HTTP/1.1 kept alive: answers with JSON that tells what reached it."""
+    f = connection.makefile("rb")
+    while lines := read_head(f):
+        method, path, _ = lines[0].split(" ", 2)
+        headers = [tuple(line.split(": ", 1)) if ": " in line else (line.rstrip(":"), "") for line in lines[1:]]
+        if any(k.lower() == "expect" for k, _ in headers):
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body, trailers = read_body(f, headers)
+        target.received += body
+        answer = json.dumps({"method": method, "path": path, "headers": headers, "body": body.decode("latin-1")[:1000],
+                             "length": len(body), "trailers": trailers}).encode()
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
+        connection.sendall(head + (b"" if method == "HEAD" else answer))
+
+
+def server_context(certificate, client_ca=None, version=None):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.crt, certificate.key_file)
+    if client_ca:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(client_ca.crt)
+    if version:
+        context.minimum_version = context.maximum_version = VERSIONS[version]
+    return context
+
+
+def client_context(ca, certificate=None, version=None, ciphers=None, alpn=None):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(ca.crt)
+    if certificate:
+        context.load_cert_chain(certificate.crt, certificate.key_file)
+    if version:
+        context.minimum_version = context.maximum_version = VERSIONS[version]
+    if ciphers:
+        context.set_ciphers(ciphers)
+    if alpn:
+        context.set_alpn_protocols(alpn)
+    return context
+
+
+class Refused(Exception):
+    """The handshake ended with an alert; .alert is its OpenSSL reason, e.g. SSLV3_ALERT_CERTIFICATE_REVOKED."""
+
+    def __init__(self, alert):
+        super().__init__(alert)
+        self.alert = alert
+
+
+def connect(port, context, name="localhost", session=None, timeout=10):
+    """A TLS connection to 127.0.0.1:PORT asking for NAME. Under TLS 1.3 a refusal of our certificate comes only with the first
+    read: use `ask` or `talk`, which raise Refused either way."""
+    raw = socket.create_connection(("127.0.0.1", port), timeout)
+    try:
+        return context.wrap_socket(raw, server_hostname=name, session=session)
+    except ssl.SSLError as e:
+        raw.close()
+        raise Refused(e.reason) from e
+    except (ConnectionError, socket.timeout):
+        raw.close()
+        raise
+
+
+def ask(tls, request=b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"):
+    """One exchange on a connected socket: (status, headers, body)."""
+    try:
+        tls.sendall(request)
+        response = http.client.HTTPResponse(tls, method=request.split(b" ")[0].decode())
+        response.begin()
+        return response.status, response.getheaders(), response.read()
+    except ssl.SSLError as e:
+        raise Refused(e.reason) from e
+
+
+def get(port, ca, certificate=None, version=None, name="localhost", path="/", headers=""):
+    """GET over a new connection; the JSON of http_echo under 200, else (status, body)."""
+    with connect(port, client_context(ca, certificate, version), name) as tls:
+        status, _, body = ask(tls, f"GET {path} HTTP/1.1\r\nHost: {name}\r\n{headers}Connection: close\r\n\r\n".encode())
+    return (status, json.loads(body)) if status == 200 else (status, body)
+
+
+def talk(port, ca, certificate=None, version=None, name="localhost", data=b"hello"):
+    """One round through a TCP_SSL listener in front of `echo`."""
+    with connect(port, client_context(ca, certificate, version), name) as tls:
+        try:
+            tls.sendall(data)
+            return tls.recv(65536)
+        except ssl.SSLError as e:
+            raise Refused(e.reason) from e
