@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "config/build.h"
 #include "config/check.h"
+#include "config/dump.h"
 #include "config/keys.h"
 #include "config/tree.h"
 
@@ -34,6 +35,11 @@ void config_free(struct config **c)
         arena_fini(&(*c)->arena);
     free(*c);
     *c = NULL;
+}
+
+void config_dump(const struct config *c, struct buf *out)
+{
+    dump_write(c, out);
 }
 
 const char *config_protocol_name(enum config_protocol p)

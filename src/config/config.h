@@ -178,7 +178,8 @@ struct config *config_parse(
     struct bytes text, const char *file, const char *folder, struct report *report) MUST_USE;
 void config_free(struct config **c);
 
-/* The effective configuration as YAML, defaults included. Parses back to the same. */
+/* The effective configuration as YAML, defaults included. Parses back to the same. What does not
+ * fit into OUT is dropped. */
 struct buf;
 void config_dump(const struct config *c, struct buf *out);
 

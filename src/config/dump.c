@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dump — config_dump: the effective configuration as YAML, from the table of keys and the structs
- * that it fills. */
+#include "config/dump.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <yaml.h>
@@ -8,7 +8,6 @@
 #include "base/buf.h"
 #include "base/memory.h"
 #include "base/panic.h"
-#include "config/config.h"
 #include "config/keys.h"
 #include "config/value.h"
 
@@ -290,7 +289,7 @@ static void write_scope(struct dump *d, enum scope scope, const void *owner, uns
     end_map(d);
 }
 
-void config_dump(const struct config *c, struct buf *out)
+void dump_write(const struct config *c, struct buf *out)
 {
     struct dump d = {.config = c, .out = out};
     yaml_event_t e;

@@ -196,9 +196,3 @@ const char *keys_nearest_choice(const char *const *choices, const char *text)
     }
     return best;
 }
-
-bool key_is_list(const struct key *k)
-{
-    return k->type == TYPE_MAPS || k->type == TYPE_FILES || k->type == TYPE_CLIENT_NAMES ||
-           k->type == TYPE_NETWORKS;
-}

@@ -117,7 +117,11 @@ static inline bool key_is_optional(const struct key *k)
 {
     return strcmp(k->fallback, KEY_NONE) == 0;
 }
-bool key_is_list(const struct key *k);
+static inline bool key_is_list(const struct key *k)
+{
+    return k->type == TYPE_MAPS || k->type == TYPE_FILES || k->type == TYPE_CLIENT_NAMES ||
+           k->type == TYPE_NETWORKS;
+}
 /* The place of the value in OWNER, a struct of the key's scope. */
 static inline void *key_value(const struct key *k, const void *owner)
 {

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "config/load.c"
+#include "test.h"
+
+#define CONFIG                                                                                     \
+    "listeners:\n"                                                                                 \
+    "- name: l\n"                                                                                  \
+    "  protocol: TCP_SSL\n"                                                                        \
+    "  address: 127.0.0.1:0\n"                                                                     \
+    "  certificates: [{certificate: s.crt, key: s.key}, {certificate: both.pem, key: both.pem}]\n" \
+    "  target_group: g\n"                                                                          \
+    "target_groups: [{name: g, protocol: TCP, targets: [{address: 127.0.0.1:1}]}]\n"
+
+static char folder[64];
+
+static const char *in_folder(const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    return path;
+}
+
+static void write_file(const char *name, const char *text)
+{
+    FILE *f = fopen(in_folder(name), "we");
+    if (f) {
+        fputs(text, f);
+        fclose(f);
+    }
+}
+
+static void begin(void)
+{
+    snprintf(folder, sizeof(folder), "/tmp/sallyport-load-XXXXXX");
+    CHECK(mkdtemp(folder));
+    write_file("c.yaml", CONFIG);
+    write_file("s.crt", "CERT");
+    write_file("s.key", "SECRET");
+    write_file("both.pem", "BOTH");
+}
+
+static void end(void)
+{
+    static const char *const names[] = {"c.yaml", "s.crt", "s.key", "both.pem"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (unlink(in_folder(names[i])) < 0)
+            rmdir(in_folder(names[i]));
+    CHECK_INT(rmdir(folder), 0);
+}
+
+static struct bytes find(const struct buf *archive, const char *name)
+{
+    return archive_find(buf_bytes(archive), name);
+}
+
+TEST(everything_named_is_there)
+{
+    struct report report;
+    struct loaded l;
+    begin();
+    report_init(&report);
+    CHECK_INT(load_file(in_folder("c.yaml"), &l, &report), 0);
+    CHECK(l.config && report.n == 0);
+    CHECK(bytes_equal(find(&l.archive, ARCHIVE_CONFIG), BYTES(CONFIG)));
+    CHECK(bytes_equal(find(&l.archive, ARCHIVE_CONFIG_FILE), bytes_of(in_folder("c.yaml"))));
+    CHECK(bytes_equal(find(&l.archive, ARCHIVE_CONFIG_FOLDER), bytes_of(folder)));
+    CHECK(bytes_equal(find(&l.archive, in_folder("s.crt")), BYTES("CERT")));
+    CHECK(bytes_equal(find(&l.keys, in_folder("s.key")), BYTES("SECRET")));
+    CHECK(bytes_equal(find(&l.archive, in_folder("both.pem")), BYTES("BOTH")));
+    CHECK(bytes_equal(find(&l.keys, in_folder("both.pem")), BYTES("BOTH")));
+    loaded_fini(&l);
+    report_fini(&report);
+    end();
+}
+
+TEST(keys_go_to_the_keys_only)
+{
+    struct report report;
+    struct loaded l;
+    begin();
+    report_init(&report);
+    CHECK_INT(load_file(in_folder("c.yaml"), &l, &report), 0);
+    CHECK(!find(&l.archive, in_folder("s.key")).at && !find(&l.keys, in_folder("s.crt")).at);
+    CHECK(!memmem(buf_bytes(&l.archive).at, buf_size(&l.archive), "SECRET", 6));
+    loaded_fini(&l);
+    report_fini(&report);
+    end();
+}
+
+/* The load fails with a line that begins with FOLDER/c.yaml, then PLACE, then a part that says
+ * WHAT. */
+static void check_fails(const char *place, const char *what)
+{
+    struct report report;
+    struct loaded l;
+    char want[256];
+    report_init(&report);
+    snprintf(want, sizeof(want), "%s%s", in_folder("c.yaml"), place);
+    CHECK_INT(load_file(in_folder("c.yaml"), &l, &report), -1);
+    CHECK_INT(report.n, 1);
+    if (report.n) {
+        const char *line = report.lines[0].text;
+        if (strncmp(line, want, strlen(want)) != 0 || !strstr(line, what))
+            printf("# got %s\n", line);
+        CHECK(strncmp(line, want, strlen(want)) == 0 && strstr(line, what));
+    }
+    CHECK(!l.config && !l.archive.at && !l.keys.at);
+    report_fini(&report);
+}
+
+TEST(a_file_that_cannot_be_used_is_reported_at_its_key)
+{
+    begin();
+    unlink(in_folder("s.key"));
+    check_fails(
+        ":5:44: cannot open ", "s.key: No such file or directory; create it, or correct its name");
+    write_file("s.key", "");
+    check_fails(":5:44: ", "s.key is empty");
+    unlink(in_folder("s.key"));
+    CHECK_INT(mkdir(in_folder("s.key"), 0700), 0);
+    check_fails(":5:44: ", "s.key is no regular file");
+    rmdir(in_folder("s.key"));
+    CHECK_INT(mkfifo(in_folder("s.key"), 0600), 0);
+    check_fails(":5:44: ", "s.key is no regular file");
+    unlink(in_folder("s.key"));
+    write_file("s.key", "x");
+    CHECK_INT(truncate(in_folder("s.key"), LOAD_FILE_MAX + 1), 0);
+    check_fails(":5:44: ", "s.key is too large; at most 67108864 bytes are accepted");
+    end();
+}
+
+TEST(the_configuration_itself)
+{
+    begin();
+    write_file("c.yaml", "");
+    check_fails(": ", "c.yaml is empty");
+    CHECK_INT(truncate(in_folder("c.yaml"), LOAD_CONFIG_MAX + 1), 0);
+    check_fails(": ", "c.yaml is too large; at most 4194304 bytes are accepted");
+    unlink(in_folder("c.yaml"));
+    check_fails(": cannot open ", "c.yaml: No such file or directory");
+    write_file("c.yaml", "a: [\n");
+    check_fails(":2:1: not YAML: ", "did not find");
+    end();
+}
+
+TEST(a_missing_trust_store_has_its_own_remedy)
+{
+    CHECK(strstr(remedy(ENOENT, CONFIG_SYSTEM_TRUST), "install the package ca-certificates"));
+    CHECK(!strstr(remedy(ENOENT, "/x"), "ca-certificates"));
+    CHECK(strstr(remedy(EACCES, "/x"), "readable"));
+}
+
+TEST(relative_names_begin_at_the_folder)
+{
+    char *here = folder_of("c.yaml"), *root = folder_of("/c.yaml"), *cwd = realpath(".", NULL);
+    CHECK_TEXT(here, cwd);
+    CHECK_TEXT(root, "/");
+    CHECK(!folder_of("/no/such/folder/c.yaml"));
+    free(here);
+    free(root);
+    free(cwd);
+}
