@@ -106,8 +106,8 @@ static void load_credential(struct attempt *a, struct bytes certificate, struct 
         .key = key,
         .certificate_path = o->certificate,
         .key_path = o->key,
-        .at = {.file = o->certificate},
-        .key_at = {.file = o->key},
+        .at = {.file = "--certificate"},
+        .key_at = {.file = "--key"},
     };
     struct report report;
     report_init(&report);

@@ -14,6 +14,7 @@
 #define EXTENSION_SIGNATURE_ALGORITHMS 13
 #define EXTENSION_ALPN                 16
 #define EXTENSION_SUPPORTED_VERSIONS   43
+#define EXTENSION_KEY_SHARE            51
 
 /* A reader that, once something does not fit, gives nothing but zeros and remembers it. */
 struct reader {
@@ -187,6 +188,7 @@ int hello_read_client(struct bytes body, struct hello_client *out, struct error 
 
 int hello_read_server(struct bytes body, struct hello_server *out)
 {
+    *out = (struct hello_server){0};
     struct reader r = {body, false};
     out->version = (uint16_t)number(&r, 2);
     out->random = take(&r, RANDOM_SIZE);
@@ -199,6 +201,8 @@ int hello_read_server(struct bytes body, struct hello_server *out)
         struct reader data = {vector(&extensions, 2), false};
         if (type == EXTENSION_SUPPORTED_VERSIONS && !extensions.failed)
             out->version = (uint16_t)number(&data, 2);
+        if (type == EXTENSION_KEY_SHARE && !extensions.failed)
+            out->group = (uint16_t)number(&data, 2);
     }
     return is_read(&r) && !extensions.failed ? 0 : -1;
 }

@@ -49,6 +49,7 @@ struct hello_server {
     uint16_t version; /* from supported_versions where that was sent */
     struct bytes random;
     uint16_t suite;
+    uint16_t group; /* of key_share (RFC 8446 §4.2.8); 0 if it was not sent */
 };
 
 /* A handshake message taken apart: BODY without the 4-byte header. -1 if the length does not fit

@@ -74,6 +74,7 @@ static void see_server_hello(struct steps_seen *seen, struct bytes body)
     memcpy(seen->server_random, hello.random.at, sizeof(seen->server_random));
     seen->version = hello.version;
     seen->suite = hello.suite;
+    seen->group = hello.group;
 }
 
 /* RSA key transport has a length of two octets in front (RFC 5246 §7.4.7.1), a share has one (RFC
@@ -86,7 +87,6 @@ static void see_client_key_exchange(struct steps_seen *seen, struct bytes body)
 
 static void read_message(struct steps_seen *seen, unsigned bit, struct bytes body)
 {
-    uint16_t group;
     size_t count;
     bool is_tls13 = seen->version == TLS_1_3;
     switch (bit) {
@@ -105,8 +105,8 @@ static void read_message(struct steps_seen *seen, unsigned bit, struct bytes bod
             hello_count_certificates(body, is_tls13, &count) == 0 ? count : 0;
         break;
     case SERVER_KEY_EXCHANGE:
-        if (hello_exchange_scheme(body, &group, &seen->exchange_scheme) < 0)
-            seen->exchange_scheme = 0;
+        if (hello_exchange_scheme(body, &seen->group, &seen->exchange_scheme) < 0)
+            seen->group = seen->exchange_scheme = 0;
         break;
     case SERVER_VERIFY:
         if (hello_verify_scheme(body, &seen->server_scheme) < 0)
@@ -250,12 +250,14 @@ static void show_key_sent(const struct steps_handshake *h, enum exchange x, stru
         add(t, "encrypted premaster secret of %zu octets", h->seen.key_exchange_size);
         return;
     case ECDHE_12:
-        add(t, "client's %s share of %zu octets; the server's is signed with ", h->tls->group,
-            h->seen.key_exchange_size);
+        add(t, "the client's ");
+        add_code(t, hello_group_name(h->seen.group), h->seen.group);
+        add(t, " share of %zu octets; the server's is signed with ", h->seen.key_exchange_size);
         add_code(t, hello_scheme_name(h->seen.exchange_scheme), h->seen.exchange_scheme);
         return;
     case TLS13:
-        add(t, "%s shares in both hellos; signed by the server with ", h->tls->group);
+        add_code(t, hello_group_name(h->seen.group), h->seen.group);
+        add(t, " shares in both hellos; signed by the server with ");
         add_code(t, hello_scheme_name(h->seen.server_scheme), h->seen.server_scheme);
         return;
     case EXCHANGE_COUNT:

@@ -23,6 +23,7 @@ struct steps_seen {
     uint8_t client_random[4], server_random[4]; /* their first octets */
     size_t server_certificates, client_certificates;
     size_t key_exchange_size; /* of the secret or share in ClientKeyExchange */
+    uint16_t group;           /* of the shares, from ServerKeyExchange or ServerHello */
     uint16_t exchange_scheme, server_scheme, client_scheme;
 };
 

@@ -43,8 +43,9 @@ static const struct message hello_13 = {S, 1,
     BYTES("\x03\x03" RANDOM "\x00\x00\x02\x13\x02\x01\x00\x00\x07\x00\x2b\x00\x03\x02\x03\x04")};
 static const struct message server_12 = {R, 2, BYTES("\x03\x03" RANDOM "\x00\xc0\x30\x00")};
 static const struct message server_rsa = {R, 2, BYTES("\x03\x03" RANDOM "\x00\x00\x9d\x00")};
-static const struct message server_13 = {
-    R, 2, BYTES("\x03\x03" RANDOM "\x00\x13\x02\x00\x00\x06\x00\x2b\x00\x02\x03\x04")};
+static const struct message server_13 = {R, 2,
+    BYTES("\x03\x03" RANDOM
+          "\x00\x13\x02\x00\x00\x0e\x00\x2b\x00\x02\x03\x04\x00\x33\x00\x04\x00\x1d\x00\x00")};
 static const struct message server_certificate_12 = {R, 11, BYTES("\x00\x00\x05\x00\x00\x02xx")};
 static const struct message server_certificate_13 = {
     R, 11, BYTES("\x00\x00\x00\x07\x00\x00\x02xx\x00\x00")};
@@ -69,7 +70,7 @@ static struct step steps[STEPS_MAX];
 /* The steps after MESSAGES (up to one of type 0), with a server that was accepted. */
 static size_t list(enum exchange x, const struct message *const *messages)
 {
-    facts = (struct tlsconn_facts){.key_exchange_rsa = x == RSA_TRANSPORT, .group = "x25519"};
+    facts = (struct tlsconn_facts){.key_exchange_rsa = x == RSA_TRANSPORT};
     verdict =
         (struct verdict){.accepted = true, .reason = REASON_ACCEPTED, .chain = {server_chain, 1}};
     handshake = (struct steps_handshake){.tls = &facts, .peer = &verdict, .own = &client};
@@ -140,7 +141,8 @@ TEST(evidence_is_from_the_messages)
         strstr(steps[3].evidence, "x25519 share of 2 octets; the server's is signed with ecdsa_"));
     LIST(TLS13, ONE_WAY_13);
     CHECK(strstr(steps[0].evidence, "TLS 1.3; 1 cipher suites"));
-    CHECK(strstr(steps[3].evidence, "signed by the server with ed25519"));
+    CHECK(strstr(
+        steps[3].evidence, "x25519 shares in both hellos; signed by the server with ed25519"));
 }
 
 TEST(a_message_that_was_not_seen_ends_the_list)
