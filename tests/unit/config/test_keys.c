@@ -11,7 +11,8 @@ TEST(the_word_that_was_meant)
     CHECK_TEXT(keys_nearest(SCOPE_LISTENER, "target_gruop")->name, "target_group");
     CHECK_TEXT(keys_nearest(SCOPE_LISTENER, "NAME")->name, "name");
     CHECK(!keys_nearest(SCOPE_LISTENER, "weight"));
-    CHECK(!keys_nearest(SCOPE_CERTIFICATE, "car")); /* two of three letters are not "key" */
+    CHECK(!keys_nearest(
+        SCOPE_CERTIFICATE, "kat")); /* two wrong letters of three are another word than "key" */
     CHECK(!keys_nearest(SCOPE_LISTENER, "a-key-of-more-than-thirty-two-letters"));
     CHECK_TEXT(keys_nearest_choice(authentication_names, "mutal"), "mutual");
     CHECK_TEXT(keys_nearest_choice(authentication_names, "oneway"), "one-way");

@@ -76,6 +76,32 @@ TEST(everything_named_is_there)
     end();
 }
 
+TEST(a_file_named_twice_is_there_once)
+{
+    struct report report;
+    struct loaded l;
+    begin();
+    write_file("c.yaml",
+        "listeners:\n"
+        "- name: l\n"
+        "  protocol: TCP_SSL\n"
+        "  address: 127.0.0.1:0\n"
+        "  authentication: mutual\n"
+        "  client_ca: [s.crt]\n"
+        "  certificates: [{certificate: s.crt, key: s.key}]\n"
+        "  target_group: g\n"
+        "target_groups: [{name: g, protocol: TCP, targets: [{address: 127.0.0.1:1}]}]\n");
+    report_init(&report);
+    CHECK_INT(load_file(in_folder("c.yaml"), &l, &report), 0);
+    const uint8_t *first = memmem(buf_bytes(&l.archive).at, buf_size(&l.archive), "CERT", 4);
+    CHECK(first);
+    CHECK(!memmem(first + 1, buf_size(&l.archive) - (size_t)(first + 1 - buf_bytes(&l.archive).at),
+        "CERT", 4));
+    loaded_fini(&l);
+    report_fini(&report);
+    end();
+}
+
 TEST(keys_go_to_the_keys_only)
 {
     struct report report;
