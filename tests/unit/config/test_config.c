@@ -528,7 +528,7 @@ TEST(a_folder_of_any_name_is_dumped)
     CHECK(c);
     config_dump(c, &out);
     CHECK(bytes_ends_with(buf_bytes(&out), BYTES("drain: 30s\n")));
-    CHECK(memmem(buf_bytes(&out).at, buf_size(&out), "{certificate: /?/s.crt, key: /?/s.key,", 38));
+    CHECK(memmem(buf_bytes(&out).at, buf_size(&out), "/?/s.crt", strlen("/?/s.crt")));
     config_free(&c);
     buf_fini(&out);
     report_fini(&report);
