@@ -17,6 +17,10 @@
 /* NIST SP 800-57: what RSA 2048 and SHA-224 give. SHA-1 and RSA 1024 are below. */
 #define SECURITY_BITS_MIN 112
 
+/* How far libcrypto builds: more than any depth_max in use, and than the certificates that a peer
+ * may send. */
+#define SEARCH_DEPTH_MAX 32
+
 struct path_store {
     X509_STORE *store;
     struct certificate_list anchors;
@@ -68,8 +72,7 @@ static const struct fault_row {
     {X509_V_ERR_KEYUSAGE_NO_DIGITAL_SIGNATURE, PATH_WRONG_USAGE},
     {X509_V_ERR_INVALID_EXTENSION, PATH_MALFORMED},
     {X509_V_ERR_PATHLEN_INVALID_FOR_NON_CA, PATH_MALFORMED},
-    {X509_V_ERR_PATHLEN_WITHOUT_KU_KEY_CERT_SIGN, PATH_MALFORMED},
-    {X509_V_ERR_KU_KEY_CERT_SIGN_INVALID_FOR_NON_CA, PATH_MALFORMED},
+    {X509_V_ERR_KU_KEY_CERT_SIGN_INVALID_FOR_NON_CA, PATH_WRONG_USAGE},
     {X509_V_ERR_ISSUER_NAME_EMPTY, PATH_MALFORMED},
     {X509_V_ERR_SUBJECT_NAME_EMPTY, PATH_MALFORMED},
     {X509_V_ERR_EMPTY_SUBJECT_ALT_NAME, PATH_MALFORMED},
@@ -95,13 +98,13 @@ static const int issuing_rules[] = {
     X509_V_ERR_MISSING_AUTHORITY_KEY_IDENTIFIER,
     X509_V_ERR_MISSING_SUBJECT_KEY_IDENTIFIER,
     X509_V_ERR_CA_CERT_MISSING_KEY_USAGE,
+    X509_V_ERR_PATHLEN_WITHOUT_KU_KEY_CERT_SIGN,
 };
 
 /* Of an anchor, RFC 5280 §6.1.1 (d) wants a name and a key; how well its certificate is made is its
  * operator's affair. */
 static const int anchor_rules[] = {
     X509_V_ERR_CA_BCONS_NOT_CRITICAL,
-    X509_V_ERR_PATHLEN_WITHOUT_KU_KEY_CERT_SIGN,
     X509_V_ERR_AUTHORITY_KEY_IDENTIFIER_CRITICAL,
     X509_V_ERR_SUBJECT_KEY_IDENTIFIER_CRITICAL,
     X509_V_ERR_EXTENSIONS_REQUIRE_VERSION_3,
@@ -171,6 +174,27 @@ static void note(
         about ? certificate_facts(about)->subject : "", about ? ": " : "", text);
 }
 
+static const char *wrong_purpose(const struct validation *v)
+{
+    return v->request->purpose == PATH_SERVER
+               ? "it is not for TLS servers (keyUsage, or extendedKeyUsage without serverAuth)"
+               : "it is not for TLS clients (keyUsage, or extendedKeyUsage without clientAuth)";
+}
+
+static void describe(
+    const struct validation *v, int error, const struct certificate *about, char *out, size_t size)
+{
+    bool no_issuer = error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
+                     error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY;
+    if (no_issuer && about)
+        snprintf(out, size, "its issuer %s is not trusted, and no such certificate was sent",
+            certificate_facts(about)->issuer);
+    else if (error == X509_V_ERR_INVALID_PURPOSE)
+        snprintf(out, size, "%s", wrong_purpose(v));
+    else
+        snprintf(out, size, "%s", X509_verify_cert_error_string(error));
+}
+
 /* libcrypto's verify callback: 1 lets it go on, so that every fault is found. */
 static int record_fault(int ok, X509_STORE_CTX *context)
 {
@@ -184,14 +208,7 @@ static int record_fault(int ok, X509_STORE_CTX *context)
         return 1;
 
     char text[200];
-    bool no_issuer = error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
-                     error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY;
-    if (no_issuer && about)
-        snprintf(text, sizeof(text),
-            "its issuer %s is not trusted, and no such certificate was sent",
-            certificate_facts(about)->issuer);
-    else
-        snprintf(text, sizeof(text), "%s", X509_verify_cert_error_string(error));
+    describe(v, error, about, text, sizeof(text));
     note(v, fault_of(error), about, text);
     return 1;
 }
@@ -217,9 +234,7 @@ static void check_purpose(struct validation *v, const struct certificate *c)
     bool server = v->request->purpose == PATH_SERVER;
     const struct certificate_facts *f = certificate_facts(c);
     if (!(server ? f->for_server : f->for_client))
-        note(v, PATH_WRONG_USAGE, c,
-            server ? "its extendedKeyUsage does not allow TLS servers (serverAuth)"
-                   : "its extendedKeyUsage does not allow TLS clients (clientAuth)");
+        note(v, PATH_WRONG_USAGE, c, wrong_purpose(v));
 }
 
 /* A client signs its CertificateVerify; a server signs, decrypts or agrees (RFC 5280 §4.2.1.3, RFC
@@ -232,12 +247,22 @@ static void check_leaf_usage(struct validation *v)
     if (v->request->purpose == PATH_SERVER)
         enough |= KU_KEY_ENCIPHERMENT | KU_KEY_AGREEMENT;
     if (!(usage & enough))
-        note(v, PATH_WRONG_USAGE, leaf, "its keyUsage does not allow digitalSignature");
+        note(v, PATH_WRONG_USAGE, leaf, wrong_purpose(v));
     /* The key of a CA signs certificates; nobody should hold it on a server. A self-signed
      * certificate that was itself made an anchor is what its operator wants. */
     bool is_its_own_anchor = v->result->chain.n == 1 && v->result->has_anchor;
     if (certificate_facts(leaf)->is_ca && !is_its_own_anchor)
         note(v, PATH_WRONG_USAGE, leaf, "it is a CA certificate, not one of a server or client");
+}
+
+/* Anchor and leaf do not count. Checked here and not by libcrypto, which would stop building and
+ * call it untrusted. */
+static void check_depth(struct validation *v)
+{
+    const struct path_result *out = v->result;
+    size_t ends = out->has_anchor ? 2 : 1;
+    if (out->chain.n > ends && out->chain.n - ends > v->request->depth_max)
+        note(v, PATH_DEPTH, NULL, "more intermediate certificates than allowed");
 }
 
 static void check_chain(struct validation *v)
@@ -254,6 +279,7 @@ static void check_chain(struct validation *v)
             note(v, PATH_UNKNOWN_CRITICAL, c, "it is a proxy certificate");
     }
     check_leaf_usage(v);
+    check_depth(v);
 }
 
 static void take_chain(struct validation *v, X509_STORE_CTX *context)
@@ -284,7 +310,7 @@ static void set_rules(X509_STORE_CTX *context, const struct path_request *r)
     bool server = r->purpose == PATH_SERVER;
     ASSERT(X509_VERIFY_PARAM_set_purpose(
         rules, server ? X509_PURPOSE_SSL_SERVER : X509_PURPOSE_SSL_CLIENT));
-    X509_VERIFY_PARAM_set_depth(rules, (int)r->depth_max);
+    X509_VERIFY_PARAM_set_depth(rules, SEARCH_DEPTH_MAX);
 }
 
 static STACK_OF(X509) * borrow_untrusted(const struct path_request *r)

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/path.h"
+#include "fixture.h"
+
+#include "base/ban.h"
+
+/* A question: which leaf, what the peer sent, which anchors. Empty slots are NULL. */
+struct scene {
+    const struct certificate *leaf;
+    const struct certificate *sent[4];
+    const struct certificate *anchors[3];
+    bool partial_chain;
+    unsigned depth_max;
+    int64_t now_s;
+};
+
+static void judge(const struct scene *s, enum path_purpose purpose, struct path_result *out)
+{
+    struct certificate_list anchors = {0};
+    for (size_t i = 0; i < 3 && s->anchors[i]; i++)
+        certificate_list_add(&anchors, s->anchors[i]);
+    struct path_store *store = path_store_new(&anchors, s->partial_chain);
+    certificate_list_fini(&anchors);
+    struct path_request r = {
+        .store = store,
+        .leaf = s->leaf,
+        .untrusted = s->sent,
+        .purpose = purpose,
+        .depth_max = s->depth_max ? s->depth_max : 8,
+        .now_s = s->now_s,
+    };
+    while (r.untrusted_n < 4 && s->sent[r.untrusted_n])
+        r.untrusted_n++;
+    path_validate(&r, out);
+    CHECK_INT(ERR_peek_error(), 0);
+    path_store_free(&store);
+}
+
+/* The faults alone. */
+static unsigned faults(const struct scene *s, enum path_purpose purpose)
+{
+    struct path_result r;
+    judge(s, purpose, &r);
+    CHECK((r.faults != 0) == (r.detail[0] != 0));
+    if (r.faults)
+        printf("# %x %s\n", r.faults, r.detail);
+    path_result_fini(&r);
+    return r.faults;
+}
+
+/* root → sub → server, client */
+static struct identity root, sub, server, client;
+
+static void make_all(void)
+{
+    root = make_identity(ISSUE_CA, "Root", NULL, NULL);
+    sub = make_identity(ISSUE_INTERMEDIATE, "Sub", NULL, &root);
+    server = make_identity(ISSUE_SERVER, "s", "DNS:s.example", &sub);
+    client = make_identity(ISSUE_CLIENT, "c", "EMAIL:c@example.com", &sub);
+}
+
+static void drop_all(void)
+{
+    identity_fini(&root);
+    identity_fini(&sub);
+    identity_fini(&server);
+    identity_fini(&client);
+}
+
+TEST(good_path_with_the_same_handles)
+{
+    make_all();
+    struct path_result r;
+    struct scene s = {
+        server.certificate, {server.certificate, sub.certificate}, {root.certificate}};
+    judge(&s, PATH_SERVER, &r);
+    CHECK_INT(r.faults, 0);
+    CHECK_TEXT(r.detail, "");
+    CHECK(r.has_anchor);
+    CHECK_INT(r.chain.n, 3);
+    CHECK(r.chain.n == 3 && r.chain.at[0] == server.certificate &&
+          r.chain.at[1] == sub.certificate && r.chain.at[2] == root.certificate);
+    path_result_fini(&r);
+    s.leaf = client.certificate;
+    CHECK_INT(faults(&s, PATH_CLIENT), 0);
+    drop_all();
+}
+
+TEST(missing_intermediate)
+{
+    make_all();
+    struct path_result r;
+    struct scene s = {server.certificate, {server.certificate}, {root.certificate}};
+    judge(&s, PATH_SERVER, &r);
+    CHECK_INT(r.faults, PATH_BIT(PATH_UNTRUSTED));
+    CHECK_TEXT(
+        r.detail, "CN=s: its issuer CN=Sub is not trusted, and no such certificate was sent");
+    CHECK(!r.has_anchor);
+    CHECK_INT(r.chain.n, 1);
+    path_result_fini(&r);
+    drop_all();
+}
+
+TEST(no_anchors_at_all)
+{
+    make_all();
+    struct scene s = {server.certificate, {sub.certificate, root.certificate}, {NULL}};
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_UNTRUSTED));
+    drop_all();
+}
+
+TEST(wrong_usage_both_ways)
+{
+    make_all();
+    struct scene s = {server.certificate, {sub.certificate}, {root.certificate}};
+    CHECK_INT(faults(&s, PATH_CLIENT), PATH_BIT(PATH_WRONG_USAGE));
+    s.leaf = client.certificate;
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_WRONG_USAGE));
+    drop_all();
+}
+
+/* What a leaf of Sub's with a changed extension is worth. */
+static unsigned faults_with(
+    const struct identity *who, int nid, const char *value, enum path_purpose purpose)
+{
+    struct change change = {nid, value};
+    struct certificate *c = remake(who, &sub, &change, 1, EVP_sha256());
+    struct scene s = {c, {sub.certificate}, {root.certificate}};
+    unsigned found = faults(&s, purpose);
+    certificate_unref(&c);
+    return found;
+}
+
+TEST(extended_key_usage)
+{
+    static const struct {
+        const char *value;
+        bool server, client;
+    } rows[] = {
+        {"serverAuth,clientAuth", true, true},
+        {NULL, true, true},
+        {"anyExtendedKeyUsage", true, true},
+        {"codeSigning", false, false},
+        {"msSGC", false, false},
+    };
+    make_all();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        unsigned wrong = PATH_BIT(PATH_WRONG_USAGE);
+        CHECK_INT(faults_with(&server, NID_ext_key_usage, rows[i].value, PATH_SERVER),
+            rows[i].server ? 0 : wrong);
+        CHECK_INT(faults_with(&server, NID_ext_key_usage, rows[i].value, PATH_CLIENT),
+            rows[i].client ? 0 : wrong);
+    }
+    drop_all();
+}
+
+TEST(key_usage_of_a_leaf)
+{
+    unsigned wrong = PATH_BIT(PATH_WRONG_USAGE);
+    make_all();
+    CHECK_INT(faults_with(&server, NID_key_usage, "keyEncipherment", PATH_SERVER), 0);
+    CHECK_INT(faults_with(&server, NID_key_usage, "keyAgreement", PATH_SERVER), 0);
+    CHECK_INT(faults_with(&server, NID_key_usage, "nonRepudiation", PATH_SERVER), wrong);
+    CHECK_INT(faults_with(&client, NID_key_usage, "keyEncipherment", PATH_CLIENT), wrong);
+    CHECK_INT(faults_with(&client, NID_key_usage, "keyAgreement", PATH_CLIENT), wrong);
+    CHECK_INT(faults_with(&client, NID_key_usage, NULL, PATH_CLIENT), 0);
+    drop_all();
+}
+
+TEST(usage_restricted_by_the_intermediate)
+{
+    make_all();
+    change_identity(&sub, &root, (struct change){NID_ext_key_usage, "clientAuth"});
+    struct scene s = {server.certificate, {sub.certificate}, {root.certificate}};
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_WRONG_USAGE));
+    s.leaf = client.certificate;
+    CHECK_INT(faults(&s, PATH_CLIENT), 0);
+    drop_all();
+}
+
+TEST(ca_as_leaf)
+{
+    make_all();
+    change_identity(&sub, &root, (struct change){NID_key_usage, "digitalSignature,keyCertSign"});
+    struct scene s = {sub.certificate, {NULL}, {root.certificate}};
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_WRONG_USAGE));
+    CHECK_INT(faults(&s, PATH_CLIENT), PATH_BIT(PATH_WRONG_USAGE));
+    drop_all();
+}
+
+TEST(self_signed_leaf)
+{
+    struct identity self = make_identity(ISSUE_SERVER, "self", "DNS:self.example", NULL);
+    struct identity other = make_identity(ISSUE_CA, "other", NULL, NULL);
+    struct path_result r;
+    struct scene s = {self.certificate, {NULL}, {self.certificate}};
+    judge(&s, PATH_SERVER, &r);
+    CHECK_INT(r.faults, 0);
+    CHECK(r.has_anchor && r.chain.n == 1);
+    path_result_fini(&r);
+    CHECK_INT(faults(&s, PATH_CLIENT), PATH_BIT(PATH_WRONG_USAGE));
+    s.anchors[0] = other.certificate;
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_UNTRUSTED));
+    identity_fini(&self);
+    identity_fini(&other);
+}
+
+TEST(self_signed_ca_is_its_own_anchor)
+{
+    struct identity self = make_identity(ISSUE_CA, "self", "DNS:self.example", NULL);
+    change_identity(&self, NULL, (struct change){NID_key_usage, NULL});
+    struct scene s = {self.certificate, {NULL}, {self.certificate}};
+    CHECK_INT(faults(&s, PATH_SERVER), 0);
+    identity_fini(&self);
+}
+
+TEST(path_length_exceeded)
+{
+    make_all();
+    struct identity below = make_identity(ISSUE_INTERMEDIATE, "Below", NULL, &sub);
+    struct identity leaf = make_identity(ISSUE_SERVER, "l", "DNS:l.example", &below);
+    struct scene s = {leaf.certificate, {below.certificate, sub.certificate}, {root.certificate}};
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_LENGTH));
+    identity_fini(&below);
+    identity_fini(&leaf);
+    drop_all();
+}
+
+TEST(depth_exceeded)
+{
+    make_all();
+    change_identity(&sub, &root, (struct change){NID_basic_constraints, "critical,CA:TRUE"});
+    struct identity below = make_identity(ISSUE_INTERMEDIATE, "Below", NULL, &sub);
+    struct identity leaf = make_identity(ISSUE_SERVER, "l", "DNS:l.example", &below);
+    struct scene s = {leaf.certificate, {below.certificate, sub.certificate}, {root.certificate}};
+    s.depth_max = 2;
+    CHECK_INT(faults(&s, PATH_SERVER), 0);
+    s.depth_max = 1;
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_DEPTH));
+    identity_fini(&below);
+    identity_fini(&leaf);
+    drop_all();
+}
+
+TEST(leaf_that_plays_ca)
+{
+    make_all();
+    /* issue_certificate refuses such an issuer, so it is made the hard way. */
+    X509 *x = X509_dup(certificate_x509(client.certificate));
+    MUST(x && X509_set_issuer_name(x, X509_get_subject_name(certificate_x509(server.certificate))));
+    apply_change(x, NULL, (struct change){NID_authority_key_identifier, NULL});
+    MUST(X509_sign(x, private_key_pkey(server.key), EVP_sha256()));
+    struct error err;
+    struct certificate *c = certificate_from_x509(x, &err);
+    MUST(c);
+    struct scene s = {c, {server.certificate, sub.certificate}, {root.certificate}};
+    CHECK(faults(&s, PATH_CLIENT) & PATH_BIT(PATH_BAD_CA));
+    X509_free(x);
+    certificate_unref(&c);
+    drop_all();
+}
+
+TEST(ca_that_may_not_sign_certificates)
+{
+    make_all();
+    change_identity(&sub, &root, (struct change){NID_key_usage, "critical,cRLSign"});
+    struct scene s = {server.certificate, {sub.certificate}, {root.certificate}};
+    CHECK(faults(&s, PATH_SERVER) & (PATH_BIT(PATH_BAD_CA) | PATH_BIT(PATH_UNTRUSTED)));
+    drop_all();
+}
+
+TEST(issuer_that_is_no_ca)
+{
+    make_all();
+    change_identity(&sub, &root, (struct change){NID_basic_constraints, "critical,CA:FALSE"});
+    struct scene s = {server.certificate, {sub.certificate}, {root.certificate}};
+    unsigned found = faults(&s, PATH_SERVER);
+    CHECK(found & PATH_BIT(PATH_BAD_CA));
+    CHECK(!(found & PATH_BIT(PATH_MALFORMED))); /* it would be the reason */
+    drop_all();
+}
+
+TEST(forged_signature)
+{
+    make_all();
+    struct identity fake = make_identity(ISSUE_INTERMEDIATE, "Sub", NULL, &root);
+    /* Named as Sub's, with Sub's key identifier, signed by another key. */
+    X509 *x = X509_dup(certificate_x509(server.certificate));
+    MUST(X509_sign(x, private_key_pkey(fake.key), EVP_sha256()));
+    struct error err;
+    struct certificate *c = certificate_from_x509(x, &err);
+    MUST(c);
+    struct scene s = {c, {sub.certificate}, {root.certificate}};
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_BAD_SIGNATURE));
+    X509_free(x);
+    certificate_unref(&c);
+    identity_fini(&fake);
+    drop_all();
+}
+
+TEST(sha1_is_weak_except_on_the_anchor)
+{
+    make_all();
+    struct certificate *weak = remake(&server, &sub, NULL, 0, EVP_sha1());
+    struct scene s = {weak, {sub.certificate}, {root.certificate}};
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_WEAK_ALGORITHM));
+    s.sent[0] = NULL; /* also where the path is not complete */
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_WEAK_ALGORITHM) | PATH_BIT(PATH_UNTRUSTED));
+    struct certificate *old_root = remake(&root, NULL, NULL, 0, EVP_sha1());
+    struct scene t = {server.certificate, {sub.certificate}, {old_root}};
+    CHECK_INT(faults(&t, PATH_SERVER), 0);
+    certificate_unref(&weak);
+    certificate_unref(&old_root);
+    drop_all();
+}
+
+TEST(short_rsa_key)
+{
+    make_all();
+    struct error err;
+    struct identity weak = {0};
+    weak.key = private_key_from_pkey(EVP_RSA_gen(1024), &err);
+    MUST(weak.key);
+    struct bytes name = BYTES("DNS:weak.example");
+    struct issue_request r = {
+        ISSUE_SERVER, "weak", &name, 1, NOW - DAY, NOW + DAY, sub.certificate, sub.key, weak.key};
+    weak.certificate = issue_certificate(&r, &err);
+    MUST(weak.certificate);
+    struct scene s = {weak.certificate, {sub.certificate}, {root.certificate}};
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_WEAK_ALGORITHM));
+    identity_fini(&weak);
+    drop_all();
+}
+
+TEST(name_constraint)
+{
+    make_all();
+    change_identity(
+        &sub, &root, (struct change){NID_name_constraints, "critical,permitted;DNS:example"});
+    struct scene s = {server.certificate, {sub.certificate}, {root.certificate}};
+    CHECK_INT(faults(&s, PATH_SERVER), 0);
+    change_identity(
+        &sub, &root, (struct change){NID_name_constraints, "critical,permitted;DNS:other.test"});
+    s.sent[0] = sub.certificate;
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_NAME_CONSTRAINT));
+    drop_all();
+}
+
+/* C with a critical extension that nobody knows. */
+static struct certificate *with_unknown_critical(
+    const struct identity *who, const struct identity *issuer)
+{
+    X509 *x = X509_dup(certificate_x509(who->certificate));
+    ASN1_OBJECT *oid = OBJ_txt2obj("1.3.6.1.4.1.55555.1", 1);
+    ASN1_OCTET_STRING *null = ASN1_OCTET_STRING_new();
+    MUST(x && oid && null && ASN1_OCTET_STRING_set(null, (const unsigned char *)"\5\0", 2));
+    X509_EXTENSION *e = X509_EXTENSION_create_by_OBJ(NULL, oid, 1, null);
+    MUST(e && X509_add_ext(x, e, -1) && X509_sign(x, private_key_pkey(issuer->key), EVP_sha256()));
+    struct error err;
+    struct certificate *c = certificate_from_x509(x, &err);
+    MUST(c);
+    X509_EXTENSION_free(e);
+    ASN1_OCTET_STRING_free(null);
+    ASN1_OBJECT_free(oid);
+    X509_free(x);
+    return c;
+}
+
+TEST(unknown_critical_extension)
+{
+    make_all();
+    struct certificate *leaf = with_unknown_critical(&server, &sub);
+    struct certificate *ca = with_unknown_critical(&sub, &root);
+    struct scene s = {leaf, {sub.certificate}, {root.certificate}};
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_UNKNOWN_CRITICAL));
+    struct scene t = {server.certificate, {ca}, {root.certificate}};
+    CHECK_INT(faults(&t, PATH_SERVER), PATH_BIT(PATH_UNKNOWN_CRITICAL));
+    certificate_unref(&leaf);
+    certificate_unref(&ca);
+    drop_all();
+}
+
+TEST(every_fault_is_found)
+{
+    make_all();
+    change_identity(
+        &sub, &root, (struct change){NID_name_constraints, "critical,permitted;DNS:other.test"});
+    struct certificate *weak = remake(&server, &sub, NULL, 0, EVP_sha1());
+    struct scene s = {weak, {sub.certificate}, {root.certificate}};
+    struct path_result r;
+    judge(&s, PATH_CLIENT, &r);
+    CHECK_INT(r.faults, PATH_BIT(PATH_NAME_CONSTRAINT) | PATH_BIT(PATH_WEAK_ALGORITHM) |
+                            PATH_BIT(PATH_WRONG_USAGE));
+    /* The detail is about the first of enum path_fault, which becomes the reason. */
+    CHECK_TEXT(r.detail, "CN=s: permitted subtree violation");
+    CHECK_INT(r.chain.n, 3);
+    path_result_fini(&r);
+    certificate_unref(&weak);
+    drop_all();
+}
+
+TEST(partial_chain)
+{
+    make_all();
+    struct scene s = {server.certificate, {NULL}, {sub.certificate}};
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_UNTRUSTED));
+    s.partial_chain = true;
+    CHECK_INT(faults(&s, PATH_SERVER), 0);
+    drop_all();
+}
+
+TEST(what_lab_cas_lack_is_forgiven)
+{
+    make_all();
+    change_identity(&root, NULL, (struct change){NID_key_usage, NULL});
+    change_identity(&root, NULL, (struct change){NID_basic_constraints, "CA:TRUE"});
+    change_identity(&sub, &root, (struct change){NID_key_usage, NULL});
+    change_identity(&server, &sub, (struct change){NID_authority_key_identifier, NULL});
+    struct scene s = {server.certificate, {sub.certificate}, {root.certificate}};
+    CHECK_INT(faults(&s, PATH_SERVER), 0);
+    drop_all();
+}
+
+TEST(anchor_must_be_a_ca)
+{
+    make_all();
+    change_identity(&root, NULL, (struct change){NID_basic_constraints, NULL});
+    struct scene s = {server.certificate, {sub.certificate}, {root.certificate}};
+    CHECK(faults(&s, PATH_SERVER) & PATH_BIT(PATH_BAD_CA));
+    drop_all();
+}
+
+/* WHO's certificate for another time. */
+static struct certificate *at_another_time(
+    const struct identity *who, int64_t not_before, int64_t not_after)
+{
+    X509 *x = X509_dup(certificate_x509(who->certificate));
+    MUST(ASN1_TIME_set(X509_getm_notBefore(x), not_before) &&
+         ASN1_TIME_set(X509_getm_notAfter(x), not_after));
+    MUST(X509_sign(x, private_key_pkey(who->key), EVP_sha256()));
+    struct error err;
+    struct certificate *c = certificate_from_x509(x, &err);
+    MUST(c);
+    X509_free(x);
+    return c;
+}
+
+TEST(dates_are_not_judged_but_a_valid_anchor_is_preferred)
+{
+    make_all();
+    struct certificate *old = at_another_time(&root, NOW - 20 * DAY, NOW - 10 * DAY);
+    struct scene s = {server.certificate, {sub.certificate}, {old, root.certificate}};
+    for (int order = 0; order < 2; order++) {
+        struct path_result r;
+        s.anchors[0] = order ? old : root.certificate;
+        s.anchors[1] = order ? root.certificate : old;
+        s.now_s = NOW;
+        judge(&s, PATH_SERVER, &r);
+        CHECK_INT(r.faults, 0);
+        CHECK(r.chain.n == 3 && r.chain.at[2] == root.certificate);
+        path_result_fini(&r);
+    }
+    s.now_s = NOW + 1000 * DAY; /* everything has expired: not our business */
+    CHECK_INT(faults(&s, PATH_SERVER), 0);
+    certificate_unref(&old);
+    drop_all();
+}
+
+TEST(anchor_of_the_same_name)
+{
+    make_all();
+    struct identity twin = make_identity(ISSUE_CA, "Root", NULL, NULL);
+    struct scene s = {server.certificate, {sub.certificate}, {twin.certificate}};
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_UNTRUSTED));
+    identity_fini(&twin);
+    drop_all();
+}
