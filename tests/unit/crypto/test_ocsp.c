@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ocsp_ask, in crypto/ocsp.c. */
+#include <openssl/ocsp.h>
+
+#include "crypto/revocation_list.h"
+#include "fixture.h"
+
+#include "base/ban.h"
+
+static struct identity ca, client, other;
+
+static void make_all(void)
+{
+    ca = make_identity(ISSUE_CA, "CA", NULL, NULL);
+    client = make_identity(ISSUE_CLIENT, "client", "DNS:c.example", &ca);
+    other = make_identity(ISSUE_CLIENT, "other", "DNS:o.example", &ca);
+}
+
+static void drop_all(void)
+{
+    identity_fini(&ca);
+    identity_fini(&client);
+    identity_fini(&other);
+}
+
+/* One answer of a response. */
+struct answer {
+    const struct identity *about;
+    int status; /* V_OCSP_CERTSTATUS_… */
+    int64_t this_update, next_update;
+    const EVP_MD *id_digest; /* of its certID; NULL: SHA-1 */
+};
+
+/* A response in the making: change it between start and finish. */
+static OCSP_BASICRESP *start(const struct answer *answers, size_t n)
+{
+    OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
+    MUST(basic);
+    for (size_t i = 0; i < n; i++) {
+        const struct answer *a = &answers[i];
+        const EVP_MD *digest = a->id_digest ? a->id_digest : EVP_sha1();
+        OCSP_CERTID *id = OCSP_cert_to_id(
+            digest, certificate_x509(a->about->certificate), certificate_x509(ca.certificate));
+        ASN1_TIME *this_update = ASN1_GENERALIZEDTIME_set(NULL, a->this_update);
+        ASN1_TIME *next_update =
+            a->next_update ? ASN1_GENERALIZEDTIME_set(NULL, a->next_update) : NULL;
+        ASN1_TIME *revoked = ASN1_GENERALIZEDTIME_set(NULL, NOW - 500);
+        bool is_revoked = a->status == V_OCSP_CERTSTATUS_REVOKED;
+        MUST(OCSP_basic_add1_status(basic, id, a->status, OCSP_REVOKED_STATUS_KEYCOMPROMISE,
+            is_revoked ? revoked : NULL, this_update, next_update));
+        OCSP_CERTID_free(id);
+        ASN1_TIME_free(this_update);
+        ASN1_TIME_free(next_update);
+        ASN1_TIME_free(revoked);
+    }
+    return basic;
+}
+
+/* Signed by SIGNER; the DER is the caller's. Frees BASIC. */
+static struct bytes finish(
+    OCSP_BASICRESP *basic, const struct identity *signer, const EVP_MD *digest)
+{
+    MUST(OCSP_basic_sign(basic, certificate_x509(signer->certificate),
+        private_key_pkey(signer->key), digest, NULL, 0));
+    OCSP_RESPONSE *response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
+    uint8_t *der = NULL;
+    int n = i2d_OCSP_RESPONSE(response, &der);
+    MUST(n > 0);
+    OCSP_RESPONSE_free(response);
+    OCSP_BASICRESP_free(basic);
+    return (struct bytes){der, (size_t)n};
+}
+
+static void release(struct bytes der)
+{
+    OPENSSL_free((void *)(uintptr_t)der.at);
+}
+
+/* What a response with these answers, signed by SIGNER, says about the client. */
+static enum ocsp_status ask(
+    const struct answer *answers, size_t n, const struct identity *signer, struct ocsp_answer *out)
+{
+    struct bytes der = finish(start(answers, n), signer, EVP_sha256());
+    ocsp_ask(der, client.certificate, ca.certificate, NOW, out);
+    CHECK((out->status == OCSP_UNUSABLE) == (out->detail[0] != 0));
+    CHECK_INT(ERR_peek_error(), 0);
+    if (out->detail[0])
+        printf("# %s\n", out->detail);
+    release(der);
+    return out->status;
+}
+
+#define GOOD    V_OCSP_CERTSTATUS_GOOD, NOW - 10, NOW + DAY
+#define REVOKED V_OCSP_CERTSTATUS_REVOKED, NOW - 10, NOW + DAY
+#define UNKNOWN V_OCSP_CERTSTATUS_UNKNOWN, NOW - 10, NOW + DAY
+
+TEST(good_revoked_and_unknown)
+{
+    make_all();
+    struct ocsp_answer a;
+    CHECK_INT(ask(&(struct answer){&client, GOOD}, 1, &ca, &a), OCSP_GOOD);
+    CHECK_INT(a.this_update, NOW - 10);
+    CHECK_INT(a.next_update, NOW + DAY);
+    CHECK_INT(ask(&(struct answer){&client, UNKNOWN}, 1, &ca, &a), OCSP_UNKNOWN);
+    CHECK_INT(ask(&(struct answer){&client, REVOKED}, 1, &ca, &a), OCSP_REVOKED);
+    CHECK_INT(a.revoked_at, NOW - 500);
+    CHECK_TEXT(a.reason, "keyCompromise");
+    drop_all();
+}
+
+TEST(cert_id_by_any_digest)
+{
+    make_all();
+    struct ocsp_answer a;
+    CHECK_INT(ask(&(struct answer){&client, REVOKED, EVP_sha256()}, 1, &ca, &a), OCSP_REVOKED);
+    drop_all();
+}
+
+TEST(revoked_wins_in_any_position)
+{
+    make_all();
+    struct ocsp_answer a;
+    struct answer answers[] = {{&client, GOOD}, {&client, REVOKED, EVP_sha256()}, {&client, GOOD}};
+    CHECK_INT(ask(answers, 3, &ca, &a), OCSP_REVOKED);
+    CHECK_INT(ask(answers, 2, &ca, &a), OCSP_REVOKED);
+    CHECK_INT(ask(answers + 1, 2, &ca, &a), OCSP_REVOKED);
+    struct answer others[] = {{&other, REVOKED}, {&client, GOOD}};
+    CHECK_INT(ask(others, 2, &ca, &a), OCSP_GOOD);
+    drop_all();
+}
+
+TEST(wrong_serial)
+{
+    make_all();
+    struct ocsp_answer a;
+    CHECK_INT(ask(&(struct answer){&other, GOOD}, 1, &ca, &a), OCSP_UNUSABLE);
+    drop_all();
+}
+
+TEST(dates)
+{
+    static const struct {
+        int64_t this_update, next_update;
+        bool usable;
+    } rows[] = {
+        {NOW - DAY, NOW - 1, false},
+        {NOW - DAY, NOW, true},
+        {NOW - DAY, 0, true},
+        {NOW + 300, NOW + DAY, true},
+        {NOW + 301, NOW + DAY, false},
+    };
+    make_all();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ocsp_answer a;
+        struct answer one = {
+            &client, V_OCSP_CERTSTATUS_GOOD, rows[i].this_update, rows[i].next_update};
+        CHECK_INT(ask(&one, 1, &ca, &a), rows[i].usable ? OCSP_GOOD : OCSP_UNUSABLE);
+    }
+    drop_all();
+}
+
+TEST(wrong_signer)
+{
+    make_all();
+    struct ocsp_answer a;
+    struct identity twin = make_identity(ISSUE_CA, "CA", NULL, NULL);
+    struct identity stranger = make_identity(ISSUE_CA, "Stranger", NULL, NULL);
+    CHECK_INT(ask(&(struct answer){&client, GOOD}, 1, &twin, &a), OCSP_UNUSABLE);
+    CHECK_INT(ask(&(struct answer){&client, GOOD}, 1, &stranger, &a), OCSP_UNUSABLE);
+    identity_fini(&twin);
+    identity_fini(&stranger);
+    drop_all();
+}
+
+TEST(delegated_responder)
+{
+    static const struct {
+        int nid;
+        const char *value;
+        bool authorised;
+    } rows[] = {
+        {NID_ext_key_usage, "OCSPSigning", true},
+        {NID_ext_key_usage, "clientAuth,OCSPSigning", true},
+        {NID_ext_key_usage, "clientAuth", false},
+        {NID_ext_key_usage, "anyExtendedKeyUsage", false},
+        {NID_ext_key_usage, NULL, false},
+    };
+    make_all();
+    struct ocsp_answer a;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct identity r = make_identity(ISSUE_CLIENT, "Responder", NULL, &ca);
+        change_identity(&r, &ca, (struct change){rows[i].nid, rows[i].value});
+        CHECK_INT(ask(&(struct answer){&client, REVOKED}, 1, &r, &a),
+            rows[i].authorised ? OCSP_REVOKED : OCSP_UNUSABLE);
+        identity_fini(&r);
+    }
+    drop_all();
+}
+
+static struct identity make_responder(const struct identity *issuer)
+{
+    struct identity r = make_identity(ISSUE_CLIENT, "Responder", NULL, issuer);
+    change_identity(&r, issuer, (struct change){NID_ext_key_usage, "OCSPSigning"});
+    return r;
+}
+
+TEST(responder_of_another_ca)
+{
+    make_all();
+    struct ocsp_answer a;
+    struct identity twin = make_identity(ISSUE_CA, "CA", NULL, NULL);
+    struct identity r = make_responder(&twin);
+    CHECK_INT(ask(&(struct answer){&client, GOOD}, 1, &r, &a), OCSP_UNUSABLE);
+    identity_fini(&twin);
+    identity_fini(&r);
+    drop_all();
+}
+
+TEST(responder_that_has_expired)
+{
+    make_all();
+    struct ocsp_answer a;
+    struct identity r = make_responder(&ca);
+    struct bytes der = finish(
+        start(&(struct answer){&client, V_OCSP_CERTSTATUS_GOOD, NOW, 0}, 1), &r, EVP_sha256());
+    ocsp_ask(der, client.certificate, ca.certificate, NOW, &a);
+    CHECK_INT(a.status, OCSP_GOOD);
+    ocsp_ask(der, client.certificate, ca.certificate, NOW + DAY + 1, &a);
+    CHECK_INT(a.status, OCSP_UNUSABLE);
+    release(der);
+    identity_fini(&r);
+    drop_all();
+}
+
+TEST(weak_signature)
+{
+    make_all();
+    struct ocsp_answer a;
+    struct bytes der = finish(start(&(struct answer){&client, GOOD}, 1), &ca, EVP_sha1());
+    ocsp_ask(der, client.certificate, ca.certificate, NOW, &a);
+    CHECK_INT(a.status, OCSP_UNUSABLE);
+    release(der);
+    drop_all();
+}
+
+static X509_EXTENSION *unknown_extension(int critical)
+{
+    ASN1_OBJECT *oid = OBJ_txt2obj("1.3.6.1.4.1.55555.1", 1);
+    ASN1_OCTET_STRING *null = ASN1_OCTET_STRING_new();
+    MUST(oid && null && ASN1_OCTET_STRING_set(null, (const unsigned char *)"\5\0", 2));
+    X509_EXTENSION *e = X509_EXTENSION_create_by_OBJ(NULL, oid, critical, null);
+    MUST(e);
+    ASN1_OBJECT_free(oid);
+    ASN1_OCTET_STRING_free(null);
+    return e;
+}
+
+TEST(critical_extensions)
+{
+    make_all();
+    for (int critical = 0; critical < 2; critical++)
+        for (int single = 0; single < 2; single++) {
+            struct ocsp_answer a;
+            OCSP_BASICRESP *basic = start(&(struct answer){&client, GOOD}, 1);
+            X509_EXTENSION *e = unknown_extension(critical);
+            MUST(single ? OCSP_SINGLERESP_add_ext(OCSP_resp_get0(basic, 0), e, -1)
+                        : OCSP_BASICRESP_add_ext(basic, e, -1));
+            X509_EXTENSION_free(e);
+            struct bytes der = finish(basic, &ca, EVP_sha256());
+            ocsp_ask(der, client.certificate, ca.certificate, NOW, &a);
+            CHECK_INT(a.status, critical ? OCSP_UNUSABLE : OCSP_GOOD);
+            release(der);
+        }
+    drop_all();
+}
+
+TEST(truncated_damaged_and_trailing)
+{
+    make_all();
+    struct ocsp_answer a;
+    struct bytes der = finish(start(&(struct answer){&client, GOOD}, 1), &ca, EVP_sha256());
+    uint8_t copy[4096];
+    MUST(der.n < sizeof(copy));
+    for (size_t n = 0; n < der.n; n++) {
+        ocsp_ask(bytes_first(der, n), client.certificate, ca.certificate, NOW, &a);
+        CHECK_INT(a.status, OCSP_UNUSABLE);
+    }
+    memcpy(copy, der.at, der.n);
+    copy[der.n] = 0;
+    ocsp_ask((struct bytes){copy, der.n + 1}, client.certificate, ca.certificate, NOW, &a);
+    CHECK_INT(a.status, OCSP_UNUSABLE);
+    /* No damaged byte turns it into an answer other than the signed one. */
+    for (size_t i = 0; i < der.n; i += 3) {
+        memcpy(copy, der.at, der.n);
+        copy[i] ^= 0x41;
+        ocsp_ask((struct bytes){copy, der.n}, client.certificate, ca.certificate, NOW, &a);
+        CHECK(a.status == OCSP_UNUSABLE || a.status == OCSP_GOOD);
+    }
+    CHECK_INT(ERR_peek_error(), 0);
+    release(der);
+    drop_all();
+}
+
+TEST(responder_error)
+{
+    make_all();
+    struct ocsp_answer a;
+    OCSP_RESPONSE *r = OCSP_response_create(OCSP_RESPONSE_STATUS_TRYLATER, NULL);
+    uint8_t *der = NULL;
+    int n = i2d_OCSP_RESPONSE(r, &der);
+    ocsp_ask((struct bytes){der, (size_t)n}, client.certificate, ca.certificate, NOW, &a);
+    CHECK_INT(a.status, OCSP_UNUSABLE);
+    CHECK_TEXT(a.detail, "the responder answered trylater");
+    OCSP_RESPONSE_free(r);
+    OPENSSL_free(der);
+    drop_all();
+}
