@@ -48,9 +48,10 @@ static int split_absolute(struct http1_head *out)
         out->form = HTTP1_ABSOLUTE_FORM;
         out->authority = bytes_first(rest, slash);
         out->path_and_query = slash < rest.n ? bytes_skip(rest, slash) : BYTES("/");
-        /* "http://host?query" has an empty path before its query; to forward it, a slash would have
-         * to be put between them (RFC 9112 §3.2.1), and a `?` is no part of an authority: it is
-         * refused here. */
+        /* "http://host?query" has an empty path. To forward it, a slash would have to be put
+         * between the two (RFC 9112 §3.2.1): a repair. */
+        if (bytes_find(out->authority, '?') < out->authority.n)
+            return -HTTP1_BAD_TARGET;
         return http1_check_authority(out->authority);
     }
     return -HTTP1_BAD_TARGET;

@@ -53,7 +53,7 @@ TEST(target)
         {"absolute-form needs Host too", BYTES("GET http://b/ HTTP/1.1\r\n\r\n"), "missing_host"},
         {"absolute-form and bad Host", BYTES("GET http://b/ HTTP/1.1\r\nHost: a b\r\n\r\n"),
             "bad_host"},
-        {"query without path", BYTES("GET http://b?x HTTP/1.1\r\n" H "\r\n"), "bad_host"},
+        {"query without path", BYTES("GET http://b?x HTTP/1.1\r\n" H "\r\n"), "bad_target"},
         {"userinfo", BYTES("GET http://u@b/ HTTP/1.1\r\n" H "\r\n"), "bad_host"},
         {"no host", BYTES("GET http:///x HTTP/1.1\r\n" H "\r\n"), "bad_host"},
         {"another scheme", BYTES("GET ftp://b/ HTTP/1.1\r\n" H "\r\n"), "bad_target"},
