@@ -2,8 +2,9 @@
 /*
  * certificate — one X.509 certificate (RFC 5280), parsed once, immutable, reference-counted.
  *
- * It is the handle by which a peer's chain travels from the TLS engine to pki/ to the access log: nobody parses twice.
- * Memory: slices and pointers returned belong to the certificate and live as long as it does.
+ * It is the handle by which a peer's chain travels from the TLS engine to pki/ to the access log:
+ * nobody parses twice. Memory: slices and pointers returned belong to the certificate and live as
+ * long as it does.
  */
 #pragma once
 
@@ -15,7 +16,8 @@ struct certificate;
 
 enum certificate_name_kind { NAME_DNS, NAME_IP, NAME_EMAIL, NAME_URI, NAME_OTHER };
 
-/* One entry of subjectAltName (RFC 5280 §4.2.1.6), raw: may hold NUL or any other byte. IP: 4 or 16 octets. */
+/* One entry of subjectAltName (RFC 5280 §4.2.1.6), raw: may hold NUL or any other byte. IP: 4 or 16
+ * octets. */
 struct certificate_name {
     enum certificate_name_kind kind;
     struct bytes value;
@@ -25,10 +27,11 @@ enum key_kind { KEY_RSA, KEY_EC_P256, KEY_EC_P384, KEY_EC_P521, KEY_ED25519, KEY
 
 /* What certificates say, decoded. Times are seconds since 1970 UTC. */
 struct certificate_facts {
-    const char *subject;        /* RFC 4514 order as OpenSSL's RFC2253 form: "CN=alice,O=Example"; escaped, no control bytes */
+    const char *subject; /* RFC 4514 order as OpenSSL's RFC2253 form: "CN=alice,O=Example"; escaped,
+                            no control bytes */
     const char *issuer;
-    const char *serial;         /* lower-case hex without leading zeros: "1a2b" */
-    const char *sha256;         /* lower-case hex of SHA-256 over the DER */
+    const char *serial; /* lower-case hex without leading zeros: "1a2b" */
+    const char *sha256; /* lower-case hex of SHA-256 over the DER */
     int64_t not_before, not_after;
     const struct certificate_name *names;
     size_t names_n;
@@ -42,7 +45,8 @@ struct certificate_facts {
     bool may_sign_certificates; /* keyCertSign */
     bool may_sign_crls;         /* cRLSign */
     bool has_extended_key_usage;
-    bool for_server, for_client; /* extendedKeyUsage id-kp-serverAuth, id-kp-clientAuth (or absent, or anyExtendedKeyUsage) */
+    bool for_server, for_client; /* extendedKeyUsage id-kp-serverAuth, id-kp-clientAuth (or absent,
+                                    or anyExtendedKeyUsage) */
 };
 
 /* Parse one DER certificate that fills DER exactly. NULL and ERR on failure. */
@@ -71,7 +75,9 @@ struct certificate_list {
 void certificate_list_add(struct certificate_list *l, const struct certificate *c);
 void certificate_list_fini(struct certificate_list *l);
 
-/* All certificates of a PEM text, in order; other PEM blocks are skipped. DER is taken too (one certificate).
- * -1 with the remedy if there is none, if one is broken, or if the file is evidently PKCS#12 or PKCS#7
+/* All certificates of a PEM text, in order; other PEM blocks are skipped. DER is taken too (one
+ * certificate). -1 with the remedy if there is none, if one is broken, or if the file is evidently
+ * PKCS#12 or PKCS#7
  * ("looks like PKCS#12; convert it with: sallyport pki convert …"). */
-int certificate_list_parse(struct bytes file, struct certificate_list *out, struct error *err) MUST_USE;
+int certificate_list_parse(
+    struct bytes file, struct certificate_list *out, struct error *err) MUST_USE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * convert — between the formats in which certificates, keys and CRLs are handed about: PEM, DER, PKCS#12, PKCS#7.
+ * convert — between the formats in which certificates, keys and CRLs are handed about: PEM, DER,
+ * PKCS#12, PKCS#7.
  *
  * Output is appended to a buf; -1 from a function without `err` means that the buf is full.
  */
@@ -18,7 +19,8 @@ int convert_crl_pem(const struct crl *c, struct buf *out) MUST_USE;
 int convert_key_pem(const struct private_key *k, struct buf *out) MUST_USE;
 int convert_key_der(const struct private_key *k, struct buf *out) MUST_USE;
 
-/* PKCS#12 (RFC 7292), as browsers and operating systems import it; AES-256 and PBKDF2 with SHA-256. */
+/* PKCS#12 (RFC 7292), as browsers and operating systems import it; AES-256 and PBKDF2 with SHA-256.
+ */
 struct convert_pkcs12 {
     const struct certificate *certificate;
     const struct private_key *key;
@@ -26,21 +28,25 @@ struct convert_pkcs12 {
     const char *password;
     const char *friendly_name; /* NULL: none */
 };
-int convert_pkcs12_write(const struct convert_pkcs12 *what, struct buf *der_out, struct error *err) MUST_USE;
+int convert_pkcs12_write(
+    const struct convert_pkcs12 *what, struct buf *der_out, struct error *err) MUST_USE;
 
 struct convert_bundle {
     struct certificate_list certificates; /* the key's own first */
     struct private_key *key;              /* NULL: none */
 };
 /* Old encryption (RC2, 3DES) is read too, where the system's libcrypto has its legacy provider. */
-int convert_pkcs12_read(struct bytes der, const char *password, struct convert_bundle *out, struct error *err) MUST_USE;
+int convert_pkcs12_read(
+    struct bytes der, const char *password, struct convert_bundle *out, struct error *err) MUST_USE;
 void convert_bundle_fini(struct convert_bundle *b);
 
-/* The certificates of a PKCS#7 SignedData (RFC 2315 §9), PEM or DER; its signatures are not looked at. */
+/* The certificates of a PKCS#7 SignedData (RFC 2315 §9), PEM or DER; its signatures are not looked
+ * at. */
 int convert_pkcs7_read(struct bytes file, struct certificate_list *out, struct error *err) MUST_USE;
 /* PEM, certificates only. */
-int convert_pkcs7_write(const struct certificate_list *l, struct buf *out, struct error *err) MUST_USE;
+int convert_pkcs7_write(
+    const struct certificate_list *l, struct buf *out, struct error *err) MUST_USE;
 
-/* Leaf first, each next the issuer of the one before; duplicates are dropped. -1 if the certificates are not of one
- * chain; the list is unchanged then. */
+/* Leaf first, each next the issuer of the one before; duplicates are dropped. -1 if the
+ * certificates are not of one chain; the list is unchanged then. */
 int convert_order_chain(struct certificate_list *l, struct error *err) MUST_USE;

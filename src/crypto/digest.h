@@ -8,7 +8,8 @@
 
 void digest_sha256(struct bytes data, uint8_t out[SHA256_SIZE]);
 
-/* SHA-256 of several pieces; each piece is preceded by its length (64-bit big-endian), so that pieces cannot run together. */
+/* SHA-256 of several pieces; each piece is preceded by its length (64-bit big-endian), so that
+ * pieces cannot run together. */
 struct digest;
 struct digest *digest_new(void);
 void digest_add(struct digest *d, struct bytes piece);
@@ -16,12 +17,14 @@ void digest_add(struct digest *d, struct bytes piece);
 void digest_finish(struct digest **d, uint8_t out[SHA256_SIZE]);
 
 /* HKDF-SHA256 extract-and-expand. */
-void digest_hkdf(struct bytes secret, struct bytes salt, struct bytes info, uint8_t *out, size_t out_n);
+void digest_hkdf(
+    struct bytes secret, struct bytes salt, struct bytes info, uint8_t *out, size_t out_n);
 
 void random_fill(uint8_t *out, size_t n);
 bool constant_time_equal(const uint8_t *a, const uint8_t *b, size_t n);
 
-/* Base64 (RFC 4648 §4) of DATA into OUT, which has room for base64_size(data.n) bytes; returns the length. No NUL. */
+/* Base64 (RFC 4648 §4) of DATA into OUT, which has room for base64_size(data.n) bytes; returns the
+ * length. No NUL. */
 static inline size_t base64_size(size_t n)
 {
     return (n + 2) / 3 * 4;

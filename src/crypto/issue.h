@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * issue — making certificates and CRLs as RFC 5280 wants them, for development, demonstration and tests.
+ * issue — making certificates and CRLs as RFC 5280 wants them, for development, demonstration and
+ * tests.
  */
 #pragma once
 
@@ -17,8 +18,9 @@ enum issue_profile {
 
 struct issue_request {
     enum issue_profile profile;
-    const char *common_name;    /* NULL or "": none, then a leaf needs names */
-    const struct bytes *names;  /* "DNS:a.example", "IP:192.0.2.1", "EMAIL:a@example.com", "URI:spiffe://a/b" */
+    const char *common_name; /* NULL or "": none, then a leaf needs names */
+    const struct bytes
+        *names; /* "DNS:a.example", "IP:192.0.2.1", "EMAIL:a@example.com", "URI:spiffe://a/b" */
     size_t names_n;
     int64_t not_before, not_after;        /* seconds since 1970 */
     const struct certificate *issuer;     /* NULL: self-signed */
@@ -26,9 +28,10 @@ struct issue_request {
     const struct private_key *key;        /* whose public half is certified */
 };
 
-/* A version 3 certificate with a random serial, signed with SHA-256 (Ed25519: as is). The server profile with an RSA
- * key allows keyEncipherment too, for key_exchange: rsa. */
-struct certificate *issue_certificate(const struct issue_request *request, struct error *err) MUST_USE;
+/* A version 3 certificate with a random serial, signed with SHA-256 (Ed25519: as is). The server
+ * profile with an RSA key allows keyEncipherment too, for key_exchange: rsa. */
+struct certificate *issue_certificate(
+    const struct issue_request *request, struct error *err) MUST_USE;
 
 struct issue_revoked {
     const char *serial; /* hex, as certificate_facts.serial */
@@ -46,4 +49,5 @@ struct issue_crl_request {
 };
 
 /* Appends a CRL in PEM to PEM_OUT. */
-int issue_crl(const struct issue_crl_request *request, struct buf *pem_out, struct error *err) MUST_USE;
+int issue_crl(
+    const struct issue_crl_request *request, struct buf *pem_out, struct error *err) MUST_USE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * native — the seam between our handles and libcrypto's objects, for crypto/ itself and the libssl engine, the only
- * one outside crypto/ that may include <openssl/…>.
+ * native — the seam between our handles and libcrypto's objects, for crypto/ itself and the libssl
+ * engine, the only one outside crypto/ that may include <openssl/…>.
  */
 #pragma once
 

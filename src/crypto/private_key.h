@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * private_key — a private key, reference-counted. Where its bytes are parsed they are wiped by the caller.
+ * private_key — a private key, reference-counted. Where its bytes are parsed they are wiped by the
+ * caller.
  */
 #pragma once
 
@@ -10,8 +11,8 @@
 
 struct private_key;
 
-/* PKCS#8, SEC 1 or PKCS#1, PEM or DER, unencrypted. -1 with the remedy: encrypted keys are named as such, so is a
- * certificate or PKCS#12 given in place of a key. */
+/* PKCS#8, SEC 1 or PKCS#1, PEM or DER, unencrypted. -1 with the remedy: encrypted keys are named as
+ * such, so is a certificate or PKCS#12 given in place of a key. */
 struct private_key *private_key_parse(struct bytes file, struct error *err) MUST_USE;
 struct private_key *private_key_ref(const struct private_key *k);
 void private_key_unref(struct private_key **k);

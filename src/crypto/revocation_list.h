@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * revocation_list — a CRL (RFC 5280 §5) and an OCSP answer (RFC 6960), parsed by libcrypto, asked by pki/.
+ * revocation_list — a CRL (RFC 5280 §5) and an OCSP answer (RFC 6960), parsed by libcrypto, asked
+ * by pki/.
  */
 #pragma once
 
@@ -9,14 +10,15 @@
 struct crl;
 
 struct crl_facts {
-    const char *issuer;        /* as certificate_facts.subject */
+    const char *issuer; /* as certificate_facts.subject */
     struct bytes issuer_der;
-    const char *number;        /* decimal cRLNumber, or "" */
+    const char *number; /* decimal cRLNumber, or "" */
     int64_t this_update;
-    int64_t next_update;       /* 0: none given */
-    bool is_delta;             /* deltaCRLIndicator */
+    int64_t next_update; /* 0: none given */
+    bool is_delta;       /* deltaCRLIndicator */
     bool has_issuing_distribution_point;
-    bool has_unknown_critical; /* a critical extension, of the list or of an entry, that we do not process */
+    bool has_unknown_critical; /* a critical extension, of the list or of an entry, that we do not
+                                  process */
     bool has_weak_signature;   /* SHA-1, MD5: crl_signed_by refuses it */
     size_t entries;
 };
@@ -37,13 +39,14 @@ void crl_list_append(struct crl_list *l, struct crl_list *from);
 void crl_list_fini(struct crl_list *l);
 
 const struct crl_facts *crl_facts(const struct crl *c);
-/* Does ISSUER's key verify the CRL's signature, and may it sign CRLs? The answer is remembered per issuer, so that
- * the cost (linear in the CRL) is paid once. */
+/* Does ISSUER's key verify the CRL's signature, and may it sign CRLs? The answer is remembered per
+ * issuer, so that the cost (linear in the CRL) is paid once. */
 bool crl_signed_by(struct crl *c, const struct certificate *issuer);
 /* Is CERTIFICATE's serial listed? removeFromCRL entries do not count. */
 bool crl_lists(const struct crl *c, const struct certificate *certificate, struct crl_entry *out);
 
-/* Call F for every entry, removeFromCRL among them. SERIAL (lower-case hex) lives during the call. */
+/* Call F for every entry, removeFromCRL among them. SERIAL (lower-case hex) lives during the call.
+ */
 typedef void crl_entry_fn(void *owner, const char *serial, const struct crl_entry *entry);
 void crl_each_entry(const struct crl *c, crl_entry_fn *f, void *owner);
 struct bytes crl_der(const struct crl *c);
@@ -55,8 +58,9 @@ struct ocsp_answer {
     const char *reason;
     char detail[160]; /* why it is unusable */
 };
-/* What RESPONSE (DER OCSPResponse) says about CERTIFICATE, issued by ISSUER. Signature, responder's authority (the
- * issuer itself, or a certificate of the issuer's with id-kp-OCSPSigning), certID and dates at NOW_S are checked;
- * anything wrong is OCSP_UNUSABLE. Several answers about one certificate: revoked wins. */
-void ocsp_ask(struct bytes response, const struct certificate *certificate, const struct certificate *issuer,
-    int64_t now_s, struct ocsp_answer *out);
+/* What RESPONSE (DER OCSPResponse) says about CERTIFICATE, issued by ISSUER. Signature, responder's
+ * authority (the issuer itself, or a certificate of the issuer's with id-kp-OCSPSigning), certID
+ * and dates at NOW_S are checked; anything wrong is OCSP_UNUSABLE. Several answers about one
+ * certificate: revoked wins. */
+void ocsp_ask(struct bytes response, const struct certificate *certificate,
+    const struct certificate *issuer, int64_t now_s, struct ocsp_answer *out);
