@@ -17,7 +17,8 @@ static const struct command {
 } commands[] = {
     {"run", supervisor_run, "run in the foreground; SIGHUP reloads, SIGTERM drains and stops"},
     {"check", cli_check, "validate a configuration with everything that it names"},
-    {"demo", cli_demo, "make certificates, start backends and listeners, print curl commands to try"},
+    {"demo", cli_demo,
+        "make certificates, start backends and listeners, print curl commands to try"},
     {"verify", cli_verify, "the four factors of a certificate, offline"},
     {"parse", cli_parse, "what the parsers see, one JSON line a file"},
     {"connect", cli_connect, "a TLS client that shows the handshake step by step"},
@@ -29,14 +30,16 @@ static int usage(FILE *out, int status)
     fputs("usage: sallyport COMMAND [OPTION…]\n\n", out);
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
-    fputs("\n`sallyport COMMAND --help` tells the options. `sallyport --version` tells the version.\n", out);
+    fputs("\n`sallyport COMMAND --help` tells the options. `sallyport --version` tells the "
+          "version.\n",
+        out);
     return status;
 }
 
 int main(int argc, char **argv)
 {
     if (argc > 0 && role_is_title(argv[0]))
-        return role_run(argv[0]);
+        return role_run(argc, argv);
     if (argc < 2)
         return usage(stderr, 2);
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)

@@ -53,33 +53,34 @@ static void flush(struct channel *c)
     loop_watch_change(c->loop, &c->watch, EPOLLIN);
 }
 
-static void end(struct channel *c)
+/* Hand out one message. */
+static enum message_status receive(struct channel *c)
 {
-    channel_close(c);
-    c->ended(c->owner);
+    struct message m;
+    uint8_t text[MESSAGE_TEXT_MAX];
+    enum message_status status = message_receive(c->watch.fd, &m, text);
+    if (status != MESSAGE_OK)
+        return status;
+    c->received(c->owner, &m);
+    message_close(&m);
+    mem_wipe(text, m.text.n);
+    return MESSAGE_OK;
 }
 
 static void ready(struct watch *w, uint32_t events)
 {
     struct channel *c = container_of(w, struct channel, watch);
+    enum message_status status = MESSAGE_OK;
     if (events & EPOLLOUT)
         flush(c);
     if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
         return;
-    for (int i = 0; i < TURN_MAX && channel_is_open(c); i++) {
-        struct message m;
-        uint8_t text[MESSAGE_TEXT_MAX];
-        enum message_status status = message_receive(c->watch.fd, &m, text);
-        if (status == MESSAGE_WAIT)
-            return;
-        if (status != MESSAGE_OK) {
-            end(c);
-            return;
-        }
-        c->received(c->owner, &m);
-        message_close(&m);
-        mem_wipe(text, m.text.n);
-    }
+    for (int i = 0; i < TURN_MAX && status == MESSAGE_OK && channel_is_open(c); i++)
+        status = receive(c);
+    if (!channel_is_open(c) || status == MESSAGE_OK || status == MESSAGE_WAIT)
+        return;
+    channel_close(c);
+    c->ended(c->owner);
 }
 
 void channel_init(
@@ -114,6 +115,13 @@ void channel_close(struct channel *c)
     loop_unwatch(c->loop, &c->watch);
     c->watch.fd = -1;
     close(fd);
+}
+
+void channel_finish(struct channel *c)
+{
+    while (channel_is_open(c) && receive(c) == MESSAGE_OK)
+        continue;
+    channel_close(c);
 }
 
 bool channel_is_open(const struct channel *c)

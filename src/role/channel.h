@@ -33,6 +33,8 @@ void channel_init(
     struct channel *c, channel_message_fn *received, channel_ended_fn *ended, void *owner);
 /* Speak through FD, which is the channel's from now on, also on failure. */
 int channel_open(struct channel *c, struct loop *loop, int fd, struct error *err) MUST_USE;
+/* The peer has ended: hand out what it still said, then close, without `ended`. */
+void channel_finish(struct channel *c);
 /* Closing a closed channel does nothing. */
 void channel_close(struct channel *c);
 bool channel_is_open(const struct channel *c);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * generation — a configuration with everything that it needs to be in force, as the supervisor
+ * holds it: the two sealed archives that the loader made, the listening sockets, the access log.
+ *
+ * Building one changes nothing outside it; freeing it gives back what no other generation uses.
+ * Process: supervisor.
+ */
+#pragma once
+
+#include "config/config.h"
+#include "role/endpoint.h"
+
+struct generation {
+    uint64_t number;
+    int archive_fd, keys_fd; /* -1: not loaded */
+    struct config *config;
+    struct endpoint **endpoints; /* of config->listeners, in order */
+    size_t endpoints_n;
+    struct endpoint *admin; /* NULL: none */
+    int log_fd;             /* -1: none */
+    struct report report;   /* what everybody had to say about it */
+};
+
+struct generation *generation_new(uint64_t number) MUST_USE;
+void generation_free(struct generation **g);
+
+/* Read the configuration out of the loader's archives, whose descriptors become G's. -1: see the
+ * report. */
+int generation_load(struct generation *g, int archive_fd, int keys_fd) MUST_USE;
+/* Can it follow PREVIOUS without a restart? -1: see the report. */
+int generation_may_follow(struct generation *g, const struct generation *previous) MUST_USE;
+/* Bind what PREVIOUS (NULL at start-up) does not hold already, with a socket for each of WORKERS_N;
+ * open the log. -1: see the report. */
+int generation_open(
+    struct generation *g, const struct generation *previous, unsigned workers_n) MUST_USE;
+/* Open the log's path anew. The old descriptor stays if that fails. */
+int generation_reopen_log(struct generation *g, struct error *err) MUST_USE;
+/* Give up the sockets, and keep the rest. */
+void generation_close_endpoints(struct generation *g);
+
+/* Add the lines of a report's text (report_text) that are not there yet. HAS_ERRORS: some are
+ * errors. */
+void generation_note(struct generation *g, const char *text, bool has_errors);
+/* As one error. */
+void generation_fault(struct generation *g, const char *format, ...) PRINTF(2, 3);
+/* The report's lines to the event log. */
+void generation_log_report(const struct generation *g);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "role/role.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/panic.h"
+#include "role/message.h"
+#include "role/roles.h"
+
+#include "base/ban.h"
+
+#define TITLE_PREFIX "sallyport: "
+/* Above what a role begins with, so that arranging those descriptors does not overwrite it. */
+#define BINARY_FD_MIN 10
+#define ARGUMENTS_MAX 2
+
+static const struct row {
+    const char *name;
+    bool is_numbered;
+    bool is_unprivileged;
+    role_fn *run;
+} rows[ROLE_COUNT] = {
+    [ROLE_SUPERVISOR] = {"supervisor", false, false, NULL},
+    [ROLE_LOADER] = {"loader", false, false, loader_run},
+    [ROLE_CONTROL] = {"control", false, true, control_run},
+    [ROLE_LOGGER] = {"logger", false, true, logger_run},
+    [ROLE_WORKER] = {"worker", true, true, worker_run},
+};
+
+/* ROLE_COUNT if TITLE is none. */
+static enum role find_title(const char *title)
+{
+    size_t prefix = strlen(TITLE_PREFIX);
+    if (!title || strncmp(title, TITLE_PREFIX, prefix) != 0)
+        return ROLE_COUNT;
+    struct bytes word = bytes_of(title + prefix);
+    word = bytes_first(word, bytes_find(word, ' '));
+    enum role r = ROLE_SUPERVISOR;
+    while (r < ROLE_COUNT && !bytes_equal(word, bytes_of(rows[r].name)))
+        r++;
+    return r;
+}
+
+bool role_is_title(const char *title)
+{
+    return find_title(title) != ROLE_COUNT;
+}
+
+void role_name(enum role r, unsigned index, char out[ROLE_TITLE_MAX])
+{
+    if (rows[r].is_numbered)
+        snprintf(out, ROLE_TITLE_MAX, "%s %u", rows[r].name, index);
+    else
+        snprintf(out, ROLE_TITLE_MAX, "%s", rows[r].name);
+}
+
+void role_title(enum role r, unsigned index, char out[ROLE_TITLE_MAX])
+{
+    char name[ROLE_TITLE_MAX];
+    role_name(r, index, name);
+    snprintf(out, ROLE_TITLE_MAX, TITLE_PREFIX "%.30s", name);
+}
+
+/* The first message says who to be. The supervisor has spoken before we run, so this does not wait
+ * for long. */
+static int receive_start(struct start *out)
+{
+    struct message m;
+    uint8_t text[MESSAGE_TEXT_MAX];
+    if (message_receive(ROLE_CHANNEL_FD, &m, text) != MESSAGE_OK)
+        return -1;
+    if (m.type != MESSAGE_START || m.text.n != sizeof(*out)) {
+        message_close(&m);
+        return -1;
+    }
+    memcpy(out, m.text.at, sizeof(*out));
+    return 0;
+}
+
+int role_run(int argc, char **argv)
+{
+    enum role r = find_title(argv[0]);
+    ASSERT(r != ROLE_COUNT);
+    /* Executed by descriptor, we would be called after its number in ps and top. */
+    prctl(PR_SET_NAME, "sallyport", 0, 0, 0);
+    log_init(argv[0] + strlen(TITLE_PREFIX));
+    if (r == ROLE_SUPERVISOR)
+        return supervisor_main(argc > 1 ? argv[1] : NULL);
+    struct start start;
+    struct error err;
+    if (receive_start(&start) < 0) {
+        fputs("sallyport: this name is for processes that `sallyport run` starts\n", stderr);
+        return 2;
+    }
+    /* Privileges are given up here, after the execution and before anything of the network is
+     * touched, rather than between fork and execution: the user need not be able to reach the
+     * binary, and what holds for this process only (undumpable) survives. Until now it has only
+     * read from its supervisor. */
+    int failed =
+        rows[r].is_unprivileged ? privilege_drop(&start.identity, &err) : privilege_harden(&err);
+    if (failed) {
+        log_error("%s", err.text);
+        return 1;
+    }
+    return rows[r].run(start.index);
+}
+
+int role_open_binary(struct error *err)
+{
+    int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        return error_errno(err, errno, "cannot find this program's file; is /proc mounted?");
+    int high = fcntl(fd, F_DUPFD_CLOEXEC, BINARY_FD_MIN);
+    if (high < 0)
+        error_errno(err, errno, "no descriptor for this program's file");
+    close(fd);
+    return high;
+}
+
+void role_execute(
+    int binary_fd, const char *title, char *const *arguments, char *const *environment)
+{
+    char *argv[ARGUMENTS_MAX + 2] = {mem_strdup(title)};
+    for (size_t i = 0; i < ARGUMENTS_MAX && arguments && arguments[i]; i++)
+        argv[i + 1] = arguments[i];
+    execveat(binary_fd, "", argv, environment, AT_EMPTY_PATH);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * supervisor — the process that holds everything together and does as little as possible: what its
+ * parts share.
+ *
+ *   staff     the other processes: starting, greeting, restarting them, and hearing what they say
+ *   reload    from a configuration file to the generation in force: load, prepare, commit
+ *   shutdown  from SIGTERM to the end
+ *   watchdog  tells the service manager that the workers are alive
+ *
+ * It reads nothing from the network, and of what the others send only numbers and descriptors, and
+ * texts to show.
+ */
+#pragma once
+
+#include "role/child.h"
+#include "role/generation.h"
+#include "role/page.h"
+
+enum reload_state {
+    RELOAD_NONE,      /* nothing is under way */
+    RELOAD_LOADING,   /* the loader is at work */
+    RELOAD_PREPARING, /* the workers build */
+};
+
+enum shutdown_state {
+    SHUTDOWN_NONE,
+    SHUTDOWN_WORKERS, /* they drain */
+    SHUTDOWN_CONTROL, /* they are gone; control ends */
+    SHUTDOWN_LOGGER,  /* all that can log is gone; the logger writes what is left */
+    SHUTDOWN_DONE,
+};
+
+struct supervisor {
+    struct loop *loop;
+    const char *config; /* the path as given */
+    struct watch signals;
+    struct child_means means;
+    struct page *page;
+    int page_fd;
+    uint8_t ticket_secret[32];
+
+    struct child loader, control, logger;
+    struct child *workers; /* NULL until the first configuration says how many */
+    unsigned workers_n;
+    bool was_ready; /* what control knows */
+
+    struct generation *in_force; /* NULL until the first commit */
+    struct generation *coming;   /* NULL if nothing is under way */
+    enum reload_state reload;
+    bool must_reload_again; /* SIGHUP came meanwhile */
+    struct timer reload_limit;
+
+    enum shutdown_state shutdown;
+    bool is_hurried; /* told to end twice */
+    struct timer shutdown_limit;
+
+    struct timer watchdog;
+    uint64_t watchdog_ms;
+    int status; /* to exit with */
+};

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker — one process's share of the data plane: builds the generations that it is given, serves
+ * the one in force, and drains when it is told to.
+ *
+ *   LISTENER…, PREPARE  → `coming` is built           READY, or FAILED and nothing has changed
+ *   the page names it   → proxy_adopt                 looked at then (a worker started again) and
+ * on COMMIT ABORT               → `coming` is let go
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/panic.h"
+#include "proxy/proxy.h"
+#include "role/lifeline.h"
+#include "role/memfile.h"
+#include "role/page.h"
+#include "role/ring.h"
+#include "role/roles.h"
+
+#include "base/ban.h"
+
+/* A generation as this worker has it. */
+struct prepared {
+    struct service *service; /* NULL: none, or handed to the proxy */
+    uint64_t generation;
+    int *fds; /* one per listener */
+    size_t fds_n;
+};
+
+enum worker_state {
+    WORKER_EMPTY,    /* no generation yet */
+    WORKER_SERVING,  /* a generation is in force */
+    WORKER_DRAINING, /* accepts no more; ends when idle */
+};
+
+struct worker {
+    struct loop *loop;
+    struct lifeline lifeline;
+    struct proxy *proxy;
+    struct ring ring;
+    const struct page *page;
+    uint8_t ticket_secret[32];
+    enum worker_state state;
+    bool has_failed; /* ends at once */
+    struct prepared coming;
+    int *fds; /* of the generation in force */
+    size_t fds_n;
+    uint64_t drain_ms;
+    struct timer drain_limit;
+};
+
+static void close_all(int **fds, size_t *n)
+{
+    for (size_t i = 0; i < *n; i++)
+        if ((*fds)[i] >= 0)
+            close((*fds)[i]);
+    free(*fds);
+    *fds = NULL;
+    *n = 0;
+}
+
+static void let_go(struct prepared *p)
+{
+    service_unref(&p->service);
+    close_all(&p->fds, &p->fds_n);
+    *p = (struct prepared){0};
+}
+
+/* Answer about GENERATION, with what REPORT says. */
+static void answer(struct worker *w, struct message m, const struct report *report)
+{
+    struct error err;
+    char *text = report_text(report);
+    if (text[0]) {
+        int fd = memfile_new("report", bytes_of(text), &err);
+        if (fd >= 0)
+            m.fds[m.fds_n++] = fd;
+        else
+            log_error("%s\n%s", err.text, text);
+    }
+    free(text);
+    /* FAILED never goes without its reason; a worker that cannot even say that ends, which says it
+     * too. */
+    if (m.type == MESSAGE_FAILED && !m.fds_n)
+        w->has_failed = true;
+    else
+        channel_send(&w->lifeline.channel, &m);
+    message_close(&m);
+}
+
+static struct service *build(struct worker *w, struct message *m, struct report *report)
+{
+    struct service_source source = {.generation = m->generation, .now_s = loop_wall_s(w->loop)};
+    struct service *service = NULL;
+    struct error err;
+    memcpy(source.ticket_secret, w->ticket_secret, sizeof(source.ticket_secret));
+    if (memfile_map(m->fds[0], &source.archive, &err) == 0 &&
+        memfile_map(m->fds[1], &source.keys, &err) == 0)
+        service = service_build(&source, report);
+    else
+        report_line(report, true, err.text);
+    memfile_unmap(&source.archive);
+    memfile_unmap(&source.keys);
+    mem_wipe(&source, sizeof(source));
+    return service;
+}
+
+/* The page decides; messages only wake us. */
+static void adopt_if_in_force(struct worker *w)
+{
+    struct prepared *p = &w->coming;
+    if (w->state == WORKER_DRAINING || !p->service || page_generation(w->page) != p->generation)
+        return;
+    w->drain_ms = service_config(p->service)->timeouts.drain;
+    proxy_adopt(w->proxy, p->service, p->fds, p->fds_n);
+    close_all(&w->fds, &w->fds_n);
+    w->fds = p->fds;
+    w->fds_n = p->fds_n;
+    *p = (struct prepared){0};
+    w->state = WORKER_SERVING;
+}
+
+static void receive_listener(struct worker *w, struct message *m)
+{
+    struct prepared *p = &w->coming;
+    if (p->generation != m->generation || m->index == 0)
+        let_go(p);
+    p->generation = m->generation;
+    p->fds = mem_realloc(p->fds, (p->fds_n + 1) * sizeof(int));
+    p->fds[p->fds_n++] = message_take(m, 0);
+}
+
+static void receive_prepare(struct worker *w, struct message *m)
+{
+    struct report report;
+    report_init(&report);
+    w->coming.generation = m->generation;
+    w->coming.service = build(w, m, &report);
+    bool is_built = w->coming.service && w->coming.fds_n == m->index;
+    answer(w,
+        (struct message){
+            .type = is_built ? MESSAGE_READY : MESSAGE_FAILED, .generation = m->generation},
+        &report);
+    report_fini(&report);
+    if (is_built)
+        adopt_if_in_force(w);
+    else
+        let_go(&w->coming);
+}
+
+static void abort_connections(struct timer *t)
+{
+    struct worker *w = container_of(t, struct worker, drain_limit);
+    proxy_abort(w->proxy);
+}
+
+static void drain(void *owner)
+{
+    struct worker *w = owner;
+    if (w->state == WORKER_DRAINING)
+        return;
+    let_go(&w->coming);
+    proxy_drain(w->proxy);
+    close_all(&w->fds, &w->fds_n);
+    loop_timer_arm(w->loop, &w->drain_limit, loop_now_ms(w->loop) + w->drain_ms, abort_connections);
+    w->state = WORKER_DRAINING;
+}
+
+static void commit(struct worker *w, struct message *m)
+{
+    adopt_if_in_force(w);
+}
+
+static void abort_prepared(struct worker *w, struct message *m)
+{
+    if (w->coming.generation == m->generation)
+        let_go(&w->coming);
+}
+
+static void answer_ping(struct worker *w, struct message *m)
+{
+    channel_send(&w->lifeline.channel, &(struct message){.type = MESSAGE_PONG});
+}
+
+static void receive_drain(struct worker *w, struct message *m)
+{
+    drain(w);
+}
+
+static void stop(struct worker *w, struct message *m)
+{
+    drain(w);
+    proxy_abort(w->proxy);
+}
+
+static void receive_work(struct worker *w, struct message *m)
+{
+    struct error err = {.text = "told so twice"};
+    if (!w->page && ring_open(&w->ring, message_take(m, 0), message_take(m, 1), &err) == 0)
+        w->page = page_map(m->fds[2], &err);
+    if (!w->page || m->text.n != sizeof(w->ticket_secret)) {
+        log_error("cannot begin to work: %s", err.text);
+        w->has_failed = true;
+        return;
+    }
+    memcpy(w->ticket_secret, m->text.at, m->text.n);
+}
+
+typedef void worker_message_fn(struct worker *w, struct message *m);
+
+static worker_message_fn *const handlers[MESSAGE_TYPE_COUNT] = {
+    [MESSAGE_WORK] = receive_work,
+    [MESSAGE_LISTENER] = receive_listener,
+    [MESSAGE_PREPARE] = receive_prepare,
+    [MESSAGE_COMMIT] = commit,
+    [MESSAGE_ABORT] = abort_prepared,
+    [MESSAGE_PING] = answer_ping,
+    [MESSAGE_DRAIN] = receive_drain,
+    [MESSAGE_STOP] = stop,
+};
+
+static void received(void *owner, struct message *m)
+{
+    ASSERT(handlers[m->type]);
+    handlers[m->type](owner, m);
+}
+
+static void push_line(void *owner, struct bytes line)
+{
+    struct worker *w = owner;
+    ring_push(&w->ring, line);
+}
+
+static void serve(struct worker *w)
+{
+    w->proxy = proxy_new(w->loop, push_line, w);
+    while (!w->has_failed && !(w->state == WORKER_DRAINING && proxy_is_idle(w->proxy)))
+        loop_turn(w->loop, -1);
+    loop_timer_stop(w->loop, &w->drain_limit);
+    let_go(&w->coming);
+    proxy_free(&w->proxy);
+    close_all(&w->fds, &w->fds_n);
+}
+
+int worker_run(unsigned index)
+{
+    struct worker w = {.state = WORKER_EMPTY};
+    struct error err;
+    w.loop = loop_new(&err);
+    if (!w.loop || lifeline_open(&w.lifeline, w.loop, received, drain, &w, &err) < 0) {
+        log_error("cannot begin: %s", err.text);
+        return 1;
+    }
+    serve(&w);
+    int status = w.has_failed;
+    lifeline_close(&w.lifeline);
+    loop_free(&w.loop);
+    ring_close(&w.ring);
+    page_unmap(&w.page);
+    mem_wipe(&w, sizeof(w));
+    return status;
+}
