@@ -288,7 +288,7 @@ static int read_certificate(const char *path, struct certificate_list *out, stru
     return result < 0 ? error_set(err, "%s: %s", path, why.text) : 0;
 }
 
-static int revoke(const struct pki_options *o, const char *path)
+static int revoke_one(const struct pki_options *o, const char *path)
 {
     struct certificate_list found = {0};
     struct authority a = {0};
@@ -328,7 +328,7 @@ static int run_revoke(int argc, char **argv)
         return status;
     o.folder = o.folder ? o.folder : ".";
     o.issuer = o.issuer ? o.issuer : "ca";
-    status = revoke(&o, arguments.at[0]);
+    status = revoke_one(&o, arguments.at[0]);
     options_list_fini(&arguments);
     return status;
 }
