@@ -35,31 +35,66 @@ struct tlspolicy {
     size_t contexts_n;
 };
 
+/* HANDSHAKE -> OPEN -> PEER_CLOSED, and from each of them to FAILED.
+ *
+ * PEER_CLOSED: the peer's close_notify was read; we may still write.
+ * FAILED: any violation; libssl is not called again. */
+enum connection_state {
+    CONNECTION_HANDSHAKE,
+    CONNECTION_OPEN,
+    CONNECTION_PEER_CLOSED,
+    CONNECTION_FAILED
+};
+
+struct tlsconn {
+    struct ssl_st *ssl;
+    const struct tlspolicy *policy; /* server: the initial one until the ClientHello is read */
+    const struct tlsconn_handler *handler;
+    void *owner;
+    enum connection_state state;
+    bool is_server;
+    bool has_shut_down; /* our close_notify is out */
+    bool has_received;  /* a whole handshake message: the peer speaks TLS */
+    bool has_hello;     /* server: the policy is chosen */
+    bool is_drained;    /* libssl found no whole record in what it was given */
+    uint8_t first_byte; /* that the peer sent; 0 before */
+    uint8_t alert_sent;
+    unsigned key_updates;   /* received */
+    int64_t now_s;          /* wall clock of the call that is in progress */
+    int64_t resumed_auth_s; /* when the session that is being resumed was authenticated */
+    struct buf wire_in, wire_out;
+    struct tlsconn_facts facts;
+    struct tlsconn_failure failure;
+};
+
+/* engine_openssl.c */
+
+struct tlsconn *engine_connection_of(const struct ssl_st *ssl);
+/* The first word counts: what a callback says is more precise than what libssl makes of its
+ * refusal. The connection fails when control returns from libssl. */
+void engine_note_failure(struct tlsconn *c, enum tlsconn_fault fault, const char *format, ...)
+    PRINTF(3, 4);
+
+/* engine_openssl_handshake.c */
+
+/* The callbacks that make the connections of CTX ask their handlers. */
+void engine_handshake_install(struct ssl_ctx_st *ctx, enum tlspolicy_role role);
+
 /* engine_openssl_policy.c */
 
-/* The first context of a policy: what a connection starts with. */
-struct ssl_ctx_st *policy_initial_context(const struct tlspolicy *p);
+/* What a connection under P starts with. */
+struct ssl_ctx_st *engine_policy_context(const struct tlspolicy *p);
 /* The rules for suites of VERSION under P. */
-struct suite_choice policy_suite_choice(const struct tlspolicy *p, uint16_t version);
+struct suite_choice engine_policy_suites(const struct tlspolicy *p, uint16_t version);
 /* Put SSL, a server's that waits in its ClientHello callback, under P: the certificates for
  * HOST_NAME, and all that SSL_set_SSL_CTX leaves as it was when SSL was made. */
-int policy_apply(const struct tlspolicy *p, struct ssl_st *ssl, struct bytes host_name) MUST_USE;
+int engine_policy_apply(
+    const struct tlspolicy *p, struct ssl_st *ssl, struct bytes host_name) MUST_USE;
 /* The credential whose leaf SSL shows. NULL: none. */
-const struct credential *policy_credential(const struct tlspolicy *p, const struct ssl_st *ssl);
+const struct credential *engine_policy_credential(
+    const struct tlspolicy *p, const struct ssl_st *ssl);
 
 /* engine_openssl_ticket.c */
 
-/* Let connections that begin with CTX issue and take tickets, each by the rules of its own policy.
- */
-void ticket_install(struct ssl_ctx_st *ctx);
-
-/* engine_openssl.c: the callbacks of a connection, and what the others need to know of it. */
-
-void connection_install(struct ssl_ctx_st *ctx, enum tlspolicy_role role);
-struct tlsconn *connection_of(const struct ssl_st *ssl);
-const struct tlspolicy *connection_policy(const struct tlsconn *c);
-/* The wall clock of the call that is in progress. */
-int64_t connection_now_s(const struct tlsconn *c);
-/* When the session that is being resumed was authenticated. */
-int64_t connection_resumed_auth_s(const struct tlsconn *c);
-void connection_set_resumed_auth_s(struct tlsconn *c, int64_t auth_s);
+/* Let connections that begin with CTX issue and take tickets, each by the rules of its policy. */
+void engine_ticket_install(struct ssl_ctx_st *ctx);

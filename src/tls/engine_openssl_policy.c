@@ -4,7 +4,7 @@
  *
  * Everything that is the same for all connections under a policy is set here once. What libssl
  * copies from the context into a connection when it is made, and what SSL_set_SSL_CTX does not
- * bring along, is set by policy_apply.
+ * bring along, is set by engine_policy_apply.
  */
 #include <stdlib.h>
 
@@ -58,7 +58,7 @@ static int error_libssl(struct error *err, const char *what)
     return error_set(err, "%s: %s", what, reason);
 }
 
-struct suite_choice policy_suite_choice(const struct tlspolicy *p, uint16_t version)
+struct suite_choice engine_policy_suites(const struct tlspolicy *p, uint16_t version)
 {
     return (struct suite_choice){
         version, p->preference, p->key_exchange_rsa, p->key_exchange_rsa_only};
@@ -67,11 +67,11 @@ struct suite_choice policy_suite_choice(const struct tlspolicy *p, uint16_t vers
 static int set_suites(const struct tlspolicy *p, SSL_CTX *ctx)
 {
     char text[SUITE_TEXT_MAX];
-    struct suite_list tls13 = suite_list_own(policy_suite_choice(p, TLS_1_3));
+    struct suite_list tls13 = suite_list_own(engine_policy_suites(p, TLS_1_3));
     suite_list_text(&tls13, text);
     if (SSL_CTX_set_ciphersuites(ctx, text) != 1)
         return -1;
-    struct suite_list tls12 = suite_list_own(policy_suite_choice(p, TLS_1_2));
+    struct suite_list tls12 = suite_list_own(engine_policy_suites(p, TLS_1_2));
     suite_list_text(&tls12, text);
     return SSL_CTX_set_cipher_list(ctx, text) == 1 ? 0 : -1;
 }
@@ -158,9 +158,9 @@ static SSL_CTX *new_context(
     SSL_CTX *ctx = SSL_CTX_new(is_server ? TLS_server_method() : TLS_client_method());
     if (!ctx || set_parameters(p, ctx) < 0)
         goto failed;
-    connection_install(ctx, p->role);
+    engine_handshake_install(ctx, p->role);
     if (is_server) {
-        ticket_install(ctx);
+        engine_ticket_install(ctx);
         if (p->peer != PEER_NOT_ASKED)
             SSL_CTX_set0_CA_list(ctx, ca_names(config->ca));
     } else if (p->alpn_n && SSL_CTX_set_alpn_protos(ctx, p->alpn, (unsigned)p->alpn_n) != 0) {
@@ -305,12 +305,12 @@ void tlspolicy_free(struct tlspolicy **p)
     *p = NULL;
 }
 
-SSL_CTX *policy_initial_context(const struct tlspolicy *p)
+SSL_CTX *engine_policy_context(const struct tlspolicy *p)
 {
     return p->contexts[0];
 }
 
-int policy_apply(const struct tlspolicy *p, SSL *ssl, struct bytes host_name)
+int engine_policy_apply(const struct tlspolicy *p, SSL *ssl, struct bytes host_name)
 {
     /* Brings along: certificates, their chains and keys, signature schemes, security level, suites,
      * CA names, and the callbacks for verification, ALPN and stapling (read through ssl->ctx). The
@@ -328,7 +328,7 @@ int policy_apply(const struct tlspolicy *p, SSL *ssl, struct bytes host_name)
     return is_good ? 0 : -1;
 }
 
-const struct credential *policy_credential(const struct tlspolicy *p, const SSL *ssl)
+const struct credential *engine_policy_credential(const struct tlspolicy *p, const SSL *ssl)
 {
     const X509 *shown = SSL_get_certificate(ssl);
     for (size_t i = 0; i < p->credentials_n; i++)

@@ -91,9 +91,9 @@ static enum key_answer find_keys(
 static int choose_keys(SSL *ssl, unsigned char *key_name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
     EVP_MAC_CTX *mac, int is_encrypting)
 {
-    const struct tlsconn *c = connection_of(ssl);
-    const struct tlspolicy *p = connection_policy(c);
-    int64_t period = connection_now_s(c) / KEY_PERIOD_S;
+    const struct tlsconn *c = engine_connection_of(ssl);
+    const struct tlspolicy *p = c->policy;
+    int64_t period = c->now_s / KEY_PERIOD_S;
     struct ticket_keys keys;
     if (!p->tickets)
         return KEY_UNKNOWN;
@@ -104,6 +104,9 @@ static int choose_keys(SSL *ssl, unsigned char *key_name, unsigned char *iv, EVP
         random_fill(iv, (size_t)EVP_CIPHER_get_iv_length(ticket_cipher()));
     } else {
         answer = find_keys(p, period, key_name, &keys);
+        /* RFC 8446 C.4: clients should not show a ticket twice, so each use earns a new one. */
+        if (answer == KEY_CURRENT && SSL_version(ssl) == TLS1_3_VERSION)
+            answer = KEY_TO_BE_RENEWED;
     }
     if (answer != KEY_UNKNOWN && !load_keys(&keys, iv, is_encrypting, cipher, mac))
         answer = KEY_ERROR;
@@ -114,11 +117,11 @@ static int choose_keys(SSL *ssl, unsigned char *key_name, unsigned char *iv, EVP
 /* Before a ticket is sealed: put the time of authentication into it, and its remaining life. */
 static int seal(SSL *ssl, void *unused)
 {
-    const struct tlsconn *c = connection_of(ssl);
+    const struct tlsconn *c = engine_connection_of(ssl);
     SSL_SESSION *session = SSL_get_session(ssl);
-    int64_t now_s = connection_now_s(c);
-    int64_t auth_s = SSL_session_reused(ssl) ? connection_resumed_auth_s(c) : now_s;
-    int64_t left_s = auth_s + connection_policy(c)->session_lifetime_s - now_s;
+    int64_t now_s = c->now_s;
+    int64_t auth_s = SSL_session_reused(ssl) ? c->resumed_auth_s : now_s;
+    int64_t left_s = auth_s + c->policy->session_lifetime_s - now_s;
     uint8_t data[8];
     put_64(data, auth_s);
     /* What ticket_lifetime tells the client, and libssl's own deadline, which counts from the
@@ -131,9 +134,8 @@ static int seal(SSL *ssl, void *unused)
 
 static bool is_in_time(const struct tlsconn *c, int64_t auth_s)
 {
-    int64_t now_s = connection_now_s(c);
-    return auth_s >= 0 && auth_s <= now_s &&
-           now_s - auth_s < connection_policy(c)->session_lifetime_s;
+    int64_t now_s = c->now_s;
+    return auth_s >= 0 && auth_s <= now_s && now_s - auth_s < c->policy->session_lifetime_s;
 }
 
 /* After a ticket was opened, or could not be: may the session go on? If not, the full handshake
@@ -141,7 +143,7 @@ static bool is_in_time(const struct tlsconn *c, int64_t auth_s)
 static SSL_TICKET_RETURN unseal(SSL *ssl, SSL_SESSION *session, const unsigned char *key_name,
     size_t key_name_n, SSL_TICKET_STATUS status, void *unused)
 {
-    struct tlsconn *c = connection_of(ssl);
+    struct tlsconn *c = engine_connection_of(ssl);
     void *data;
     size_t n;
     if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
@@ -149,11 +151,11 @@ static SSL_TICKET_RETURN unseal(SSL *ssl, SSL_SESSION *session, const unsigned c
     if (!SSL_SESSION_get0_ticket_appdata(session, &data, &n) || n != 8 ||
         !is_in_time(c, get_64(data)))
         return SSL_TICKET_RETURN_IGNORE_RENEW;
-    connection_set_resumed_auth_s(c, get_64(data));
+    c->resumed_auth_s = get_64(data);
     return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
-void ticket_install(SSL_CTX *ctx)
+void engine_ticket_install(SSL_CTX *ctx)
 {
     if (!ticket_cipher() || SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, choose_keys) != 1 ||
         SSL_CTX_set_session_ticket_cb(ctx, seal, unseal, NULL) != 1)

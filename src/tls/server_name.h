@@ -5,8 +5,9 @@
 #include "base/attributes.h"
 #include "base/bytes.h"
 
-#define SERVER_NAME_MAX 253 /* characters of a DNS name without its trailing dot (RFC 1035 §3.1) \
-                             */
+#define SERVER_NAME_MAX                                                       \
+    253 /* characters of a DNS name without its trailing dot (RFC 1035 §3.1) \
+         */
 
 /* The one host_name of EXTENSION (the content of a client's server_name). -1 if it is malformed. */
 int server_name_parse(struct bytes extension, struct bytes *host_name) MUST_USE;

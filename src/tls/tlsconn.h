@@ -39,8 +39,7 @@ struct tlsconn_handler {
      * with PEER_OPTIONAL only). 0 accepts; else the alert (RFC 8446 §6.2) with which the handshake
      * ends. Not called on resumption. */
     uint8_t (*judge)(void *owner, const struct certificate *const *chain, size_t chain_n);
-    /* A handshake message passed (whole, with its 4-byte header, in plaintext form). May be NULL.
-     */
+    /* A handshake message passed: whole, with its 4-byte header, in plaintext. May be NULL. */
     void (*message)(void *owner, enum tlsconn_message_direction direction, struct bytes message);
 };
 
@@ -79,9 +78,8 @@ void tlsconn_close(struct tlsconn *c);
 /* What was negotiated. Texts are "" where not applicable or not yet known. */
 struct tlsconn_facts {
     uint16_t version; /* TLS_1_2, TLS_1_3; 0 before ServerHello */
-    char cipher[40]; /* IANA name: TLS_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, …
-                      */
-    char group[24];  /* x25519, secp256r1, secp384r1; "" with RSA key transport */
+    char cipher[48];  /* IANA name: TLS_AES_256_GCM_SHA384, TLS_RSA_WITH_AES_128_GCM_SHA256, … */
+    char group[24];   /* x25519, secp256r1, secp384r1; "" with RSA key transport */
     char signature[32]; /* scheme of the peer's signature, IANA name where known */
     char alpn[16];
     char sni[256]; /* as sent by the client; control bytes escaped; lower case */
@@ -89,8 +87,8 @@ struct tlsconn_facts {
     bool key_exchange_rsa;
     bool is_handshake_complete;
     bool peer_asked; /* a CertificateRequest was sent (server) or received (client) */
-    uint16_t offered[TLSCONN_OFFERED_MAX]; /* suites of the ClientHello, in the client's order,
-                                              GREASE left out */
+    /* The suites of the ClientHello in the client's order, GREASE left out. */
+    uint16_t offered[TLSCONN_OFFERED_MAX];
     size_t offered_n;
     const struct credential *credential; /* the one of ours that was used, or NULL */
 };

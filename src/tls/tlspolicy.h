@@ -21,11 +21,8 @@ enum tlspolicy_preference {
     PREFER_FASTEST,   /* 128-bit AES-GCM first */
     PREFER_CLIENT     /* the client's order */
 };
-enum tlspolicy_peer {
-    PEER_NOT_ASKED,
-    PEER_OPTIONAL,
-    PEER_REQUIRED
-}; /* server: of the client's certificate */
+/* Server: of the client's certificate. */
+enum tlspolicy_peer { PEER_NOT_ASKED, PEER_OPTIONAL, PEER_REQUIRED };
 
 struct tlspolicy_config {
     enum tlspolicy_role role;
@@ -33,19 +30,20 @@ struct tlspolicy_config {
     enum tlspolicy_preference preference; /* server */
     bool key_exchange_rsa;                /* TLS 1.2 RSA key transport is offered as well (last) */
     bool key_exchange_rsa_only;           /* client: nothing else (connect --key-exchange rsa) */
-    const struct credential *const
-        *credentials; /* server: at least one, the first is the default; client: 0 or 1 */
+    /* Server: at least one, the first is the default; client: none or one. */
+    const struct credential *const *credentials;
     size_t credentials_n;
     enum tlspolicy_peer peer;
-    const struct certificate_list
-        *ca;                  /* server: CAs whose names CertificateRequest carries; may be NULL */
+    /* Server: CAs whose names CertificateRequest carries, unless they take more than 16 KiB; may be
+     * NULL. */
+    const struct certificate_list *ca;
     const struct bytes *alpn; /* in our order of preference; none: ALPN is ignored / not offered */
     size_t alpn_n;
     bool tickets;                /* server: resumption by ticket (never with peer asked) */
     uint32_t session_lifetime_s; /* hard deadline since the full handshake; survives renewal */
     uint8_t hash[SHA256_SIZE];   /* of the whole authentication policy: tickets are bound to it */
-    uint8_t
-        ticket_secret[32]; /* the same in all workers; ticket keys derive from it, hash and hour */
+    /* The same in all workers; ticket keys derive from it, the hash and the hour. */
+    uint8_t ticket_secret[32];
 };
 
 struct tlspolicy;

@@ -268,6 +268,9 @@ void raw_new(struct raw *r, SSL_CTX *ctx, const char *server_name, SSL_SESSION *
 void raw_free(struct raw *r)
 {
     SSL_SESSION_free(r->session);
+    /* Without it libssl takes the connection for broken, and marks its sessions as not resumable.
+     */
+    SSL_set_shutdown(r->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(r->ssl);
 }
 
