@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "balance/wrr.h"
-
 #include "test.h"
 
 static void pick(const unsigned *weights, size_t n, const char *want)

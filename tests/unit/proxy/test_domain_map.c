@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/domain_map.h"
-
 #include "test.h"
 
 TEST(exact_before_suffix_before_prefix_and_the_longest_of_each)
 {
-    static const char *const names[] = {"www.example.com", "*.example.com", "*.www.example.com", "*.com", "www.example.*",
-        "www.*", "b.c", "*.c"};
+    static const char *const names[] = {"www.example.com", "*.example.com", "*.www.example.com",
+        "*.com", "www.example.*", "www.*", "b.c", "*.c"};
     static const struct {
         const char *host, *want;
     } rows[] = {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/listener.h"
-
 #include "test.h"
 
 static const struct config_rule rules[] = {
@@ -11,8 +10,10 @@ static const struct config_rule rules[] = {
     {.domain = "*.example.com", .match = PATH_PREFIX, .path = "/api/", .group = 4},
     {.domain = "www.*", .match = PATH_PREFIX, .path = "/", .group = 5},
 };
-static const struct config_listener config = {
-    .name = "web", .protocol = PROTOCOL_HTTP, .rules = rules, .rules_n = sizeof(rules) / sizeof(rules[0])};
+static const struct config_listener config = {.name = "web",
+    .protocol = PROTOCOL_HTTP,
+    .rules = rules,
+    .rules_n = sizeof(rules) / sizeof(rules[0])};
 
 static int route(const char *host, const char *path)
 {

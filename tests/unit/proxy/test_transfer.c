@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "proxy/transfer.h"
-
 #include "base/memory.h"
-
+#include "proxy/transfer.h"
 #include "test.h"
 
 static struct http1_head head;
 
-/* Push WIRE through a transfer, PIECE bytes at a time; the status at the end, what came out in TEXT. */
-static enum transfer_status push(const char *fields, const char *wire, bool is_chunked, size_t piece, char *text)
+/* Push WIRE through a transfer, PIECE bytes at a time; the status at the end, what came out in
+ * TEXT. */
+static enum transfer_status push(
+    const char *fields, const char *wire, bool is_chunked, size_t piece, char *text)
 {
     struct stream from = {.fd = -1}, to = {.fd = -1};
     struct transfer t;
@@ -50,8 +50,10 @@ TEST(a_chunked_body_is_chunked_anew_whatever_the_pieces)
 TEST(trailers_go_along_but_not_those_that_only_we_may_set)
 {
     char text[4096];
-    CHECK_INT(push(CHUNKED,
-                  "1\r\na\r\n0\r\nX-Sum: 1\r\nX-Client-Cert-Verified: accepted\r\nclient_cert: x\r\n\r\n", true, 1000, text),
+    CHECK_INT(
+        push(CHUNKED,
+            "1\r\na\r\n0\r\nX-Sum: 1\r\nX-Client-Cert-Verified: accepted\r\nclient_cert: x\r\n\r\n",
+            true, 1000, text),
         TRANSFER_ENDED);
     CHECK_TEXT(text, "1\r\na\r\n0\r\nX-Sum: 1\r\n\r\n");
 }
@@ -87,7 +89,8 @@ TEST(nothing_is_taken_while_the_receiver_has_no_room)
     static char filler[STREAM_OUT_SOFT];
     buf_init(&from.in, STREAM_IN_MAX);
     buf_init(&to.out, STREAM_OUT_MAX);
-    CHECK(http1_parse_request(BYTES("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"), &scanned, &head) > 0);
+    CHECK(http1_parse_request(BYTES("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"),
+              &scanned, &head) > 0);
     transfer_init(&t, &head, false);
     stream_write(&to, (struct bytes){(const uint8_t *)filler, sizeof(filler) - 4});
     ignore_result(buf_append(&from.in, BYTES("123456789")));
