@@ -86,7 +86,7 @@ class Instance:
                 out.append(int(entry.name))
         return sorted(out)
 
-    def signal(self, number):
+    def send(self, number):
         self.process.send_signal(number)
 
     def reload(self, config=None, expect="reloaded: generation"):
@@ -94,7 +94,7 @@ class Instance:
         before = len(self.stderr())
         if config is not None:
             self.file.write_text(config)
-        self.signal(signal.SIGHUP)
+        self.send(signal.SIGHUP)
         return until(lambda: (t := self.stderr()[before:]) and expect in t and t, lambda: f"{expect!r} in {self.stderr()[before:]}")
 
     def expect_error(self, pattern):
@@ -105,7 +105,7 @@ class Instance:
         if self.stopped is None:
             children = self.pids()
             if self.process.poll() is None:
-                self.signal(number)
+                self.send(number)
             try:
                 self.stopped = self.process.wait(PATIENCE + 40)
             except subprocess.TimeoutExpired:
