@@ -166,6 +166,11 @@ static void time_with_offset(X509 *x)
     MUST(ASN1_STRING_set(X509_getm_notAfter(x), "270115000000+0100", -1));
 }
 
+static void time_without_seconds(X509 *x)
+{
+    MUST(ASN1_STRING_set(X509_getm_notAfter(x), "2701150000Z", -1));
+}
+
 static const struct {
     spoil_fn *spoil;
     const char *why;
@@ -175,6 +180,7 @@ static const struct {
     {extension_twice, "occurs twice"},
     {constraints_of_garbage, "extension cannot be decoded"},
     {time_with_offset, "validity"},
+    {time_without_seconds, "validity"},
 };
 
 TEST(malformed)

@@ -193,6 +193,17 @@ TEST(order_of_a_chain)
     drop_all();
 }
 
+TEST(order_of_cas_alone)
+{
+    make_all();
+    struct error err;
+    struct certificate_list l = list_of(root.certificate, sub.certificate, NULL);
+    CHECK_INT(convert_order_chain(&l, &err), 0);
+    CHECK(l.n == 2 && l.at[0] == sub.certificate);
+    certificate_list_fini(&l);
+    drop_all();
+}
+
 TEST(order_without_a_chain)
 {
     make_all();
@@ -203,7 +214,7 @@ TEST(order_without_a_chain)
     CHECK(strstr(err.text, "is not part of the chain of") != NULL);
     CHECK_INT(l.n, 3);
     certificate_list_fini(&l);
-    l = list_of(leaf.certificate, root.certificate, NULL); /* the intermediate is missing */
+    l = list_of(root.certificate, leaf.certificate, NULL); /* the intermediate is missing */
     CHECK_INT(convert_order_chain(&l, &err), -1);
     CHECK(strstr(err.text, "CN=Root is not part of the chain of CN=leaf") != NULL);
     certificate_list_fini(&l);

@@ -301,6 +301,73 @@ TEST(truncated_damaged_and_trailing)
     drop_all();
 }
 
+/* DER of TAG around CONTENT, whose length takes two bytes. */
+static struct bytes wrap(uint8_t tag, struct bytes content, uint8_t *out)
+{
+    out[0] = tag;
+    out[1] = 0x82;
+    out[2] = (uint8_t)(content.n >> 8);
+    out[3] = (uint8_t)content.n;
+    memmove(out + 4, content.at, content.n);
+    return (struct bytes){out, content.n + 4};
+}
+
+TEST(trailing_byte_inside)
+{
+    make_all();
+    static const uint8_t head[] = {
+        0x06, 0x09, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01};
+    struct bytes der = finish(start(&(struct answer){&client, GOOD}, 1), &ca, EVP_sha256());
+    const uint8_t *at = der.at;
+    OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &at, (long)der.n);
+    OCSP_BASICRESP *basic = OCSP_response_get1_basic(response);
+    uint8_t *inner = NULL;
+    int n = i2d_OCSP_BASICRESP(basic, &inner);
+    MUST(n > 255 && n < 3000);
+    for (size_t extra = 0; extra < 2; extra++) {
+        uint8_t octets[4096] = {0}, body[4096], info[4096], tagged[4096], whole[4096];
+        struct ocsp_answer a;
+        memcpy(octets + 4, inner, (size_t)n);
+        struct bytes b = wrap(0x04, (struct bytes){octets + 4, (size_t)n + extra}, octets);
+        memcpy(body, head, sizeof(head));
+        memcpy(body + sizeof(head), b.at, b.n);
+        b = wrap(0x30, (struct bytes){body, b.n + sizeof(head)}, info);
+        b = wrap(0xa0, b, tagged);
+        memcpy(body, "\x0a\1\0", 3);
+        memcpy(body + 3, b.at, b.n);
+        b = wrap(0x30, (struct bytes){body, b.n + 3}, whole);
+        ocsp_ask(b, client.certificate, ca.certificate, NOW, &a);
+        CHECK_INT(a.status, extra ? OCSP_UNUSABLE : OCSP_GOOD);
+    }
+    OPENSSL_free(inner);
+    OCSP_BASICRESP_free(basic);
+    OCSP_RESPONSE_free(response);
+    release(der);
+    drop_all();
+}
+
+TEST(same_serial_of_another_issuer)
+{
+    make_all();
+    struct ocsp_answer a;
+    struct identity twin = make_identity(ISSUE_CA, "CA", NULL, NULL);
+    OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
+    OCSP_CERTID *id = OCSP_cert_to_id(
+        EVP_sha256(), certificate_x509(client.certificate), certificate_x509(twin.certificate));
+    ASN1_TIME *now = ASN1_GENERALIZEDTIME_set(NULL, NOW);
+    MUST(basic && id && now &&
+         OCSP_basic_add1_status(basic, id, V_OCSP_CERTSTATUS_GOOD, 0, NULL, now, NULL));
+    struct bytes der = finish(basic, &ca, EVP_sha256());
+    ocsp_ask(der, client.certificate, ca.certificate, NOW, &a);
+    CHECK_INT(a.status, OCSP_UNUSABLE);
+    CHECK_TEXT(a.detail, "it says nothing about this certificate");
+    release(der);
+    ASN1_TIME_free(now);
+    OCSP_CERTID_free(id);
+    identity_fini(&twin);
+    drop_all();
+}
+
 TEST(responder_error)
 {
     make_all();

@@ -127,6 +127,23 @@ TEST(unsupported_kinds)
     CHECK(private_key_from_pkey(x25519, &err) == NULL);
 }
 
+TEST(explicit_curve_parameters)
+{
+    struct error err;
+    EVP_PKEY *key = NULL;
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    MUST(c && EVP_PKEY_keygen_init(c) > 0 && EVP_PKEY_CTX_set_group_name(c, "P-256") > 0 &&
+         EVP_PKEY_CTX_set_ec_param_enc(c, OPENSSL_EC_EXPLICIT_CURVE) > 0 &&
+         EVP_PKEY_generate(c, &key) > 0);
+    BIO *b = BIO_new(BIO_s_mem());
+    MUST(b && i2d_PKCS8PrivateKey_bio(b, key, NULL, NULL, 0, NULL, NULL));
+    take_bio(b);
+    CHECK(parse(&err) == NULL);
+    CHECK(strstr(err.text, "unsupported") != NULL);
+    EVP_PKEY_free(key);
+    EVP_PKEY_CTX_free(c);
+}
+
 TEST(broken_files)
 {
     static const char *const files[] = {"", "hello", "-----BEGIN PRIVATE KEY-----\nAAAA\n",
