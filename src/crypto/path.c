@@ -47,7 +47,6 @@ static const struct fault_row {
     {X509_V_ERR_INVALID_CA, PATH_BAD_CA},
     {X509_V_ERR_NO_ISSUER_PUBLIC_KEY, PATH_BAD_CA},
     {X509_V_ERR_KEYUSAGE_NO_CERTSIGN, PATH_BAD_CA},
-    {X509_V_ERR_CA_BCONS_NOT_CRITICAL, PATH_BAD_CA},
     {X509_V_ERR_PATH_LENGTH_EXCEEDED, PATH_LENGTH},
     {X509_V_ERR_PROXY_PATH_LENGTH_EXCEEDED, PATH_LENGTH},
     {X509_V_ERR_CERT_CHAIN_TOO_LONG, PATH_DEPTH},
@@ -98,13 +97,13 @@ static const int issuing_rules[] = {
     X509_V_ERR_MISSING_AUTHORITY_KEY_IDENTIFIER,
     X509_V_ERR_MISSING_SUBJECT_KEY_IDENTIFIER,
     X509_V_ERR_CA_CERT_MISSING_KEY_USAGE,
+    X509_V_ERR_CA_BCONS_NOT_CRITICAL,
     X509_V_ERR_PATHLEN_WITHOUT_KU_KEY_CERT_SIGN,
 };
 
 /* Of an anchor, RFC 5280 §6.1.1 (d) wants a name and a key; how well its certificate is made is its
  * operator's affair. */
 static const int anchor_rules[] = {
-    X509_V_ERR_CA_BCONS_NOT_CRITICAL,
     X509_V_ERR_AUTHORITY_KEY_IDENTIFIER_CRITICAL,
     X509_V_ERR_SUBJECT_KEY_IDENTIFIER_CRITICAL,
     X509_V_ERR_EXTENSIONS_REQUIRE_VERSION_3,
@@ -307,9 +306,15 @@ static void set_rules(X509_STORE_CTX *context, const struct path_request *r)
     else
         flags |= X509_V_FLAG_NO_CHECK_TIME;
     ASSERT(X509_VERIFY_PARAM_set_flags(rules, flags));
+    /* RFC 5280 §6.1.1 (c): the user-initial-policy-set is any-policy, which libcrypto wants to be
+     * told. */
+    ASSERT(X509_VERIFY_PARAM_add0_policy(rules, OBJ_nid2obj(NID_any_policy)));
     bool server = r->purpose == PATH_SERVER;
     ASSERT(X509_VERIFY_PARAM_set_purpose(
         rules, server ? X509_PURPOSE_SSL_SERVER : X509_PURPOSE_SSL_CLIENT));
+    /* A common name is never taken for a host name here, so no constraint on host names is about
+     * it. */
+    X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     X509_VERIFY_PARAM_set_depth(rules, SEARCH_DEPTH_MAX);
 }
 

@@ -346,6 +346,18 @@ TEST(name_constraint)
     drop_all();
 }
 
+TEST(name_constraint_is_not_about_the_common_name)
+{
+    make_all();
+    struct identity leaf = make_identity(ISSUE_SERVER, "www.other.test", "IP:192.0.2.1", &sub);
+    change_identity(
+        &sub, &root, (struct change){NID_name_constraints, "critical,permitted;DNS:example"});
+    struct scene s = {leaf.certificate, {sub.certificate}, {root.certificate}};
+    CHECK_INT(faults(&s, PATH_SERVER), 0);
+    identity_fini(&leaf);
+    drop_all();
+}
+
 /* C with a critical extension that nobody knows. */
 static struct certificate *with_unknown_critical(
     const struct identity *who, const struct identity *issuer)
@@ -409,12 +421,27 @@ TEST(partial_chain)
     drop_all();
 }
 
+TEST(explicit_policy)
+{
+    make_all();
+    change_identity(
+        &sub, &root, (struct change){NID_policy_constraints, "critical,requireExplicitPolicy:0"});
+    change_identity(&sub, &root, (struct change){NID_certificate_policies, "1.2.3.4"});
+    struct scene s = {server.certificate, {sub.certificate}, {root.certificate}};
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_POLICY));
+    change_identity(&server, &sub, (struct change){NID_certificate_policies, "1.2.3.4"});
+    s.leaf = server.certificate;
+    CHECK_INT(faults(&s, PATH_SERVER), 0);
+    drop_all();
+}
+
 TEST(what_lab_cas_lack_is_forgiven)
 {
     make_all();
     change_identity(&root, NULL, (struct change){NID_key_usage, NULL});
     change_identity(&root, NULL, (struct change){NID_basic_constraints, "CA:TRUE"});
     change_identity(&sub, &root, (struct change){NID_key_usage, NULL});
+    change_identity(&sub, &root, (struct change){NID_basic_constraints, "CA:TRUE,pathlen:0"});
     change_identity(&server, &sub, (struct change){NID_authority_key_identifier, NULL});
     struct scene s = {server.certificate, {sub.certificate}, {root.certificate}};
     CHECK_INT(faults(&s, PATH_SERVER), 0);
