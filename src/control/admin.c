@@ -45,8 +45,7 @@ struct admin {
     char *state; /* JSON; NULL: not ready */
 };
 
-/* ---- answers
- * -------------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 struct reply {
     unsigned status;
@@ -96,8 +95,7 @@ static int write_reply(struct buf *out, struct reply r)
     return buf_append(out, bytes_of(r.body));
 }
 
-/* ---- clients
- * -------------------------------------------------------------------------------------------- */
+/* ---- clients ---- */
 
 static void accept_update(struct admin *a)
 {
@@ -202,8 +200,7 @@ static void client_new(struct admin *a, int fd)
     loop_timer_arm(a->loop, &c->deadline, loop_now_ms(a->loop) + ADMIN_TIMEOUT_MS, client_late);
 }
 
-/* ---- the listener
- * --------------------------------------------------------------------------------------- */
+/* ---- the listener ---- */
 
 static void accept_resume(struct timer *t)
 {

@@ -38,8 +38,7 @@ static void child_goto(struct child *c, enum child_state next)
     loop_timer_stop(c->loop, &c->timer);
 }
 
-/* ---- between fork and execution
- * ------------------------------------------------------------------------- */
+/* ---- between fork and execution ---- */
 
 /* What a role may know of our environment. */
 static char **make_environment(void)
@@ -72,8 +71,7 @@ NORETURN static void become_role(
     _exit(127);
 }
 
-/* ---- the process
- * ---------------------------------------------------------------------------------------- */
+/* ---- the process ---- */
 
 static void received(void *owner, struct message *m)
 {

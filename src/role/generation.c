@@ -60,8 +60,7 @@ void generation_free(struct generation **gp)
     free(g);
 }
 
-/* ---- reports
- * -------------------------------------------------------------------------------------------- */
+/* ---- reports ---- */
 
 static bool is_noted(const struct generation *g, const char *text)
 {
@@ -103,8 +102,17 @@ void generation_fault(struct generation *g, const char *format, ...)
     report_line(&g->report, true, text);
 }
 
-/* ---- loading
- * -------------------------------------------------------------------------------------------- */
+void generation_log_report(const struct generation *g)
+{
+    for (size_t i = 0; i < g->report.n; i++) {
+        if (g->report.lines[i].is_error)
+            log_error("%s", g->report.lines[i].text);
+        else
+            log_warning("%s", g->report.lines[i].text);
+    }
+}
+
+/* ---- loading ---- */
 
 static char *text_of(struct bytes archive, const char *name)
 {
@@ -148,8 +156,7 @@ int generation_may_follow(struct generation *g, const struct generation *previou
     return g->report.errors ? -1 : 0;
 }
 
-/* ---- opening
- * -------------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 static struct endpoint *find_held(const struct generation *g, const char *name, const char *text)
 {

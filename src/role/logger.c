@@ -45,8 +45,7 @@ struct logger {
     bool is_done;
 };
 
-/* ---- writing
- * -------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static uint64_t count_lines(struct bytes b)
 {
@@ -122,8 +121,7 @@ static bool write_some(struct logger *l)
     return is_any;
 }
 
-/* ---- dropped lines
- * -------------------------------------------------------------------------------------- */
+/* ---- dropped lines ---- */
 
 static void report_drops(struct timer *t)
 {
@@ -137,8 +135,7 @@ static void report_drops(struct timer *t)
     loop_timer_arm(l->loop, &l->drops_report, loop_now_ms(l->loop) + DROPS_REPORT_MS, report_drops);
 }
 
-/* ---- what the supervisor says
- * --------------------------------------------------------------------------- */
+/* ---- what the supervisor says ---- */
 
 static void woken(struct watch *w, uint32_t events)
 {

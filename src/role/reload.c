@@ -61,8 +61,7 @@ static void finish(struct supervisor *s)
         reload_begin(s);
 }
 
-/* ---- commit
- * --------------------------------------------------------------------------------------------- */
+/* ---- commit ---- */
 
 static bool is_listening_on(const struct generation *g, const struct endpoint *e)
 {
@@ -116,8 +115,7 @@ void reload_progress(struct supervisor *s)
         commit(s);
 }
 
-/* ---- failure
- * -------------------------------------------------------------------------------------------- */
+/* ---- failure ---- */
 
 void reload_fail(struct supervisor *s)
 {
@@ -147,8 +145,7 @@ void reload_cancel(struct supervisor *s)
     child_kill(&s->loader);
 }
 
-/* ---- load, prepare
- * -------------------------------------------------------------------------------------- */
+/* ---- load, prepare ---- */
 
 static unsigned count_cores(void)
 {

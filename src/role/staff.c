@@ -20,8 +20,7 @@
 /* Longer reports and states are cut. */
 #define TEXT_MAX (1u << 20)
 
-/* ---- what they are told
- * --------------------------------------------------------------------------------- */
+/* ---- what they are told ---- */
 
 /* Its sockets, then everything else: PREPARE is the last, and is answered. */
 static void send_generation(struct child *worker, const struct generation *g)
@@ -145,8 +144,7 @@ static void greet_loader(struct supervisor *s, struct child *c)
     child_send(c, &(struct message){.type = MESSAGE_LOAD, .text = bytes_of(s->config)});
 }
 
-/* ---- what they say
- * -------------------------------------------------------------------------------------- */
+/* ---- what they say ---- */
 
 /* A child's answer about the generation that is coming, and not about one that came to nothing
  * before it? */
@@ -238,8 +236,7 @@ static void received(struct child *c, struct message *m)
     child_kill(c);
 }
 
-/* ---- who there is
- * --------------------------------------------------------------------------------------- */
+/* ---- who there is ---- */
 
 static void start_again(struct child *c);
 
@@ -319,8 +316,7 @@ int staff_hire(struct supervisor *s, unsigned workers_n, struct error *err)
     return start(s, &s->control, err);
 }
 
-/* ---- generations
- * ---------------------------------------------------------------------------------------- */
+/* ---- generations ---- */
 
 void staff_prepare(struct supervisor *s)
 {
@@ -343,9 +339,7 @@ bool staff_is_ready_for(const struct supervisor *s, uint64_t generation)
     return s->in_force || (s->logger.state == CHILD_UP && s->control.state == CHILD_UP);
 }
 
-/* ---- ends
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- ends ---- */
 
 static void start_again(struct child *c)
 {

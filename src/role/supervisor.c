@@ -24,8 +24,7 @@
 
 #define CONFIG_DEFAULT "/etc/sallyport/sallyport.yaml"
 
-/* ---- signals
- * -------------------------------------------------------------------------------------------- */
+/* ---- signals ---- */
 
 static void reap(struct supervisor *s)
 {
@@ -97,9 +96,7 @@ static int watch_signals(struct supervisor *s, struct error *err)
     return -1;
 }
 
-/* ---- life
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static int init(struct supervisor *s, struct error *err)
 {
@@ -167,8 +164,7 @@ int supervisor_main(const char *config)
     return s.status;
 }
 
-/* ---- the command
- * ---------------------------------------------------------------------------------------- */
+/* ---- the command ---- */
 
 static int usage(FILE *out, int status)
 {
