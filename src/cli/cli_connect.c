@@ -218,7 +218,7 @@ static void shake(struct attempt *a)
 
 static const char *version_text(uint16_t version)
 {
-    return version == TLS_1_2 ? "1.2" : version == TLS_1_3 ? "1.3" : "";
+    return version == TLS_1_2 ? "TLSv1.2" : version == TLS_1_3 ? "TLSv1.3" : "";
 }
 
 static const char *key_exchange_text(const struct tlsconn_facts *facts)
@@ -287,8 +287,9 @@ static void print_json(const struct attempt *a, const struct step *steps, size_t
 static void print_words(const struct attempt *a, const struct step *steps, size_t n)
 {
     const struct tlsconn_facts *facts = a->steps.tls;
-    fprintf(stderr, "%s %s, %s authentication\n", facts->version ? "TLS" : "no TLS",
-        version_text(facts->version), steps_is_mutual(&a->steps) ? "mutual" : "one-way");
+    fprintf(stderr, "%s, %s authentication\n",
+        facts->version ? version_text(facts->version) : "no version agreed on",
+        steps_is_mutual(&a->steps) ? "mutual" : "one-way");
     for (size_t i = 0; i < n; i++)
         fprintf(stderr, "\n%2u  %-6s  %s\n            %s (%s)\n            %s\n", steps[i].number,
             steps[i].actor, steps[i].does, steps[i].message, steps_wire_name(steps[i].wire),

@@ -165,6 +165,7 @@ static int print_config(const struct demo_layout *l, struct buf *out)
              "    targets:\n"
              "      - {address: 127.0.0.1:%u, weight: 10}\n"
              "access_log: {file: \"-\"}\n"
+             "timeouts: {drain: 2s} # Ctrl-C does not wait longer for what is open\n"
              "workers: 2\n",
         l->ports[DEMO_ONE_WAY], l->ports[DEMO_MUTUAL], l->ports[DEMO_TCP_SSL], l->http[0],
         l->http[1], l->echo);
