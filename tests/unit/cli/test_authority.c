@@ -90,10 +90,10 @@ TEST(keys_are_for_their_owner_and_nothing_is_replaced)
     CHECK_INT(authority_path(folder, "ca", "key", path, NULL), 0);
     CHECK(stat(path, &s) == 0 && (s.st_mode & 0777) == 0600);
     CHECK_INT(make(NULL, "ca", ISSUE_CA), -1);
-    CHECK_INT(authority_path(folder, "leaf", "key", path, NULL), 0);
+    CHECK_INT(authority_path(folder, "leaf", "crt", path, NULL), 0);
     CHECK_INT(file_write(path, BYTES("x"), FILE_SECRET, false, NULL), 0);
     CHECK_INT(make("ca", "leaf", ISSUE_SERVER), -1);
-    CHECK_INT(authority_path(folder, "leaf", "crt", path, NULL), 0);
+    CHECK_INT(authority_path(folder, "leaf", "key", path, NULL), 0);
     CHECK(access(path, F_OK) < 0); /* all or nothing */
     leave_folder();
 }
