@@ -143,7 +143,7 @@ static int add_extensions(X509 *x, const struct issue_request *r, struct error *
     /* RSA key transport (TLS 1.2) needs a key that may decipher: RFC 5246 §7.4.2. */
     bool deciphers = r->profile == ISSUE_SERVER && private_key_kind(r->key) == KEY_RSA;
     const char *usage = deciphers ? "critical,digitalSignature,keyEncipherment" : p->key_usage;
-    X509V3_CTX context;
+    X509V3_CTX context = {0}; /* X509V3_set_ctx leaves members as they are */
     X509V3_set_ctx(&context, r->issuer ? certificate_x509(r->issuer) : x, x, NULL, NULL, 0);
     if (add_extension(x, &context, NID_basic_constraints, p->basic_constraints) ||
         add_extension(x, &context, NID_key_usage, usage) ||
@@ -259,7 +259,7 @@ static int add_entries(X509_CRL *x, const struct issue_crl_request *r, struct er
 /* RFC 5280 §5.2.1 and §5.2.3: both are demanded of every CRL. */
 static bool add_crl_extensions(X509_CRL *x, const struct issue_crl_request *r)
 {
-    X509V3_CTX context;
+    X509V3_CTX context = {0}; /* X509V3_set_ctx leaves members as they are */
     X509V3_set_ctx(&context, certificate_x509(r->ca), NULL, NULL, x, 0);
     X509_EXTENSION *authority =
         X509V3_EXT_nconf_nid(NULL, &context, NID_authority_key_identifier, "keyid:always");

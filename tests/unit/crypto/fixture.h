@@ -13,9 +13,10 @@
 
 #define NOW ((int64_t)1800000000) /* 2027-01-15 */
 #define DAY ((int64_t)86400)
-#define MUST(condition)    \
-    ((condition) ? (void)0 \
-                 : (printf("Bail out! %s:%d: %s\n", __FILE__, __LINE__, #condition), abort()))
+#define MUST(condition)                                                              \
+    ((condition) ? (void)0                                                           \
+                 : (printf("Bail out! %s:%d: %s\n", __FILE__, __LINE__, #condition), \
+                       fflush(stdout), abort()))
 
 /* A certificate and its key. */
 struct identity {
@@ -69,11 +70,14 @@ static inline void apply_change(X509 *x, X509 *issuer, struct change change)
         X509_EXTENSION_free(X509_delete_ext(x, at));
     if (!change.value)
         return;
-    X509V3_CTX context;
+    CONF *empty = NCONF_new(NULL); /* some extensions insist on one */
+    X509V3_CTX context = {0};
     X509V3_set_ctx(&context, issuer, x, NULL, NULL, 0);
-    X509_EXTENSION *e = X509V3_EXT_nconf_nid(NULL, &context, change.nid, change.value);
+    X509V3_set_nconf(&context, empty);
+    X509_EXTENSION *e = X509V3_EXT_nconf_nid(empty, &context, change.nid, change.value);
     MUST(e && X509_add_ext(x, e, -1));
     X509_EXTENSION_free(e);
+    NCONF_free(empty);
 }
 
 /* The certificate of WHO with other extensions, signed again by ISSUER (NULL: by itself) with
