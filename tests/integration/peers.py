@@ -164,3 +164,61 @@ def talk(port, ca, certificate=None, version=None, name="localhost", data=b"hell
             return tls.recv(65536)
         except ssl.SSLError as e:
             raise Refused(e.reason) from e
+
+
+def nameless(context):
+    """CONTEXT, for tests that ask one server for many names: its certificate is checked, its name is not."""
+    context.check_hostname = False
+    return context
+
+
+class ByHand:
+    """A TLS client that carries its own bytes: it shows its first flight (`hello`), and sends the pieces that CUT makes of it one
+    by one, each in a segment of its own. It calls PAUSE before its second flight."""
+
+    def __init__(self, port, context, name="localhost", session=None, cut=lambda flight: [flight], pause=lambda: None):
+        self.raw = socket.create_connection(("127.0.0.1", port), 10)
+        self.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname=name, session=session)
+        self.cut, self.pause, self.hello = cut, pause, None
+        self._do(self.tls.do_handshake)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.raw.close()
+
+    def _flush(self):
+        flight = self.outgoing.read()
+        if self.hello is None:
+            self.hello = flight
+            for piece in self.cut(flight):
+                self.raw.sendall(piece)
+        elif flight:
+            self.pause()
+            self.pause = lambda: None
+            self.raw.sendall(flight)
+
+    def _do(self, step, *args):
+        while True:
+            try:
+                result = step(*args)
+                self._flush()
+                return result
+            except ssl.SSLWantReadError:
+                self._flush()
+                data = self.raw.recv(65536)
+                self.incoming.write(data) if data else self.incoming.write_eof()
+            except ssl.SSLError as e:
+                raise Refused(e.reason) from e
+
+    def ask(self, request):
+        """One exchange that ends with the connection: (status, body)."""
+        self._do(self.tls.write, request)
+        answer = b""
+        while data := self._do(self.tls.read, 65536):
+            answer += data
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return int(head.split(b" ")[1]), body

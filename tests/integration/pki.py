@@ -31,6 +31,29 @@ def general_name(text):
     return KINDS[kind](value)
 
 
+def tlv(tag, *content):
+    """DER by hand, for what no library agrees to write."""
+    content = b"".join(content)
+    size = len(content).to_bytes((len(content).bit_length() + 7) // 8 or 1, "big")
+    return bytes([tag]) + (size if len(content) < 128 else bytes([0x80 | len(size)]) + size) + content
+
+
+# GeneralName, RFC 5280 §4.2.1.6: the value as raw bytes
+RAW_KINDS = {
+    "OTHER": lambda v: tlv(0xa0, tlv(6, b"\x2b\x06\x01\x04\x01\x82\x37\x14\x02\x03"), tlv(0xa0, tlv(12, v))),  # userPrincipalName
+    "EMAIL": lambda v: tlv(0x81, v),
+    "DNS": lambda v: tlv(0x82, v),
+    "DIRECTORY": lambda v: tlv(0xa4, tlv(0x30, tlv(0x31, tlv(0x30, tlv(6, b"\x55\x04\x03"), tlv(12, v))))),  # CN=
+    "URI": lambda v: tlv(0x86, v),
+    "IP": lambda v: tlv(0x87, v),
+}
+
+
+def raw_san(kind, value):
+    """A subjectAltName with one name of KIND, for `issue(raw_san=…)`."""
+    return tlv(0x30, RAW_KINDS[kind](value))
+
+
 def hash_for(key):
     return None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
 
@@ -61,7 +84,7 @@ class Certificate:
 
 class CA(Certificate):
     def __init__(self, folder, name, issuer=None, key="ec", path_length=None, subject=None, not_before=-2 * DAY, not_after=5 * DAY,
-                 key_object=None):
+                 key_object=None, extra=()):
         own = key_object or new_key(key)
         self.folder, self.issuer, self.number = folder, issuer, 0
         self.subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject or name)])
@@ -70,6 +93,8 @@ class CA(Certificate):
         b = b.add_extension(x509.KeyUsage(*[n in ("key_cert_sign", "crl_sign") for n in (
             "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
             "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")]), critical=True)
+        for extension, critical in extra:
+            b = b.add_extension(extension, critical)
         signer = issuer.key if issuer else own
         cert = b.sign(signer, hash_for(signer))
         super().__init__(folder, name, cert, own, issuer.chain if issuer else ())
