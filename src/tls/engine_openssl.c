@@ -184,8 +184,8 @@ static int wire_write(BIO *bio, const char *data, int data_n)
 
 static long wire_control(BIO *bio, int command, long number, void *pointer)
 {
-    return command ==
-           BIO_CTRL_FLUSH; /* nothing is held back; all else (kTLS, …) is not supported */
+    /* Nothing is held back; all else (kTLS, …) is not supported. */
+    return command == BIO_CTRL_FLUSH;
 }
 
 static BIO *new_wire(struct tlsconn *c)
@@ -319,7 +319,6 @@ enum tlsconn_status tlsconn_handshake(struct tlsconn *c, int64_t now_s)
     } while (status == TLSCONN_OK && result != 1);
     if (status == TLSCONN_OK)
         c->state = CONNECTION_OPEN;
-
     refresh_facts(c);
     buf_release(&c->wire_in);
     return status;

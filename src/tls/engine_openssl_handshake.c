@@ -179,10 +179,10 @@ static int arrange_suites(const struct tlsconn *c, SSL *ssl)
     const unsigned char *at;
     size_t n = SSL_client_hello_get0_ciphers(ssl, &at);
     struct suite_choice choice = engine_policy_suites(c->policy, is_tls13 ? TLS_1_3 : TLS_1_2);
-    struct suite_list own = suite_list_own(choice),
-                      wanted = suite_list_sorted(choice, (struct bytes){at, n});
-    if (suite_list_agrees(
-            &own, &wanted)) /* as it does when there is nothing in common: libssl says so */
+    struct suite_list own = suite_list_own(choice);
+    struct suite_list wanted = suite_list_sorted(choice, (struct bytes){at, n});
+    /* They also agree when there is nothing in common: libssl says so. */
+    if (suite_list_agrees(&own, &wanted))
         return 0;
     char text[SUITE_TEXT_MAX];
     suite_list_text(&wanted, text);
@@ -301,8 +301,8 @@ static int verify_error_for(uint8_t alert)
 /* The judge's alert for the certificates that the peer sent. */
 static uint8_t judge_sent(struct tlsconn *c, const STACK_OF(X509) * sent)
 {
-    struct certificate
-        *chain[VERIFY_CHAIN_MAX + 1]; /* one more than allowed, so that the judge sees the excess */
+    /* One more than allowed, so that the judge sees the excess. */
+    struct certificate *chain[VERIFY_CHAIN_MAX + 1];
     size_t n = 0;
     uint8_t alert = 0;
     for (int i = 0; i < sk_X509_num(sent) && n < COUNT_OF(chain) && !alert; i++) {

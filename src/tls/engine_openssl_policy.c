@@ -28,13 +28,13 @@
     "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"                  \
     "rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512:"                     \
     "rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512"
-#define CA_NAMES_MAX \
-    (16 * 1024) /* bytes of certificate_authorities: beyond it clients choke (HAProxy #1011) */
-#define CHAIN_BYTES_MAX \
-    (64 * 1024) /* of our own certificates: a flight with them fits TLSCONN_WIRE_MAX */
-#define SESSION_LIFETIME_MAX_S \
-    (7 * 24 * 3600) /* RFC 8446 §4.6.1: ticket_lifetime MUST NOT be longer */
-#define ALPN_NAME_MAX 255
+/* Bytes of certificate_authorities: beyond it clients choke (HAProxy #1011). */
+#define CA_NAMES_MAX (16 * 1024)
+/* Of our own certificates: a flight with them fits TLSCONN_WIRE_MAX. */
+#define CHAIN_BYTES_MAX (64 * 1024)
+/* RFC 8446 §4.6.1: ticket_lifetime MUST NOT be longer. */
+#define SESSION_LIFETIME_MAX_S (7 * 24 * 3600)
+#define ALPN_NAME_MAX          255
 
 /* libssl's defaults would read an openssl.cnf, which could change anything below. */
 static void initialise_once(void)
@@ -94,6 +94,7 @@ static int verify_mode_of(const struct tlspolicy *p)
 
 static int set_parameters(const struct tlspolicy *p, SSL_CTX *ctx)
 {
+    char groups[] = GROUPS, schemes[] = SIGNATURE_SCHEMES; /* libssl's macros cast const away */
     SSL_CTX_set_security_level(ctx, SECURITY_LEVEL);
     SSL_CTX_set_options(ctx, options_of(p));
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN |
@@ -107,8 +108,8 @@ static int set_parameters(const struct tlspolicy *p, SSL_CTX *ctx)
                    SSL_CTX_set_max_early_data(ctx, 0) == 1 &&
                    SSL_CTX_set_num_tickets(ctx, p->tickets ? 1 : 0) == 1 &&
                    SSL_CTX_set_session_id_context(ctx, p->binding, sizeof(p->binding)) == 1 &&
-                   SSL_CTX_set1_groups_list(ctx, GROUPS) == 1 &&
-                   SSL_CTX_set1_sigalgs_list(ctx, SIGNATURE_SCHEMES) == 1;
+                   SSL_CTX_set1_groups_list(ctx, groups) == 1 &&
+                   SSL_CTX_set1_sigalgs_list(ctx, schemes) == 1;
     return is_good ? set_suites(p, ctx) : -1;
 }
 

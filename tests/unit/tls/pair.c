@@ -259,10 +259,27 @@ void raw_new(struct raw *r, SSL_CTX *ctx, const char *server_name, SSL_SESSION *
     SSL_set_bio(r->ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
     BIO_set_mem_eof_return(SSL_get_rbio(r->ssl), -1);
     SSL_set_connect_state(r->ssl);
-    if (server_name)
-        SSL_set_tlsext_host_name(r->ssl, server_name);
+    if (server_name) {
+        char name[300]; /* libssl's macros cast const away, which is warned about */
+        snprintf(name, sizeof(name), "%s", server_name);
+        ASSERT(SSL_set_tlsext_host_name(r->ssl, name) == 1);
+    }
     if (resume)
         ASSERT(SSL_set_session(r->ssl, resume) == 1);
+}
+
+bool raw_set_schemes(struct raw *r, const char *schemes)
+{
+    char text[300];
+    snprintf(text, sizeof(text), "%s", schemes);
+    return SSL_set1_sigalgs_list(r->ssl, text) == 1;
+}
+
+bool raw_set_groups(struct raw *r, const char *groups)
+{
+    char text[300];
+    snprintf(text, sizeof(text), "%s", groups);
+    return SSL_set1_groups_list(r->ssl, text) == 1;
 }
 
 void raw_free(struct raw *r)

@@ -62,6 +62,9 @@ struct raw {
 SSL_CTX *raw_context(uint16_t version_min, uint16_t version_max);
 void raw_new(struct raw *r, SSL_CTX *ctx, const char *server_name, SSL_SESSION *resume);
 void raw_free(struct raw *r);
+/* As libssl spells them, "A:B". False if it takes none of them. */
+bool raw_set_schemes(struct raw *r, const char *schemes);
+bool raw_set_groups(struct raw *r, const char *groups);
 /* Go on with the handshake, and read what comes after it. */
 void raw_advance(struct raw *r);
 void raw_handshake(struct raw *r, struct end *server);

@@ -73,6 +73,9 @@ TEST(the_name_selects_the_certificate)
             CHECK_TEXT(tlsconn_facts(server.c)->sni, names[i].sni);
             CHECK_INT(server.has_sni, names[i].name != NULL);
             CHECK_TEXT(server.sni, names[i].name ? names[i].name : "");
+            /* RFC 6066 §3: the name was used, and the server says so. */
+            const char *acknowledged = SSL_SESSION_get0_hostname(SSL_get_session(client.ssl));
+            CHECK_TEXT(acknowledged ? acknowledged : "", names[i].name ? names[i].name : "");
             raw_free(&client);
             end_free(&server);
         }
@@ -154,7 +157,7 @@ TEST(the_client_gets_a_kind_that_it_verifies)
             struct raw client;
             struct end server;
             raw_new(&client, ctx, "www.example", NULL);
-            CHECK_INT(SSL_set1_sigalgs_list(client.ssl, cases[i].schemes), 1);
+            CHECK(raw_set_schemes(&client, cases[i].schemes));
             end_server(&server, policy);
             raw_handshake(&client, &server);
             CHECK_INT(server.status, cases[i].shown < 0 ? TLSCONN_FAILED : TLSCONN_OK);
@@ -185,7 +188,7 @@ TEST(the_staple_is_that_of_the_certificate)
             const unsigned char *at;
             bool is_asked = i % 2;
             raw_new(&client, ctx, "www.example", NULL);
-            CHECK_INT(SSL_set1_sigalgs_list(client.ssl, cases[i / 2].schemes), 1);
+            CHECK(raw_set_schemes(&client, cases[i / 2].schemes));
             if (is_asked)
                 SSL_set_tlsext_status_type(client.ssl, TLSEXT_STATUSTYPE_ocsp);
             end_server(&server, policy);
@@ -266,6 +269,40 @@ TEST(a_hello_in_pieces_selects_as_a_whole_one)
     }
     tlspolicy_free(&initial);
     tlspolicy_free(&chosen);
+}
+
+/* The rest of a ClientHello may not change after HelloRetryRequest (RFC 8446 §4.1.2): a client that
+ * showed one name to choose the policy by, and another to be served under, would get past a check
+ * on either. */
+TEST(the_name_may_not_change_after_hello_retry_request)
+{
+    struct tlspolicy_config config = pair_config(TLSPOLICY_SERVER, shown, 1);
+    struct tlspolicy *policy = pair_policy(&config);
+    SSL_CTX *ctx = raw_context(TLS_1_3, TLS_1_3);
+    for (int is_changed = 0; is_changed < 2; is_changed++) {
+        struct raw client;
+        struct end server;
+        raw_new(&client, ctx, "www.example", NULL);
+        CHECK(raw_set_groups(&client, "P-521:P-384"));
+        end_server(&server, policy);
+        raw_hello(&client, tlsconn_wire_in(server.c));
+        CHECK_INT(tlsconn_handshake(server.c, NOW_S), TLSCONN_WANT_INPUT);
+        struct buf *out = tlsconn_wire_out(server.c), *in = tlsconn_wire_in(server.c);
+        BIO_write(SSL_get_rbio(client.ssl), buf_bytes(out).at, (int)buf_size(out));
+        buf_clear(out);
+        raw_hello(&client, in);
+        uint8_t *name = memmem(in->at + in->start, buf_size(in), "www.example", 11);
+        CHECK(name != NULL);
+        if (name && is_changed)
+            name[0] = 'x';
+        CHECK_INT(
+            tlsconn_handshake(server.c, NOW_S), is_changed ? TLSCONN_FAILED : TLSCONN_WANT_INPUT);
+        CHECK_INT(tlsconn_failure(server.c)->alert, is_changed ? 47 : 0);
+        raw_free(&client);
+        end_free(&server);
+    }
+    SSL_CTX_free(ctx);
+    tlspolicy_free(&policy);
 }
 
 /* ---- the client's ---- */
@@ -491,6 +528,35 @@ TEST(names_of_cas_are_sent_up_to_16_kib)
     for (uint16_t version = TLS_1_2; version <= TLS_1_3; version++)
         CHECK_INT(names_asked_for(version, &ca), 0);
     certificate_list_fini(&ca);
+}
+
+/* What CertificateRequest allows: SHA-1 and SHA-224 are not among it. */
+TEST(signature_schemes_asked_for)
+{
+    static const uint16_t allowed[] = {0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806,
+        0x0809, 0x080a, 0x080b, 0x0401, 0x0501, 0x0601};
+    struct tlspolicy_config config = pair_config(TLSPOLICY_SERVER, shown, 1);
+    config.peer = PEER_OPTIONAL;
+    struct tlspolicy *policy = pair_policy(&config);
+    for (uint16_t version = TLS_1_2; version <= TLS_1_3; version++) {
+        SSL_CTX *ctx = raw_context(version, version);
+        struct raw client;
+        struct end server;
+        raw_new(&client, ctx, "www.example", NULL);
+        end_server(&server, policy);
+        raw_handshake(&client, &server);
+        int n = SSL_get_sigalgs(client.ssl, 0, NULL, NULL, NULL, NULL, NULL);
+        CHECK_INT(n, sizeof(allowed) / sizeof(allowed[0]));
+        for (int i = 0; i < n; i++) {
+            uint8_t low, high;
+            SSL_get_sigalgs(client.ssl, i, NULL, NULL, NULL, &low, &high);
+            CHECK_INT(high << 8 | low, allowed[i]);
+        }
+        raw_free(&client);
+        end_free(&server);
+        SSL_CTX_free(ctx);
+    }
+    tlspolicy_free(&policy);
 }
 
 /* ---- the server's, judged by our client ---- */

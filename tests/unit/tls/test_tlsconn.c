@@ -556,6 +556,40 @@ TEST(key_updates_are_limited)
     SSL_CTX_free(ctx);
 }
 
+/* libssl stops between two records where its buffer happens to be empty, although more waits in
+ * wire_in. */
+TEST(a_key_update_at_any_place_stalls_nothing)
+{
+    static uint8_t data[2 * 16384];
+    SSL_CTX *ctx = raw_context(TLS_1_3, TLS_1_3);
+    struct tlspolicy_config config = server_config();
+    struct tlspolicy *policy = pair_policy(&config);
+    buf_init(&plain, TLSCONN_WIRE_MAX);
+    for (int first = 1; first < 1000;) {
+        struct end server;
+        struct raw r;
+        end_server(&server, policy);
+        raw_new(&r, ctx, NULL, NULL);
+        raw_handshake(&r, &server);
+        for (int i = 0; i < 50; i++, first++) {
+            CHECK_INT(SSL_write(r.ssl, data, 16000), 16000);
+            CHECK_INT(SSL_write(r.ssl, data, first), first);
+            CHECK_INT(SSL_key_update(r.ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+            CHECK_INT(SSL_write(r.ssl, data, 100), 100);
+            raw_hello(&r, tlsconn_wire_in(server.c));
+            CHECK_INT(tlsconn_read(server.c, &plain), TLSCONN_OK);
+            CHECK_INT(buf_size(&plain), 16000 + first + 100);
+            CHECK(!tlsconn_has_pending(server.c));
+            buf_clear(&plain);
+        }
+        raw_free(&r);
+        end_free(&server);
+    }
+    buf_fini(&plain);
+    tlspolicy_free(&policy);
+    SSL_CTX_free(ctx);
+}
+
 TEST(renegotiation_is_refused)
 {
     SSL_CTX *ctx = raw_context(TLS_1_2, TLS_1_2);
@@ -569,10 +603,10 @@ TEST(renegotiation_is_refused)
     buf_init(&plain, 1000);
     CHECK_INT(SSL_renegotiate(r.ssl), 1);
     SSL_do_handshake(r.ssl);
-    unsigned hellos = server.chosen;
+    size_t sent_n = server.sent_n;
     raw_hello(&r, tlsconn_wire_in(server.c));
     CHECK(tlsconn_read(server.c, &plain) != TLSCONN_OK);
-    CHECK_INT(server.chosen, hellos);
+    CHECK_INT(server.sent_n, sent_n); /* no second ServerHello */
     buf_fini(&plain);
     raw_free(&r);
     end_free(&server);
