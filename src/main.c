@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "crypto/library.h"
 #include "role/role.h"
 
 #include "base/ban.h"
@@ -38,6 +39,7 @@ static int usage(FILE *out, int status)
 
 int main(int argc, char **argv)
 {
+    library_initialise();
     if (argc > 0 && role_is_title(argv[0]))
         return role_run(argc, argv);
     if (argc < 2)
