@@ -10,10 +10,12 @@ void verdict_text_print(FILE *out, const struct verdict *v)
         fprintf(out, "%-10s  %-7s  %s\n", factor_name(f), factor_result_token(factor->result),
             factor->detail);
     }
+    char why[512];
+    verdict_explain(v, why, sizeof(why));
     if (v->accepted)
         fputs("accepted\n", out);
     else
-        fprintf(out, "refused: %s: %s\n", reason_token(v->reason), reason_remedy(v->reason));
+        fprintf(out, "refused: %s\n", why);
 }
 
 void verdict_text_json(FILE *out, const struct verdict *v)

@@ -11,12 +11,15 @@
 
 #include "base/ban.h"
 
+#define NO_FACTOR FACTOR_COUNT
+
 static const struct {
     const char *token;
     uint8_t alert;
+    unsigned factor; /* enum factor, or NO_FACTOR */
     const char *remedy;
 } reasons[REASON_COUNT] = {
-#define X(symbol, token, alert, remedy) [REASON_##symbol] = {token, alert, remedy},
+#define X(symbol, token, alert, factor, remedy) [REASON_##symbol] = {token, alert, factor, remedy},
 #include "pki/reason.def"
 #undef X
 };
@@ -53,6 +56,15 @@ const char *reason_remedy(enum reason r)
 {
     ASSERT((unsigned)r < REASON_COUNT);
     return reasons[r].remedy;
+}
+
+void verdict_explain(const struct verdict *v, char *out, size_t size)
+{
+    ASSERT((unsigned)v->reason < REASON_COUNT);
+    unsigned factor = reasons[v->reason].factor;
+    const char *detail = factor == NO_FACTOR ? "" : v->factors[factor].detail;
+    snprintf(out, size, "%s: %s%s%s%s", reasons[v->reason].token, reasons[v->reason].remedy,
+        detail[0] ? " (" : "", detail, detail[0] ? ")" : "");
 }
 
 const char *factor_name(enum factor f)

@@ -18,9 +18,9 @@ enum factor { FACTOR_VALIDITY, FACTOR_REVOCATION, FACTOR_TRUST, FACTOR_NAME, FAC
 
 enum factor_result { FACTOR_FAIL, FACTOR_PASS, FACTOR_UNKNOWN, FACTOR_SKIPPED };
 
-/* pki/reason.def: X(symbol, token, alert, remedy), in order of precedence. */
+/* pki/reason.def: X(symbol, token, alert, factor, remedy), in order of precedence. */
 enum reason {
-#define X(symbol, token, alert, remedy) REASON_##symbol,
+#define X(symbol, token, alert, factor, remedy) REASON_##symbol,
 #include "pki/reason.def"
 #undef X
     REASON_COUNT
@@ -70,6 +70,8 @@ const char *reason_token(enum reason r);
 uint8_t reason_alert(enum reason r);
 /* What the operator can do about it, in words. */
 const char *reason_remedy(enum reason r);
+/* "REASON: what can be done (the deciding detail)", for a log or a terminal. */
+void verdict_explain(const struct verdict *v, char *out, size_t size);
 const char *factor_name(enum factor f);
 const char *factor_result_token(enum factor_result r);
 

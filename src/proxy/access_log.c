@@ -111,7 +111,7 @@ static void remedy(struct conn *c, struct json *j)
     if (!v)
         return;
     char text[512];
-    snprintf(text, sizeof(text), "%s: %s", reason_token(v->reason), reason_remedy(v->reason));
+    verdict_explain(v, text, sizeof(text));
     json_text(j, "remedy", text);
 }
 

@@ -213,3 +213,22 @@ TEST(as_json_it_is_bounded)
     CHECK(buf_size(&out) < 3 * VERDICT_TEXT_MAX + VERDICT_NAMES_MAX * 8 + 2048);
     buf_fini(&out);
 }
+
+TEST(an_explanation_has_reason_remedy_and_the_deciding_detail)
+{
+    struct verdict v;
+    char text[512];
+    verdict_init(&v);
+    v.reason = REASON_REVOKED;
+    snprintf(v.factors[FACTOR_REVOCATION].detail, sizeof(v.factors[0].detail), "serial 1a2b revoked 2026-11-01");
+    snprintf(v.factors[FACTOR_TRUST].detail, sizeof(v.factors[0].detail), "CN=Clients CA");
+    verdict_explain(&v, text, sizeof(text));
+    CHECK(strncmp(text, "revoked: issue a new certificate", 32) == 0);
+    CHECK(strstr(text, "(serial 1a2b revoked 2026-11-01)") != NULL);
+    CHECK(strstr(text, "Clients CA") == NULL);
+    v.reason = REASON_NO_CERTIFICATE;
+    verdict_explain(&v, text, sizeof(text));
+    CHECK(strncmp(text, "no_certificate: the peer presented no certificate", 49) == 0);
+    CHECK(strchr(text, '(') == NULL);
+    verdict_fini(&v);
+}
