@@ -60,3 +60,22 @@ struct target *group_pick(struct group *g)
     size_t i = wrr_pick(&g->wrr);
     return i == WRR_NONE ? NULL : &g->targets[i];
 }
+
+static bool is_among(const struct target *t, const struct target *const *tried, size_t tried_n)
+{
+    for (size_t i = 0; i < tried_n; i++)
+        if (tried[i] == t)
+            return true;
+    return false;
+}
+
+struct target *group_other(const struct group *g, const struct target *const *tried, size_t tried_n)
+{
+    size_t last = (size_t)(tried[tried_n - 1] - g->targets);
+    for (size_t i = 1; i < g->targets_n; i++) {
+        struct target *t = &g->targets[(last + i) % g->targets_n];
+        if (t->config->weight && !is_among(t, tried, tried_n))
+            return t;
+    }
+    return NULL;
+}

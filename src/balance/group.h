@@ -50,3 +50,7 @@ void group_fini(struct group *g);
 
 /* Choose a target for new work; NULL if every weight is 0. */
 struct target *group_pick(struct group *g);
+/* One that is not among the N that were TRIED, for work that could not reach these: the next with a
+ * weight behind the last of them. NULL if there is none. */
+struct target *group_other(
+    const struct group *g, const struct target *const *tried, size_t tried_n);

@@ -116,6 +116,20 @@ bool stream_refill(struct stream *s)
     return buf_size(&s->in) != before || s->state != state;
 }
 
+size_t stream_discard(struct stream *s)
+{
+    size_t n = 0;
+    do {
+        n += buf_size(&s->in);
+        buf_clear(&s->in);
+    } while (stream_refill(s));
+    if (s->tls && !is_established(s)) { /* nobody will read it any more */
+        n += buf_size(tlsconn_wire_in(s->tls));
+        buf_clear(tlsconn_wire_in(s->tls));
+    }
+    return n;
+}
+
 enum tlsconn_status stream_handshake(struct stream *s)
 {
     if (!s->tls)

@@ -57,6 +57,8 @@ void stream_ready(struct stream *s, uint32_t events);
 /* After room was made in `in`: decrypt what had been received before. True if `in` grew or the
  * state changed. */
 bool stream_refill(struct stream *s);
+/* Throw away what was received, decrypted or not; how many bytes that were. */
+size_t stream_discard(struct stream *s);
 /* Drive the TLS handshake with what was received; OK at once for a plain stream. */
 enum tlsconn_status stream_handshake(struct stream *s);
 

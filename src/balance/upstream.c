@@ -30,7 +30,8 @@ static void fail(struct upstream *u, enum upstream_fault fault, const char *deta
 {
     u->state = UPSTREAM_FAILED;
     u->fault = fault;
-    snprintf(u->detail, sizeof(u->detail), "%s", detail);
+    if (detail != u->detail)
+        snprintf(u->detail, sizeof(u->detail), "%s", detail);
     loop_timer_stop(u->stream.loop, &u->timer);
     if (stream_is_open(&u->stream))
         stream_poll(&u->stream, false);

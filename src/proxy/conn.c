@@ -14,11 +14,10 @@
 
 #include "base/ban.h"
 
-#define LINGER_MS         2000 /* how long we wait for a client to take our last word */
-#define LINGER_BYTES_MAX  (256 * 1024)
-#define TARGETS_TRIED_MAX 3            /* when connecting fails */
-#define IDENTITY_MAX      (384 * 1024) /* leaves room in STREAM_OUT_MAX for the request's own head */
-#define VERDICT_JSON_MAX  (128 * 1024)
+#define LINGER_MS        2000 /* how long we wait for a client to take our last word */
+#define LINGER_BYTES_MAX (256 * 1024)
+#define IDENTITY_MAX     (384 * 1024) /* leaves room in STREAM_OUT_MAX for the request's own head */
+#define VERDICT_JSON_MAX (128 * 1024)
 
 static const char *const reason_tokens[] = {
 #define X(symbol, token, text) [CLOSE_##symbol] = token,
@@ -93,7 +92,10 @@ static void timed_out(struct timer *t);
 
 void conn_progress(struct conn *c, uint64_t timeout_ms)
 {
-    loop_timer_arm(c->proxy->loop, &c->timer, conn_now_ms(c) + timeout_ms, timed_out);
+    uint64_t deadline_ms = conn_now_ms(c) + timeout_ms;
+    if (c->ends_by_ms && c->ends_by_ms < deadline_ms)
+        deadline_ms = c->ends_by_ms;
+    loop_timer_arm(c->proxy->loop, &c->timer, deadline_ms, timed_out);
 }
 
 /* The only function that writes c->state. */
@@ -112,28 +114,41 @@ bool conn_is_ending(const struct conn *c)
     return c->proxy->is_draining || c->service != c->proxy->service;
 }
 
-/* After anything happened: let each state do its work until none changes, then send and wait. */
+static struct stream *target_stream(struct conn *c)
+{
+    return c->upstream && c->upstream->state == UPSTREAM_READY ? &c->upstream->stream : NULL;
+}
+
+/* After anything happened: let each state do its work until none changes, then wait. What can be
+ * sent is sent before a state looks, not after: a state that found no room is woken when there is
+ * some only if bytes are still unsent by then. */
 static void conn_run(struct conn *c)
 {
     enum conn_state before;
     do {
         before = c->state;
-        steps[c->state].run(c);
+        stream_flush(&c->client);
+        if (target_stream(c))
+            stream_flush(target_stream(c));
+        steps[before].run(c);
     } while (c->state != before);
     if (c->state == CONN_CLOSED)
         return;
-    stream_flush(&c->client);
     stream_poll(&c->client, true);
-    if (c->upstream && c->upstream->state == UPSTREAM_READY) {
-        stream_flush(&c->upstream->stream);
-        stream_poll(&c->upstream->stream, true);
-    }
+    if (target_stream(c))
+        stream_poll(target_stream(c), true);
 }
 
 static void timed_out(struct timer *t)
 {
     struct conn *c = container_of(t, struct conn, timer);
-    steps[c->state].late(c);
+    bool is_retired = c->ends_by_ms && c->ends_by_ms <= conn_now_ms(c);
+    if (is_retired && c->state == CONN_IDLE)
+        conn_close(c, CLOSE_DRAINED, "");
+    else if (is_retired)
+        conn_reset(c, CLOSE_DRAINED, "a newer configuration is in force");
+    else
+        steps[c->state].late(c);
     conn_run(c);
 }
 
@@ -166,11 +181,6 @@ static void log_end(struct conn *c)
         access_log_connection(c);
 }
 
-static bool is_over(const struct conn *c)
-{
-    return c->state == CONN_CLOSING || c->state == CONN_CLOSED;
-}
-
 static void conclude(struct conn *c, enum close_reason reason, const char *detail)
 {
     c->reason = reason;
@@ -181,7 +191,7 @@ static void conclude(struct conn *c, enum close_reason reason, const char *detai
 
 void conn_close(struct conn *c, enum close_reason reason, const char *detail)
 {
-    if (is_over(c))
+    if (c->state == CONN_CLOSING || c->state == CONN_CLOSED)
         return;
     conclude(c, reason, detail);
     upstream_close(&c->upstream);
@@ -191,29 +201,45 @@ void conn_close(struct conn *c, enum close_reason reason, const char *detail)
 
 void conn_reset(struct conn *c, enum close_reason reason, const char *detail)
 {
-    if (is_over(c))
+    if (c->state == CONN_CLOSED)
         return;
-    conclude(c, reason, detail);
+    if (c->state != CONN_CLOSING)
+        conclude(c, reason, detail);
     upstream_reset(&c->upstream);
     stream_reset(&c->client);
     closed(c);
 }
 
+void conn_client_failed(struct conn *c)
+{
+    if (c->client.tls && !c->client.errno_value) {
+        stream_flush(&c->client); /* the alert */
+        conn_reset(c, CLOSE_TLS_FAILED, tlsconn_failure(c->client.tls)->text);
+    } else {
+        conn_reset(c, CLOSE_CLIENT_RESET, "");
+    }
+}
+
+/* A slow client may still be taking its response: until that is sent, it has as long as for a body.
+ */
 static void run_closing(struct conn *c)
 {
-    do {
-        c->discarded += buf_size(&c->client.in);
-        buf_clear(&c->client.in);
-    } while (stream_refill(&c->client));
-    stream_flush(&c->client);
+    bool was_shut = c->client.shut;
+    c->discarded += stream_discard(&c->client);
     stream_shutdown(&c->client);
     bool is_heard = c->client.shut && c->client.state != STREAM_OPEN;
     if (is_heard || c->client.write_failed || c->discarded > LINGER_BYTES_MAX)
         closed(c);
+    else if (!c->client.shut)
+        conn_progress(c, timeouts(c)->body);
+    else if (!was_shut)
+        conn_progress(c, LINGER_MS);
 }
 
 static void late_closing(struct conn *c)
 {
+    if (stream_has_unsent(&c->client))
+        stream_reset(&c->client);
     closed(c);
 }
 
@@ -226,6 +252,15 @@ void conn_drain(struct conn *c)
     if (c->state == CONN_IDLE)
         conn_close(c, CLOSE_DRAINED, "");
     conn_run(c);
+}
+
+void conn_retire(struct conn *c)
+{
+    if (c->ends_by_ms)
+        return;
+    c->ends_by_ms = conn_now_ms(c) + timeouts(c)->drain;
+    if (c->timer.slot && c->ends_by_ms < c->timer.deadline_ms)
+        conn_progress(c, timeouts(c)->drain);
 }
 
 void conn_free(struct conn *c)
@@ -356,13 +391,15 @@ void conn_next(struct conn *c)
 static void client_ended(struct conn *c)
 {
     if (c->client.state == STREAM_FAILED)
-        conn_reset(c, CLOSE_CLIENT_RESET, "");
+        conn_client_failed(c);
     else
         conn_close(c, CLOSE_CLIENT_DONE, "");
 }
 
 static void run_idle(struct conn *c)
 {
+    if (!stream_room(&c->client)) /* who takes no responses has no further request looked at */
+        return;
     stream_refill(&c->client);
     if (buf_size(&c->client.in))
         conn_goto(c, CONN_HEAD, timeouts(c)->header);
@@ -403,8 +440,11 @@ static void late_head(struct conn *c)
 static void late_exchange(struct conn *c)
 {
     struct exchange *e = &c->exchange;
-    if (e->response_state == RESPONSE_AWAITED && e->request.state == TRANSFER_COMPLETE)
+    bool is_awaited = e->response_state == RESPONSE_AWAITED;
+    if (is_awaited && e->request.state == TRANSFER_COMPLETE)
         exchange_fail(c, 504, CLOSE_TARGET_TIMEOUT, "no response");
+    else if (is_awaited && !stream_room(&c->upstream->stream))
+        exchange_fail(c, 504, CLOSE_TARGET_TIMEOUT, "the target does not take the request's body");
     else
         exchange_fail(c, 408, CLOSE_BODY_TIMEOUT, "the body made no progress in time");
 }
@@ -435,8 +475,8 @@ static void target_failed(struct conn *c)
     struct upstream *u = c->upstream;
     bool is_connect =
         u->fault == UPSTREAM_FAULT_CONNECT || u->fault == UPSTREAM_FAULT_CONNECT_TIMEOUT;
-    if (is_connect && c->targets_tried < TARGETS_TRIED_MAX &&
-        c->targets_tried < c->group->targets_n) {
+    if (is_connect && c->tried_n < CONN_TARGETS_MAX &&
+        group_other(c->group, c->tried, c->tried_n)) {
         upstream_close(&c->upstream);
         conn_connect(c, c->group, false);
         return;
@@ -467,8 +507,10 @@ static void upstream_changed(void *owner, uint32_t events)
 
 static void run_target(struct conn *c)
 {
-    if (c->client.state == STREAM_FAILED || c->client.state == STREAM_TRUNCATED)
-        conn_reset(c, CLOSE_CLIENT_RESET, "");
+    if (c->client.state == STREAM_FAILED)
+        conn_client_failed(c);
+    else if (c->client.state == STREAM_TRUNCATED)
+        conn_reset(c, CLOSE_CLIENT_TRUNCATED, "");
     else if (c->upstream->state == UPSTREAM_READY)
         target_ready(c);
     else if (c->upstream->state == UPSTREAM_FAILED)
@@ -487,10 +529,10 @@ void conn_connect(struct conn *c, struct group *group, bool may_reuse)
 {
     const struct config_timeouts *t = timeouts(c);
     if (c->state != CONN_TARGET)
-        c->targets_tried = 0;
+        c->tried_n = 0;
     c->group = group;
-    c->targets_tried++;
-    struct target *target = group_pick(group);
+    struct target *target =
+        c->tried_n ? group_other(group, c->tried, c->tried_n) : group_pick(group);
     if (!target) {
         if (c->listener->is_http)
             exchange_fail(c, 503, CLOSE_NO_TARGET, "");
@@ -500,6 +542,7 @@ void conn_connect(struct conn *c, struct group *group, bool may_reuse)
     }
     struct upstream_limits limits = {
         .connect_ms = t->connect, .handshake_ms = t->handshake, .idle_ms = t->idle};
+    c->tried[c->tried_n++] = target;
     if (may_reuse)
         c->upstream = upstream_reuse(target, upstream_changed, c);
     if (!c->upstream)
@@ -518,17 +561,19 @@ void conn_open(struct proxy *proxy, struct service *service, const struct listen
     struct tlsconn *tls =
         listener->is_tls ? tlsconn_new_server(listener->authn.tls, &handler, c) : NULL;
     c->proxy = proxy;
+    c->listener = listener;
+    c->peer = *peer;
+    c->state = CONN_HANDSHAKE;
+    c->accepted_ms = conn_now_ms(c);
     if (stream_init(&c->client, proxy->loop, fd, tls, client_ready) < 0) {
+        c->reason = CLOSE_NO_DESCRIPTOR;
+        access_log_connection(c);
         tlsconn_free(&tls);
         close(fd);
         free(c);
         return;
     }
     c->service = service_ref(service);
-    c->listener = listener;
-    c->peer = *peer;
-    c->state = CONN_HANDSHAKE;
-    c->accepted_ms = conn_now_ms(c);
     exchange_init(&c->exchange);
     buf_init(&c->identity, IDENTITY_MAX);
     buf_init(&c->peer_json, VERDICT_JSON_MAX);

@@ -23,6 +23,8 @@
 #include "proxy/exchange.h"
 #include "proxy/service_parts.h"
 
+#define CONN_TARGETS_MAX 3 /* tried for one exchange or relay, when connecting fails */
+
 struct proxy;
 
 enum conn_state {
@@ -60,12 +62,14 @@ struct conn {
     struct buf peer_json; /* the verdict for the log, once made */
     struct upstream *upstream;
     struct group *group;
-    unsigned targets_tried;
+    const struct target *tried[CONN_TARGETS_MAX]; /* for the exchange or relay under way */
+    size_t tried_n;
     struct exchange exchange; /* HTTP: the one under way */
     enum close_reason reason;
     char detail[160];                 /* of the reason, for the log */
     uint64_t accepted_ms, secured_ms; /* loop_now_ms; secured_ms: the handshake ended */
     size_t discarded;                 /* CLOSING: bytes thrown away */
+    uint64_t ends_by_ms; /* 0, or when it must end because a newer configuration is in force */
 };
 
 /* Take FD, accepted on LISTENER of SERVICE. */
@@ -74,10 +78,15 @@ void conn_open(struct proxy *proxy, struct service *service, const struct listen
 /* End it: what is queued is sent, then the connection is closed. Does nothing if it is ending
  * already. */
 void conn_close(struct conn *c, enum close_reason reason, const char *detail);
-/* End it at once with RST, so that nobody takes what was sent for complete. */
+/* End it at once with RST, so that nobody takes what was sent for complete; also if it is ending
+ * already. */
 void conn_reset(struct conn *c, enum close_reason reason, const char *detail);
+/* The client's side failed: conn_reset for the reason that the stream knows. */
+void conn_client_failed(struct conn *c);
 /* The process shuts down: idle connections end now, others after their exchange. */
 void conn_drain(struct conn *c);
+/* A newer configuration is in force: the connection may go on under its own for timeouts.drain. */
+void conn_retire(struct conn *c);
 void conn_free(struct conn *c);
 
 /* For exchange.c and relay.c. */

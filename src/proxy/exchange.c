@@ -282,7 +282,7 @@ static bool await_response(struct conn *c)
     struct exchange *e = &c->exchange;
     struct stream *target = &c->upstream->stream;
     struct http1_head *h = &c->proxy->head;
-    while (e->response_state == RESPONSE_AWAITED) {
+    while (e->response_state == RESPONSE_AWAITED && stream_room(&c->client)) {
         ssize_t n = http1_parse_response(buf_bytes(&target->in), &e->scanned, e->method, h);
         if (n < 0 || (n > 0 && h->status < 200 && interim(c, h) < 0)) {
             exchange_fail(c, 502, CLOSE_TARGET_BAD_RESPONSE,
@@ -330,23 +330,28 @@ static bool run_response(struct conn *c, bool *moved)
     return false;
 }
 
+static uint64_t timeout_ms(const struct conn *c)
+{
+    const struct exchange *e = &c->exchange;
+    bool is_for_response =
+        e->response_state == RESPONSE_AWAITED && e->request.state == TRANSFER_COMPLETE;
+    return is_for_response ? timeouts(c)->response : timeouts(c)->body;
+}
+
 void exchange_run(struct conn *c)
 {
-    struct exchange *e = &c->exchange;
-    bool moved = false;
-    if (c->client.state == STREAM_FAILED || c->client.write_failed) {
-        conn_reset(c, CLOSE_CLIENT_RESET, "");
-        return;
-    }
-    if (!run_request(c, &moved))
-        return;
-    stream_flush(&c->upstream->stream);
-    if (!run_response(c, &moved))
-        return;
-    stream_flush(&c->client);
-    if (moved)
-        conn_progress(
-            c, e->response_state == RESPONSE_AWAITED && e->request.state == TRANSFER_COMPLETE
-                   ? timeouts(c)->response
-                   : timeouts(c)->body);
+    bool moved;
+    do {
+        moved = false;
+        stream_flush(&c->upstream->stream);
+        stream_flush(&c->client);
+        if (c->client.state == STREAM_FAILED || c->client.write_failed) {
+            conn_client_failed(c);
+            return;
+        }
+        if (!run_request(c, &moved) || !run_response(c, &moved))
+            return;
+        if (moved)
+            conn_progress(c, timeout_ms(c));
+    } while (moved);
 }

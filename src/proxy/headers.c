@@ -155,7 +155,7 @@ static int write_connection(struct buf *out, enum headers_connection connection)
 int headers_write_response(struct buf *out, const struct http1_head *h, bool is_chunked,
     enum headers_connection connection)
 {
-    int result = http1_write_status(out, h->status);
+    int result = http1_write_status_line(out, h->status, h->reason);
     /* Without a body (HEAD, 304) Content-Length tells what there would be: RFC 9110 §8.6. */
     bool keeps_length = h->framing == HTTP1_BODY_NONE && h->status >= 200 && h->status != 204;
     for (size_t i = 0; i < h->fields_n; i++) {

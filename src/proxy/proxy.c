@@ -118,6 +118,8 @@ static void drop_acceptors(struct proxy *p)
 void proxy_adopt(struct proxy *p, struct service *service, const int *fds, size_t fds_n)
 {
     ASSERT(fds_n == service->config->listeners_n && !p->is_draining);
+    LIST_FOREACH (link, &p->conns)
+        conn_retire(container_of(link, struct conn, link));
     drop_acceptors(p);
     service_unref(&p->service);
     p->service = service;
@@ -158,7 +160,6 @@ void proxy_free(struct proxy **pp)
     proxy_abort(p);
     free_closed(p);
     service_unref(&p->service);
-    loop_at_turn_end(p->loop, NULL, NULL);
     buf_fini(&p->line);
     free(p);
 }

@@ -16,12 +16,14 @@ struct proxy;
 typedef void proxy_log_fn(void *owner, struct bytes line);
 
 struct proxy *proxy_new(struct loop *loop, proxy_log_fn *log, void *log_owner);
+/* After the loop's last turn. */
 void proxy_free(struct proxy **p);
 
 /* Commit: from the next accept on, SERVICE is in force. Takes the reference. FDS holds, for each of
  * its listeners in order, a listening non-blocking socket of this worker (borrowed: the caller
- * closes those of earlier generations after this call). Connections of the earlier service go on
- * under it: exchanges end after the response, idle ones close, relays end at timeouts.drain. */
+ * closes those of earlier generations after this call). Connections of earlier services go on
+ * under them, for their timeouts.drain at most: an HTTP connection ends after the exchange under
+ * way, or its next one; a relay by itself. */
 void proxy_adopt(struct proxy *p, struct service *service, const int *fds, size_t fds_n);
 
 /* Stop accepting, and end what is open as in proxy_adopt. proxy_is_idle tells when it is done. */

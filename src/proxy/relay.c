@@ -6,11 +6,13 @@
 #include "base/ban.h"
 
 /* Move bytes from one side's `in` to the other's `out`; when the sender has ended, so do we towards
- * the receiver. */
+ * the receiver. Nothing is flushed after the last look for room: what made room would not be
+ * reported again. */
 static bool pump(struct stream *from, struct stream *to)
 {
     bool moved = false;
     for (;;) {
+        stream_flush(to);
         struct bytes data = bytes_first(buf_bytes(&from->in), stream_room(to));
         if (!data.n && stream_refill(from))
             continue;
@@ -22,18 +24,12 @@ static bool pump(struct stream *from, struct stream *to)
     }
     if (from->state == STREAM_EOF && buf_size(&from->in) == 0)
         stream_shutdown(to);
-    stream_flush(to);
     return moved;
 }
 
 static bool has_failed(const struct stream *s)
 {
     return s->state == STREAM_FAILED || s->state == STREAM_TRUNCATED || s->write_failed;
-}
-
-void relay_begin(struct conn *c)
-{
-    conn_progress(c, service_config(c->service)->timeouts.relay_idle);
 }
 
 void relay_run(struct conn *c)
@@ -44,10 +40,10 @@ void relay_run(struct conn *c)
     if (client->state == STREAM_EOF && target->state == STREAM_EOF && client->shut &&
         target->shut) {
         conn_close(c, CLOSE_DONE, "");
+    } else if (client->state == STREAM_TRUNCATED) {
+        conn_reset(c, CLOSE_CLIENT_TRUNCATED, "");
     } else if (has_failed(client)) {
-        enum close_reason reason =
-            client->state == STREAM_TRUNCATED ? CLOSE_CLIENT_TRUNCATED : CLOSE_CLIENT_RESET;
-        conn_reset(c, reason, "");
+        conn_client_failed(c);
     } else if (has_failed(target)) {
         conn_reset(c, CLOSE_TARGET_CLOSED,
             target->state == STREAM_TRUNCATED ? "without close_notify" : "");

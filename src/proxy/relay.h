@@ -7,7 +7,5 @@
 
 struct conn;
 
-/* The target is connected: begin. */
-void relay_begin(struct conn *c);
 /* Move what can be moved. */
 void relay_run(struct conn *c);

@@ -50,13 +50,23 @@ static enum transfer_status complete(struct transfer *t, struct stream *to)
     return TRANSFER_ENDED;
 }
 
-/* One item of the body. > 0: bytes of FROM used; 0: nothing can be done now; < 0: fault. */
+static bool is_content_next(const struct http1_body *b)
+{
+    return b->state == HTTP1_BODY_DATA || b->state == HTTP1_CHUNK_DATA;
+}
+
+/* One item of the body. > 0: bytes of FROM used; 0: nothing can be done now; < 0: fault. Content
+ * goes as far as there is room; a line of the chunked coding must be seen whole, and is small
+ * beside the room behind the soft maximum. */
 static ssize_t step(struct transfer *t, struct stream *from, struct stream *to)
 {
     struct http1_body_item item;
-    struct bytes in = bytes_first(buf_bytes(&from->in), stream_room(to));
-    if (!in.n)
+    struct bytes in = buf_bytes(&from->in);
+    size_t room = stream_room(to);
+    if (!in.n || !room)
         return 0;
+    if (is_content_next(&t->body))
+        in = bytes_first(in, room);
     ssize_t n = http1_body_next(&t->body, in, &item);
     if (n <= 0)
         return n;

@@ -80,6 +80,27 @@ TEST(bad_framing_is_refused)
     CHECK_INT(push(CHUNKED, "-1\r\nhello\r\n0\r\n\r\n", true, 1000, text), TRANSFER_REFUSED);
 }
 
+TEST(a_line_of_the_chunked_coding_longer_than_the_room_left_is_not_an_end)
+{
+    struct stream from = {.fd = -1, .state = STREAM_EOF}, to = {.fd = -1};
+    struct transfer t;
+    size_t scanned = 0;
+    bool moved = false;
+    static char filler[STREAM_OUT_SOFT];
+    buf_init(&from.in, STREAM_IN_MAX);
+    buf_init(&to.out, STREAM_OUT_MAX);
+    CHECK(http1_parse_request(
+              BYTES("POST / HTTP/1.1\r\nHost: a\r\n" CHUNKED "\r\n"), &scanned, &head) > 0);
+    transfer_init(&t, &head, true);
+    stream_write(&to, (struct bytes){(const uint8_t *)filler, sizeof(filler) - 2});
+    ignore_result(buf_append(&from.in, BYTES("0001\r\na\r\n0\r\n\r\n")));
+    CHECK_INT(transfer_run(&t, &from, &to, &moved), TRANSFER_WAITS);
+    buf_clear(&to.out);
+    CHECK_INT(transfer_run(&t, &from, &to, &moved), TRANSFER_ENDED);
+    buf_fini(&from.in);
+    buf_fini(&to.out);
+}
+
 TEST(nothing_is_taken_while_the_receiver_has_no_room)
 {
     struct stream from = {.fd = -1}, to = {.fd = -1};
