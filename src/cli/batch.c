@@ -14,7 +14,7 @@
 
 #include "base/ban.h"
 
-#define ANSWER_MAX (32u << 20) /* bytes; a hostile chain has room for thousands of long names */
+#define ANSWER_MAX (64u << 20) /* bytes; a hostile chain has room for thousands of long names */
 #define DAY_S      86400
 
 /* Base64 (RFC 4648 §4) of TEXT into OUT, which has room for text.n bytes. -1 for anything else. */
@@ -51,10 +51,16 @@ static bool is_fresh(const struct crl_list *crls, int64_t oldest_s)
     return true;
 }
 
+/* The thisUpdate that is just young enough. */
+static int64_t oldest(int64_t age_days_max, int64_t now_s)
+{
+    return age_days_max < 0 ? INT64_MIN : now_s - age_days_max * DAY_S;
+}
+
 /* A CRL that cannot be read, or is older than the case allows, is data that we do not have. */
 static void read_crls(struct trust *t, const struct batch_case *c, int64_t now_s)
 {
-    int64_t oldest_s = c->crl_age_days_max < 0 ? INT64_MIN : now_s - c->crl_age_days_max * DAY_S;
+    int64_t oldest_s = oldest(c->crl_age_days_max, now_s);
     for (size_t i = 0; i < c->crls.n; i++) {
         struct crl_list found = {0};
         if (crl_list_parse(c->crls.at[i], &found, NULL) == 0 && is_fresh(&found, oldest_s))
@@ -85,6 +91,7 @@ static int read_policy(
     read_crls(t, c, *now_s);
     t->policy.revocation = revocation_of(c);
     t->policy.leaf_only = c->leaf_only;
+    t->policy.chain_max = TRUST_POOL_MAX;
     if (c->depth_max >= 0)
         t->policy.depth_max = (unsigned)c->depth_max;
     trust_build(t, c->partial_chain);
@@ -118,18 +125,31 @@ static void judge(
     verify_chain(&t->policy, (const struct certificate *const *)chain->at, chain->n, now_s, v);
 }
 
+/* The response in TEXT (base64), if it is DER and no older than OLDEST_S; else empty: data that we
+ * do not have. */
+static struct bytes read_ocsp(struct trust *t, struct bytes text, int64_t oldest_s)
+{
+    struct ocsp_facts facts;
+    uint8_t *der = arena_alloc(&t->arena, text.n + 1);
+    size_t n;
+    if (decode_base64(text, der, &n) < 0 ||
+        ocsp_describe((struct bytes){der, n}, &t->arena, &facts, NULL) < 0)
+        return (struct bytes){0};
+    for (size_t i = 0; i < facts.entries_n; i++)
+        if (facts.entries[i].answer.this_update < oldest_s)
+            return (struct bytes){0};
+    return (struct bytes){der, n};
+}
+
 /* A policy holds one OCSP response. Of several, the one that says most decides: a revocation, else
  * an acceptance. */
 static void judge_with_ocsp(struct trust *t, const struct batch_case *c,
     const struct certificate_list *chain, int64_t now_s, struct verdict *v)
 {
     for (size_t i = 0; i < c->ocsp.n; i++) {
-        struct bytes text = c->ocsp.at[i];
-        uint8_t *response = arena_alloc(&t->arena, text.n + 1);
-        size_t n;
-        if (decode_base64(text, response, &n) < 0)
+        t->policy.ocsp = read_ocsp(t, c->ocsp.at[i], oldest(c->ocsp_age_days_max, now_s));
+        if (!t->policy.ocsp.n)
             continue;
-        t->policy.ocsp = (struct bytes){response, n};
         struct verdict next;
         judge(t, chain, now_s, &next);
         bool is_better =
@@ -156,8 +176,9 @@ static void judge_case(const struct batch_case *c, int64_t now_s, struct verdict
     trust_fini(&t);
 }
 
-/* The verdict's object with "id" in front: {"id":…,"accepted":…}. */
-static void write_answer(const char *id, const struct verdict *v, struct buf *out)
+/* The verdict's object with "id" in front: {"id":…,"accepted":…}. -1 if it is too long, and OUT is
+ * then empty. */
+static int write_answer(const char *id, const struct verdict *v, struct buf *out)
 {
     struct buf verdict;
     struct json j;
@@ -171,9 +192,23 @@ static void write_answer(const char *id, const struct verdict *v, struct buf *ou
     json_init(&j, &verdict);
     verdict_json(v, &j, NULL);
     struct bytes members = bytes_skip(buf_bytes(&verdict), 1); /* and its closing brace */
-    if (buf_printf(out, ",%.*s\n", BYTES_ARG(members)) < 0)
+    bool fits = !json_failed(&j) && buf_append(out, BYTES(",")) == 0 &&
+                buf_append(out, members) == 0 && buf_append(out, BYTES("\n")) == 0;
+    if (!fits)
         buf_clear(out);
     buf_fini(&verdict);
+    return fits ? 0 : -1;
+}
+
+/* Every line is answered, whatever it was. */
+static void answer_with(const char *id, struct verdict *v, struct buf *out)
+{
+    if (write_answer(id, v, out) == 0)
+        return;
+    verdict_fini(v);
+    verdict_text_malformed(v, "the answer would be longer than a line may be");
+    if (write_answer(id, v, out) < 0)
+        ignore_result(write_answer(NULL, v, out));
 }
 
 void batch_answer(struct bytes line, int64_t now_s, struct buf *out)
@@ -187,7 +222,7 @@ void batch_answer(struct bytes line, int64_t now_s, struct buf *out)
         judge_case(&c, now_s, &v);
     else
         verdict_text_malformed(&v, err.text);
-    write_answer(c.id, &v, out);
+    answer_with(c.id, &v, out);
     verdict_fini(&v);
     arena_fini(&arena);
 }

@@ -97,6 +97,7 @@ static int read_item(const json_t *item, struct arena *a, struct batch_case *out
         .time = text_of(a, json_object_get(item, "validation_time")),
         .depth_max = number_of(json_object_get(item, "max_chain_depth")),
         .crl_age_days_max = number_of(json_object_get(item, "max_crl_age_days")),
+        .ocsp_age_days_max = number_of(json_object_get(item, "max_ocsp_age_days")),
         .leaf_only = is_word(json_object_get(item, "crl_depth"), "leaf"),
         .accepts_unknown = is_word(json_object_get(item, "on_unknown"), "accept"),
         .partial_chain = json_is_true(json_object_get(item, "partial_chain")),

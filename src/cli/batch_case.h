@@ -27,6 +27,7 @@ struct batch_case {
     struct bytes time;            /* empty: now */
     int64_t depth_max;            /* -1: ours */
     int64_t crl_age_days_max;     /* -1: any */
+    int64_t ocsp_age_days_max;    /* -1: any */
     bool leaf_only, accepts_unknown, partial_chain;
 };
 

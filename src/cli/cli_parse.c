@@ -31,6 +31,15 @@ static void write_time(struct json *j, const char *key, int64_t wall_s)
     json_text(j, key, text);
 }
 
+/* TIME 0: none given. */
+static void write_time_or_null(struct json *j, const char *key, int64_t time)
+{
+    if (time)
+        write_time(j, key, time);
+    else
+        json_null(j, key);
+}
+
 static void write_hex(struct json *j, const char *key, struct bytes b)
 {
     static const char digits[] = "0123456789abcdef";
@@ -126,10 +135,7 @@ static void write_crl(struct json *j, const struct crl *crl)
     json_text(j, "issuer", f->issuer);
     json_text(j, "number", f->number);
     write_time(j, "this_update", f->this_update);
-    if (f->next_update)
-        write_time(j, "next_update", f->next_update);
-    else
-        json_null(j, "next_update");
+    write_time_or_null(j, "next_update", f->next_update);
     json_bool(j, "is_delta", f->is_delta);
     json_bool(j, "has_issuing_distribution_point", f->has_issuing_distribution_point);
     json_bool(j, "has_unknown_critical", f->has_unknown_critical);
@@ -148,6 +154,51 @@ static int describe_crls(struct bytes file, struct json *j, struct error *err)
     json_close_array(j);
     crl_list_fini(&found);
     return 0;
+}
+
+/* ---- OCSP responses ---- */
+
+static const char *ocsp_status_text(enum ocsp_status status)
+{
+    static const char *const names[] = {
+        [OCSP_GOOD] = "good",
+        [OCSP_REVOKED] = "revoked",
+        [OCSP_UNKNOWN] = "unknown",
+        [OCSP_UNUSABLE] = "unusable",
+    };
+    return names[status];
+}
+
+static void write_ocsp_entry(struct json *j, const struct ocsp_entry *e)
+{
+    json_open_object(j, NULL);
+    json_text(j, "serial", e->serial);
+    json_text(j, "status", ocsp_status_text(e->answer.status));
+    write_time(j, "this_update", e->answer.this_update);
+    write_time_or_null(j, "next_update", e->answer.next_update);
+    if (e->answer.status == OCSP_REVOKED) {
+        write_time(j, "revoked_at", e->answer.revoked_at);
+        json_text(j, "reason", e->answer.reason);
+    }
+    json_close_object(j);
+}
+
+static int describe_ocsp(struct bytes file, struct json *j, struct error *err)
+{
+    struct arena arena;
+    struct ocsp_facts facts;
+    arena_init(&arena);
+    int result = ocsp_describe(file, &arena, &facts, err);
+    if (result == 0) {
+        json_text(j, "responder", facts.responder);
+        write_time(j, "produced_at", facts.produced_at);
+        json_open_array(j, "answers");
+        for (size_t i = 0; i < facts.entries_n; i++)
+            write_ocsp_entry(j, &facts.entries[i]);
+        json_close_array(j);
+    }
+    arena_fini(&arena);
+    return result;
 }
 
 /* ---- ClientHello ---- */
@@ -220,8 +271,8 @@ static int describe_client_hello(struct bytes file, struct json *j, struct error
 /* ---- the command ---- */
 
 static describe_fn *const describers[] = {
-    describe_certificates, describe_crls, describe_client_hello};
-#define TYPES "cert|crl|client-hello" /* in the order of describers */
+    describe_certificates, describe_crls, describe_ocsp, describe_client_hello};
+#define TYPES "cert|crl|ocsp|client-hello" /* in the order of describers */
 
 static int read_and_describe(
     const char *path, describe_fn *describe, struct json *j, struct error *err)
@@ -256,7 +307,8 @@ static int parse_file(const char *path, describe_fn *describe)
         json_close_object(&j);
         result = -1;
     }
-    printf("%.*s\n", BYTES_ARG(buf_bytes(&line)));
+    fwrite(buf_bytes(&line).at, 1, buf_size(&line), stdout);
+    putchar('\n');
     buf_fini(&line);
     return result;
 }
@@ -269,8 +321,9 @@ int cli_parse(int argc, char **argv)
     };
     const struct options_syntax syntax = {"parse", "FILE…",
         "What the parsers see, one JSON line a file: {\"file\": …, …}, or {\"file\": …, "
-        "\"error\": …}.\nCertificates and CRLs are PEM or DER, a ClientHello is the TLS records or "
-        "the bare message.\nExit status: 0 all could be parsed, 1 some could not, 2 wrong usage.",
+        "\"error\": …}.\nCertificates and CRLs are PEM or DER, an OCSP response is DER, a "
+        "ClientHello is the TLS records or the bare message.\nExit status: 0 all could be parsed, "
+        "1 some could not, 2 wrong usage.",
         rows, COUNT_OF(rows), 1, SIZE_MAX};
     struct options_list arguments;
     int status;

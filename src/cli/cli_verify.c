@@ -36,6 +36,7 @@ static int read_trust(const struct verify_options *o, struct trust *t, struct er
     if (o->name && trust_add_name(t, o->name, o->purpose == PATH_CLIENT, err) < 0)
         return -1;
     t->policy.depth_max = o->depth;
+    t->policy.chain_max = TRUST_POOL_MAX;
     trust_build(t, false);
     return 0;
 }

@@ -11,6 +11,9 @@
 #include "base/arena.h"
 #include "pki/verify.h"
 
+/* Certificates that `verify` and a case of the batch may bring: the leaf and all from which a path
+ * may be built. No peer may send as many. */
+#define TRUST_POOL_MAX     64
 #define TRUST_SYSTEM_STORE "/etc/ssl/certs/ca-certificates.crt"
 
 struct trust {

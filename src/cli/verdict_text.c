@@ -25,7 +25,8 @@ void verdict_text_json(FILE *out, const struct verdict *v)
     buf_init(&text, VERDICT_JSON_MAX);
     json_init(&j, &text);
     verdict_json(v, &j, NULL);
-    fprintf(out, "%.*s\n", BYTES_ARG(buf_bytes(&text)));
+    fwrite(buf_bytes(&text).at, 1, buf_size(&text), out);
+    putc('\n', out);
     buf_fini(&text);
 }
 

@@ -9,7 +9,7 @@
 
 #include "pki/verdict.h"
 
-#define VERDICT_JSON_MAX (32u << 20) /* bytes of one verdict as JSON */
+#define VERDICT_JSON_MAX (64u << 20) /* bytes of one verdict as JSON */
 
 /* A line per factor, then `accepted` or `refused: REASON: remedy`. */
 void verdict_text_print(FILE *out, const struct verdict *v);

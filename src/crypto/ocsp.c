@@ -180,7 +180,8 @@ static const char *check_dates(const struct question *q, const struct ocsp_answe
     return NULL;
 }
 
-static void read_single(const struct question *q, OCSP_SINGLERESP *single, struct ocsp_answer *out)
+/* SINGLE in plain C, whatever its dates. Returns why it is unusable, or NULL. */
+static const char *decode_single(OCSP_SINGLERESP *single, struct ocsp_answer *out)
 {
     ASN1_GENERALIZEDTIME *revoked = NULL, *this_update = NULL, *next_update = NULL;
     int reason = OCSP_REVOKED_STATUS_NOSTATUS;
@@ -188,28 +189,29 @@ static void read_single(const struct question *q, OCSP_SINGLERESP *single, struc
     *out = (struct ocsp_answer){.reason = ""};
 
     for (int i = 0; i < OCSP_SINGLERESP_get_ext_count(single); i++)
-        if (X509_EXTENSION_get_critical(OCSP_SINGLERESP_get_ext(single, i))) {
-            unusable(out, "an answer has a critical extension that is not understood");
-            return;
-        }
+        if (X509_EXTENSION_get_critical(OCSP_SINGLERESP_get_ext(single, i)))
+            return "an answer has a critical extension that is not understood";
     bool is_revoked = status == V_OCSP_CERTSTATUS_REVOKED;
     if (reason == OCSP_REVOKED_STATUS_NOSTATUS)
         reason = REASON_CODE_UNSPECIFIED;
     if (decode_time(this_update, &out->this_update) ||
         (next_update && decode_time(next_update, &out->next_update)) ||
-        (is_revoked && decode_time(revoked, &out->revoked_at)) || !reason_code_name(reason)) {
-        unusable(out, "an answer is malformed");
-        return;
-    }
-    const char *why = check_dates(q, out);
-    if (why) {
-        unusable(out, why);
-        return;
-    }
+        (is_revoked && decode_time(revoked, &out->revoked_at)) || !reason_code_name(reason))
+        return "an answer is malformed";
     out->reason = is_revoked ? reason_code_name(reason) : "";
     out->status = is_revoked                         ? OCSP_REVOKED
                   : status == V_OCSP_CERTSTATUS_GOOD ? OCSP_GOOD
                                                      : OCSP_UNKNOWN;
+    return NULL;
+}
+
+static void read_single(const struct question *q, OCSP_SINGLERESP *single, struct ocsp_answer *out)
+{
+    const char *why = decode_single(single, out);
+    if (!why)
+        why = check_dates(q, out);
+    if (why)
+        unusable(out, why);
 }
 
 /* Of several answers about one certificate the worst counts. */
@@ -248,4 +250,55 @@ void ocsp_ask(struct bytes response, const struct certificate *certificate,
     OCSP_BASICRESP_free(q.basic);
     OCSP_RESPONSE_free(q.response);
     ERR_clear_error();
+}
+
+/* ---- for showing ---- */
+
+static const char *responder_text(const OCSP_BASICRESP *basic, struct arena *a)
+{
+    const ASN1_OCTET_STRING *key_hash;
+    const X509_NAME *name;
+    if (!OCSP_resp_get0_id(basic, &key_hash, &name))
+        return NULL;
+    return name ? decode_name(a, name) : decode_hex(a, decode_string(key_hash));
+}
+
+static const char *serial_text(const OCSP_SINGLERESP *single, struct arena *a)
+{
+    const OCSP_CERTID *id = OCSP_SINGLERESP_get0_id(single);
+    ASN1_INTEGER *serial = NULL;
+    OCSP_id_get0_info(NULL, NULL, NULL, &serial, (OCSP_CERTID *)(uintptr_t)id);
+    return decode_serial(a, serial);
+}
+
+static const char *describe(OCSP_BASICRESP *basic, struct arena *a, struct ocsp_facts *out)
+{
+    int n = OCSP_resp_count(basic);
+    out->responder = responder_text(basic, a);
+    if (!out->responder || decode_time(OCSP_resp_get0_produced_at(basic), &out->produced_at))
+        return "its responderID or producedAt is malformed";
+    if (n > ANSWERS_MAX)
+        return "it has more answers than are read";
+    out->entries = arena_alloc(a, (size_t)(n + 1) * sizeof(*out->entries));
+    for (int i = 0; i < n; i++) {
+        OCSP_SINGLERESP *single = OCSP_resp_get0(basic, i);
+        struct ocsp_entry *e = &out->entries[out->entries_n++];
+        const char *why = decode_single(single, &e->answer);
+        if (why)
+            return why;
+        e->serial = serial_text(single, a);
+    }
+    return NULL;
+}
+
+int ocsp_describe(struct bytes response, struct arena *a, struct ocsp_facts *out, struct error *err)
+{
+    struct ocsp_answer refusal;
+    struct question q = {.out = &refusal};
+    *out = (struct ocsp_facts){0};
+    const char *why = decode(&q, response) ? refusal.detail : describe(q.basic, a, out);
+    OCSP_BASICRESP_free(q.basic);
+    OCSP_RESPONSE_free(q.response);
+    ERR_clear_error();
+    return why ? error_set(err, "%s", why) : 0;
 }

@@ -64,3 +64,20 @@ struct ocsp_answer {
  * certificate: revoked wins. */
 void ocsp_ask(struct bytes response, const struct certificate *certificate,
     const struct certificate *issuer, int64_t now_s, struct ocsp_answer *out);
+
+/* What a response says, for showing it and for telling its age: neither its signature nor its dates
+ * are checked. */
+struct ocsp_entry {
+    const char *serial; /* as certificate_facts.serial */
+    struct ocsp_answer answer;
+};
+struct ocsp_facts {
+    const char
+        *responder; /* its name, as certificate_facts.subject, or the SHA-1 of its key in hex */
+    int64_t produced_at;
+    struct ocsp_entry *entries;
+    size_t entries_n;
+};
+/* RESPONSE in DER. Everything in OUT is in the arena. */
+int ocsp_describe(
+    struct bytes response, struct arena *a, struct ocsp_facts *out, struct error *err) MUST_USE;

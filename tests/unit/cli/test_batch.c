@@ -66,13 +66,15 @@ TEST(fields_of_a_case)
         "{\"id\":\"i\",\"validation_kind\":\"CLIENT\",\"trusted_certs\":[\"A\",2],\"crls\":[\"C\"],"
         "\"expected_peer_names\":[{\"kind\":\"RFC822\",\"value\":\"m@x\"}],\"max_chain_depth\":0,"
         "\"crl_depth\":\"leaf\",\"on_unknown\":\"accept\",\"partial_chain\":true,\"unheard\":{},"
-        "\"max_crl_age_days\":3,\"peer_certificate\":\"P\",\"ocsp_responses\":[\"AQ==\"]}");
+        "\"max_crl_age_days\":3,\"max_ocsp_age_days\":2,\"peer_certificate\":\"P\",\"ocsp_"
+        "responses\":[\"AQ==\"]}");
     CHECK_TEXT(c.id, "i");
     CHECK(c.checks_client && c.leaf_only && c.accepts_unknown && c.partial_chain);
     CHECK_INT(c.anchors.n, 2);
     CHECK_INT(c.anchors.at[1].n, 0);
     CHECK_INT(c.depth_max, 0);
     CHECK_INT(c.crl_age_days_max, 3);
+    CHECK_INT(c.ocsp_age_days_max, 2);
     CHECK_TEXT((const char *)c.names.at[0].at, "EMAIL:m@x");
     CHECK_INT(revocation_of(&c), REVOCATION_SOFT);
     c = read_case(&a, "{\"max_chain_depth\":null,\"crls\":[],\"max_crl_age_days\":-1}");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ocsp_ask, in crypto/ocsp.c. */
+/* ocsp_ask and ocsp_describe, in crypto/ocsp.c. */
 #include <openssl/ocsp.h>
 
 #include "crypto/revocation_list.h"
@@ -253,6 +253,36 @@ static X509_EXTENSION *unknown_extension(int critical)
     ASN1_OBJECT_free(oid);
     ASN1_OCTET_STRING_free(null);
     return e;
+}
+
+TEST(description_does_not_judge)
+{
+    make_all();
+    struct arena arena;
+    struct ocsp_facts f;
+    struct answer answers[] = {{&client, REVOKED}, {&other, V_OCSP_CERTSTATUS_GOOD, 86400, 0}};
+    struct bytes der = finish(start(answers, 2), &other, EVP_sha1());
+    arena_init(&arena);
+    CHECK_INT(ocsp_describe(der, &arena, &f, NULL), 0);
+    CHECK_TEXT(f.responder, "CN=other");
+    CHECK(f.produced_at > 0);
+    CHECK_INT(f.entries_n, 2);
+    CHECK_TEXT(f.entries[0].serial, certificate_facts(client.certificate)->serial);
+    CHECK_INT(f.entries[0].answer.status, OCSP_REVOKED);
+    CHECK_INT(f.entries[0].answer.revoked_at, NOW - 500);
+    CHECK_INT(f.entries[0].answer.next_update, NOW + DAY);
+    CHECK_TEXT(f.entries[0].answer.reason, "keyCompromise");
+    CHECK_TEXT(f.entries[1].serial, certificate_facts(other.certificate)->serial);
+    CHECK_INT(f.entries[1].answer.status, OCSP_GOOD);
+    CHECK_INT(f.entries[1].answer.this_update, 86400);
+    CHECK_INT(f.entries[1].answer.next_update, 0);
+    struct error err = {""};
+    CHECK_INT(ocsp_describe(bytes_first(der, der.n - 1), &arena, &f, &err), -1);
+    CHECK_TEXT(err.text, "it is no OCSP response in DER");
+    CHECK_INT(f.entries_n, 0);
+    arena_fini(&arena);
+    release(der);
+    drop_all();
 }
 
 TEST(critical_extensions)
