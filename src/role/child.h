@@ -70,7 +70,7 @@ void child_fini(struct child *c);
 /* Start it, and tell it who it is. */
 int child_start(struct child *c, const struct child_means *means, struct error *err) MUST_USE;
 void child_send(struct child *c, const struct message *m);
-/* It has said READY. */
+/* It has said READY (the loader: has answered). */
 void child_is_up(struct child *c);
 /* Tell it to end, with a message of type DRAIN or STOP. */
 void child_leave(struct child *c, enum message_type type);

@@ -38,7 +38,8 @@ struct logger {
     struct source **sources; /* by worker; NULL: none yet */
     size_t sources_n;
     struct buf batch;
-    int fd;        /* -1: lines are discarded */
+    bool is_told;  /* where lines go; until then they stay in the rings */
+    int fd;        /* -1: they are discarded */
     bool is_torn;  /* the last write ended inside a line */
     uint64_t lost; /* lines, since writing began to fail; 0: it works */
     struct timer drops_report;
@@ -108,7 +109,7 @@ static void write_batch(struct logger *l)
 static bool write_some(struct logger *l)
 {
     bool is_any = false;
-    for (size_t i = 0; i < l->sources_n; i++) {
+    for (size_t i = 0; l->is_told && i < l->sources_n; i++) {
         struct source *s = l->sources[i];
         if (!s || !ring_gather(&s->ring, &l->batch))
             continue;
@@ -184,6 +185,7 @@ static void receive_log(struct logger *l, struct message *m)
     if (l->fd >= 0)
         close(l->fd);
     l->fd = message_take(m, 0);
+    l->is_told = true;
     l->is_torn = false;
 }
 
@@ -207,7 +209,7 @@ static void received(void *owner, struct message *m)
 /* May we wait? Only if every ring is empty, and its worker knows that we are to be woken. */
 static bool fall_asleep(struct logger *l)
 {
-    for (size_t i = 0; i < l->sources_n; i++)
+    for (size_t i = 0; l->is_told && i < l->sources_n; i++)
         if (l->sources[i] && !ring_sleep(&l->sources[i]->ring))
             return false;
     return true;

@@ -67,7 +67,9 @@ char *memfile_text(int fd, size_t max)
 {
     struct stat st;
     size_t n = 0;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+    /* Seals are a memfd's only: reading any other file may wait, for as long as whoever sent it
+     * likes. */
+    if (fcntl(fd, F_GET_SEALS) == SEALS && fstat(fd, &st) == 0 && st.st_size > 0)
         n = (uint64_t)st.st_size < max ? (size_t)st.st_size : max;
     char *text = mem_alloc(n + 1);
     size_t have = 0;

@@ -19,5 +19,5 @@ int memfile_map(int fd, struct bytes *out, struct error *err) MUST_USE;
 void memfile_unmap(struct bytes *mapped);
 
 /* A NUL-terminated copy of at most MAX bytes, to be freed: safe whoever made the memfile and
- * whatever FD is. */
+ * whatever FD is (empty, if it is no memfile). */
 char *memfile_text(int fd, size_t max) MUST_USE;

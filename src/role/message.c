@@ -68,14 +68,27 @@ enum message_status message_send(int fd, const struct message *m)
     return sendmsg(fd, &packet, MSG_NOSIGNAL) < 0 ? status_of_errno() : MESSAGE_OK;
 }
 
-static void gather_fds(struct msghdr *packet, struct message *out)
+/* One more descriptor than a message may have can come in: CMSG_SPACE rounds up, and the kernel
+ * fills what it is given. Such a one is closed. False if there was one. */
+static bool gather_fds(struct msghdr *packet, struct message *out)
 {
+    bool all_fit = true;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(packet); c; c = CMSG_NXTHDR(packet, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
-        out->fds_n = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-        memcpy(out->fds, CMSG_DATA(c), sizeof(int) * out->fds_n);
+        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < n; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+            if (out->fds_n < MESSAGE_FDS_MAX) {
+                out->fds[out->fds_n++] = fd;
+            } else {
+                close(fd);
+                all_fit = false;
+            }
+        }
     }
+    return all_fit;
 }
 
 enum message_status message_receive(int fd, struct message *out, uint8_t text[MESSAGE_TEXT_MAX])
@@ -93,11 +106,12 @@ enum message_status message_receive(int fd, struct message *out, uint8_t text[ME
         return status_of_errno();
     if (n == 0)
         return MESSAGE_END;
-    gather_fds(&packet, out);
+    bool all_fit = gather_fds(&packet, out);
     out->type = head.type < MESSAGE_TYPE_COUNT ? (enum message_type)head.type : MESSAGE_NONE;
     out->index = head.index;
     out->generation = head.generation;
-    bool is_whole = (size_t)n >= sizeof(head) && !(packet.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
+    bool is_whole =
+        all_fit && (size_t)n >= sizeof(head) && !(packet.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
     if (is_whole)
         out->text = (struct bytes){text, (size_t)n - sizeof(head)};
     if (is_whole && is_in_shape(out))

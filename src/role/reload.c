@@ -51,6 +51,13 @@ static void reload_goto(struct supervisor *s, enum reload_state next)
         loop_timer_arm(s->loop, &s->reload_limit, loop_now_ms(s->loop) + STATE_MAX_MS, late);
 }
 
+/* A loader that has answered (it is "up") is on its way out by itself. */
+static void kill_loader(struct supervisor *s)
+{
+    if (s->loader.state == CHILD_STARTING)
+        child_kill(&s->loader);
+}
+
 /* The reload is over, whichever way. */
 static void finish(struct supervisor *s)
 {
@@ -132,7 +139,7 @@ void reload_fail(struct supervisor *s)
         "reload failed, generation %llu stays in force:", (unsigned long long)s->in_force->number);
     generation_log_report(s->coming);
     staff_tell_workers(s, MESSAGE_ABORT, s->coming->number);
-    child_kill(&s->loader); /* if it is what failed; else it has ended already */
+    kill_loader(s);
     finish(s);
 }
 
@@ -142,7 +149,7 @@ void reload_cancel(struct supervisor *s)
         return;
     reload_goto(s, RELOAD_NONE);
     generation_free(&s->coming);
-    child_kill(&s->loader);
+    kill_loader(s);
 }
 
 /* ---- load, prepare ---- */

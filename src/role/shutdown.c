@@ -71,6 +71,9 @@ static void shutdown_goto(struct supervisor *s, enum shutdown_state next)
         loop_stop(s->loop);
         return;
     }
+    /* The last lines are in the rings: a logger that waits to be started again is needed now. */
+    if (next == SHUTDOWN_LOGGER)
+        staff_hurry(s);
     staff_each(s, dismiss);
     loop_timer_arm(s->loop, &s->shutdown_limit, loop_now_ms(s->loop) + limit_ms(s), limit_reached);
 }
@@ -122,16 +125,17 @@ void shutdown_begin(struct supervisor *s)
     shutdown_progress(s);
 }
 
-static void kill_any(struct supervisor *s, struct child *c)
+static void kill_but_loader(struct supervisor *s, struct child *c)
 {
-    child_kill(c);
+    if (c->role != ROLE_LOADER) /* reload_cancel has seen to it */
+        child_kill(c);
 }
 
 void shutdown_abort(struct supervisor *s, int status)
 {
     s->status = status;
     s->is_hurried = true;
-    staff_each(s, kill_any);
+    staff_each(s, kill_but_loader);
     shutdown_goto(s, SHUTDOWN_WORKERS);
     shutdown_progress(s);
 }

@@ -47,7 +47,8 @@ static void send_fd(struct child *c, enum message_type type, int fd)
 
 void staff_send_log(struct supervisor *s)
 {
-    send_fd(&s->logger, MESSAGE_LOG, s->in_force ? s->in_force->log_fd : -1);
+    if (s->in_force) /* until then the logger waits */
+        send_fd(&s->logger, MESSAGE_LOG, s->in_force->log_fd);
 }
 
 void staff_send_admin(struct supervisor *s)
@@ -183,6 +184,8 @@ static void hear_failed(struct supervisor *s, struct child *c, struct message *m
 {
     c->owed -= c->owed > 0;
     c->prepared = 0;
+    if (c->role == ROLE_LOADER)
+        child_is_up(c);
     if (c->role == ROLE_LOADER ? s->reload == RELOAD_LOADING : is_about_coming(s, c, m)) {
         note(s->coming, m, 0, true);
         if (!s->coming->report.errors)
@@ -201,6 +204,7 @@ static void hear_failed(struct supervisor *s, struct child *c, struct message *m
 
 static void hear_loaded(struct supervisor *s, struct child *c, struct message *m)
 {
+    child_is_up(c);
     if (s->reload != RELOAD_LOADING)
         return;
     note(s->coming, m, 2, false);
@@ -352,11 +356,15 @@ static void start_again(struct child *c)
         child_wait(c);
 }
 
+static void start_waiting(struct supervisor *s, struct child *c)
+{
+    if (c->state == CHILD_WAITING)
+        start_again(c);
+}
+
 void staff_hurry(struct supervisor *s)
 {
-    for (unsigned i = 0; i < s->workers_n; i++)
-        if (s->workers[i].state == CHILD_WAITING)
-            start_again(&s->workers[i]);
+    staff_each(s, start_waiting);
 }
 
 static void describe_end(int status, char *out, size_t out_max)
@@ -389,18 +397,18 @@ static bool is_needed_by_reload(const struct supervisor *s, const struct child *
     return s->reload == RELOAD_PREPARING && (!s->in_force || c->role == ROLE_WORKER);
 }
 
-/* Whoever ended and was not to: the reload that needed it fails, and it is replaced. */
-static void replace(struct supervisor *s, struct child *c, pid_t pid, const char *end)
+/* Whoever ends and was not to is replaced: also the logger while others drain, as they have lines
+ * to log. */
+static bool is_replaced(const struct supervisor *s, const struct child *c)
 {
-    if (is_needed_by_reload(s, c)) {
-        generation_fault(
-            s->coming, "%s %s while it was to get the configuration ready", c->name, end);
-        reload_fail(s);
-    }
     if (c->role == ROLE_LOADER)
-        reload_loader_ended(s);
-    if (c->role == ROLE_LOADER || s->shutdown != SHUTDOWN_NONE)
-        return;
+        return false;
+    return s->shutdown == SHUTDOWN_NONE ||
+           (c->role == ROLE_LOGGER && s->shutdown < SHUTDOWN_LOGGER && !s->is_hurried);
+}
+
+static void replace(struct child *c, pid_t pid, const char *end)
+{
     uint64_t pause_ms = child_wait(c);
     if (pause_ms)
         log_error("%s (pid %d) %s, as it keeps doing; starting it again in %llu ms", c->name,
@@ -418,9 +426,16 @@ void staff_ended(struct supervisor *s, pid_t pid, int status)
     describe_end(status, end, sizeof(end));
     child_ended(c);
     staff_send_state(s, false);
-    if (s->shutdown == SHUTDOWN_NONE)
-        replace(s, c, pid, end);
-    else if (status != 0 && !s->status)
+    if (is_needed_by_reload(s, c)) {
+        generation_fault(
+            s->coming, "%s %s while it was to get the configuration ready", c->name, end);
+        reload_fail(s);
+    }
+    if (c->role == ROLE_LOADER)
+        reload_loader_ended(s);
+    if (is_replaced(s, c))
+        replace(c, pid, end);
+    else if (s->shutdown != SHUTDOWN_NONE && status != 0 && !s->status)
         log_warning("%s (pid %d) %s", c->name, (int)pid, end);
     shutdown_progress(s);
 }

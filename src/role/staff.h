@@ -17,7 +17,7 @@ void staff_each(struct supervisor *s, staff_fn *fn);
 int staff_start_loader(struct supervisor *s, struct error *err) MUST_USE;
 /* Start the logger, control and WORKERS_N workers, for the first time. */
 int staff_hire(struct supervisor *s, unsigned workers_n, struct error *err) MUST_USE;
-/* Start now whoever waits to be started again. */
+/* Start now whoever waits to be started again, whatever the pause. */
 void staff_hurry(struct supervisor *s);
 
 /* Give the workers the generation that is coming, or tell them of its fate. */
