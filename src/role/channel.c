@@ -80,7 +80,7 @@ static void ready(struct watch *w, uint32_t events)
     if (!channel_is_open(c) || status == MESSAGE_OK || status == MESSAGE_WAIT)
         return;
     channel_close(c);
-    c->ended(c->owner);
+    c->ended(c->owner, status);
 }
 
 void channel_init(

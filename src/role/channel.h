@@ -15,8 +15,9 @@
 
 /* M is the handler's for the call; descriptors that it does not take are closed. */
 typedef void channel_message_fn(void *owner, struct message *m);
-/* The peer has closed its end or broken the rules. The channel is closed already. */
-typedef void channel_ended_fn(void *owner);
+/* The channel is closed already. WHY: MESSAGE_END, the peer has closed its end or does not take
+ * what it is sent; MESSAGE_BROKEN, it has sent what is no message. */
+typedef void channel_ended_fn(void *owner, enum message_status why);
 
 struct channel {
     struct loop *loop;

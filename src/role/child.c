@@ -87,9 +87,14 @@ static void exit_late(struct timer *t)
     child_kill(c);
 }
 
-static void channel_ended(void *owner)
+static void channel_ended(void *owner, enum message_status why)
 {
     struct child *c = owner;
+    if (why == MESSAGE_BROKEN) {
+        log_error("%s (pid %d) sends what is no message; killing it", c->name, (int)c->pid);
+        child_kill(c);
+        return;
+    }
     loop_timer_arm(c->loop, &c->timer, loop_now_ms(c->loop) + EXIT_MAX_MS, exit_late);
 }
 
@@ -164,6 +169,8 @@ void child_leave(struct child *c, enum message_type type)
     child_send(c, &(struct message){.type = type});
     if (c->state != CHILD_LEAVING)
         child_goto(c, CHILD_LEAVING);
+    if (!channel_is_open(&c->channel)) /* it has not heard us, and has its limit already */
+        channel_ended(c, MESSAGE_END);
 }
 
 void child_kill(struct child *c)

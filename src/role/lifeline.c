@@ -17,7 +17,7 @@ static void end_if_alone(struct lifeline *l)
         l->end(l->owner);
 }
 
-static void channel_ended(void *owner)
+static void channel_ended(void *owner, enum message_status why)
 {
     struct lifeline *l = owner;
     log_warning("the supervisor is gone; going on without it until SIGTERM");

@@ -20,6 +20,7 @@ struct pair {
     struct channel channel;
     int peer;
     unsigned received, ended;
+    enum message_status why;
     struct message last;
     int taken_fd;
 };
@@ -32,10 +33,11 @@ static void on_message(void *owner, struct message *m)
     p->taken_fd = message_take(m, 0);
 }
 
-static void on_end(void *owner)
+static void on_end(void *owner, enum message_status why)
 {
     struct pair *p = owner;
     p->ended++;
+    p->why = why;
 }
 
 static void open_pair(struct pair *p)
@@ -113,6 +115,7 @@ TEST(what_does_not_fit_its_row_ends_the_channel)
         loop_turn(p.loop, 0);
         CHECK_INT(p.received, 0);
         CHECK_INT(p.ended, 1);
+        CHECK_INT(p.why, MESSAGE_BROKEN);
         CHECK(!channel_is_open(&p.channel));
         close_pair(&p);
     }
@@ -133,6 +136,7 @@ TEST(short_and_long_packets_end_the_channel)
         loop_turn(p.loop, 0);
         CHECK_INT(p.received, 0);
         CHECK_INT(p.ended, 1);
+        CHECK_INT(p.why, MESSAGE_BROKEN);
         close_pair(&p);
     }
 }
@@ -168,6 +172,7 @@ TEST(descriptors_that_a_message_may_not_have_are_closed)
         loop_turn(p.loop, 0);
         CHECK_INT(p.received, 0);
         CHECK_INT(p.ended, 1);
+        CHECK_INT(p.why, MESSAGE_BROKEN);
         CHECK_INT(count_open(), before - 1); /* the channel's own is closed, and nothing came in */
         close_pair(&p);
     }
@@ -258,5 +263,6 @@ TEST(the_end_is_told_once)
     for (int i = 0; i < 3; i++)
         loop_turn(p.loop, 0);
     CHECK_INT(p.ended, 1);
+    CHECK_INT(p.why, MESSAGE_END);
     close_pair(&p);
 }
