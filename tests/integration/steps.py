@@ -125,6 +125,8 @@ class Stage:
         self._count = itertools.count()
 
     def tape(self, mode, protocol, authentication, alter=None):
+        ended = self.instance.process.poll()
+        assert ended is None, f"the instance has ended with {ended}: {self.instance.stderr()}"
         port = self.instance.port(listener_name(mode.server, protocol, authentication))
         return wire.Tape(port, alter) if alter else wire.Tape(port)
 

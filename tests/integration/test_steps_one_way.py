@@ -28,3 +28,12 @@ def test_step_4_the_client_sends_the_random_number_k_encrypted_with_the_servers_
 
 def test_step_5_the_server_decrypts_k_with_server_key_and_both_use_it(handshake):
     steps.check_k_used(handshake)
+
+
+def test_the_access_log_tells_what_was_offered_and_chosen(handshake):
+    recording = handshake.recording
+    name = steps.listener_name(handshake.mode.server, handshake.protocol, "one-way")
+    said = handshake.stage.instance.line(lambda line: line["tls"].get("cipher") == recording.suite.name, listener=name)["tls"]
+    assert said["version"] == f"TLSv{handshake.mode.version}" and not said["resumed"]
+    suites = [suite for suite in recording.client_hello.suites if suite != steps.SIGNALLING]
+    assert said["offered"][:len(suites)] == [wire.SUITES[suite].name for suite in suites]
