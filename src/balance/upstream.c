@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "balance/upstream.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -178,11 +180,24 @@ struct upstream *upstream_open(struct loop *loop, struct group *g, struct target
     return u;
 }
 
+/* Has the target said nothing since, nor ended? The loop may not have told us yet, and what comes
+ * unasked would be taken for the next response. */
+static bool is_quiet(const struct upstream *u)
+{
+    uint8_t byte;
+    return recv(u->stream.fd, &byte, 1, MSG_PEEK) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
 struct upstream *upstream_reuse(struct target *t, upstream_fn *changed, void *owner)
 {
-    if (list_is_empty(&t->idle))
+    struct upstream *u = NULL;
+    while (!u && !list_is_empty(&t->idle)) {
+        u = container_of(t->idle.next, struct upstream, link);
+        if (!is_quiet(u))
+            upstream_close(&u);
+    }
+    if (!u)
         return NULL;
-    struct upstream *u = container_of(t->idle.next, struct upstream, link);
     list_remove(&u->link);
     t->idle_n--;
     loop_timer_stop(u->stream.loop, &u->timer);

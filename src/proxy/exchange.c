@@ -79,7 +79,10 @@ void exchange_fail(struct conn *c, unsigned status, int reason, const char *deta
 
 void exchange_refuse(struct conn *c, int fault)
 {
-    c->exchange.started_ms = conn_now_ms(c);
+    struct exchange *e = &c->exchange;
+    if (!e->started_ms)
+        e->started_ms = conn_now_ms(c);
+    e->client_keeps_alive = false; /* who knows what the client takes for its next request */
     exchange_fail(c, http1_fault_status((enum http1_fault)fault), CLOSE_BAD_REQUEST,
         http1_fault_text((enum http1_fault)fault));
 }
@@ -222,9 +225,7 @@ static bool run_request(struct conn *c, bool *moved)
         conn_reset(c, CLOSE_CLIENT_TRUNCATED, "in the request's body");
         return false;
     case TRANSFER_REFUSED:
-        e->client_keeps_alive = false;
-        exchange_fail(c, http1_fault_status(e->request.fault), CLOSE_BAD_REQUEST,
-            http1_fault_text(e->request.fault));
+        exchange_refuse(c, (int)e->request.fault);
         return false;
     }
     return false;

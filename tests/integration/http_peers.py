@@ -49,16 +49,20 @@ class Scripted(peers.Target):
     """A target that lets SCRIPTS[path] answer: script(call), true if the connection goes on. Other paths get 200 `ok`."""
 
     def __init__(self, **kw):
-        self.scripts, self.calls = {}, []
+        self.scripts, self.calls, self.finished = {}, [], 0
         super().__init__(Scripted.play, **kw)
 
     def play(self, connection):
-        with connection.makefile("rb") as f:
-            while lines := peers.read_head(f):
-                call = Call(self, connection, f, lines)
-                self.calls.append(call)
-                if not self.scripts.get(call.path.split("?")[0], answer_ok)(call):
-                    return
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            with connection.makefile("rb") as f:
+                while lines := peers.read_head(f):
+                    call = Call(self, connection, f, lines)
+                    self.calls.append(call)
+                    if not self.scripts.get(call.path.split("?")[0], answer_ok)(call):
+                        return
+        finally:
+            self.finished += 1
 
     def script(self, path):
         def add(answer):

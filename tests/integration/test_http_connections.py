@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections of HTTP clients and to targets: kept, reused, gone stale, refused, late; and what is chosen among targets."""
+import socket
+
+import pytest
+
+from http_peers import Client, Scripted, answer_ok, closed_port, descriptors, group, header, plain, running
+from instance import until
+
+LIMIT = "300ms"
+
+
+@pytest.fixture(scope="module")
+def target():
+    return Scripted()
+
+
+@pytest.fixture(scope="module")
+def world(target, tmp_path_factory):
+    dead, port = closed_port()
+    other = Scripted()
+    groups = (group("web", target), group("dead", port), group("half", port, other), group("mostly_dead", (port, 90), (other, 1)),
+              group("drained", (target, 0)), group("uneven", (target, 3), (other, 1), (port, 0)))
+    rules = "{domain: localhost, path: /, target_group: web}"
+    for name in ("dead", "half", "mostly_dead", "drained", "uneven"):
+        rules += f", {{domain: {name}, path: /, target_group: {name}}}"
+    with running(tmp_path_factory.mktemp("connections"), plain(*groups, rules=rules), target, other, dead) as instance:
+        instance.other, instance.dead = other, port
+        yield instance
+
+
+@pytest.fixture
+def client(world):
+    with Client(world.port("plain")) as c:
+        yield c
+
+
+@pytest.fixture(scope="module")
+def hurried(target, tmp_path_factory):
+    """An instance that waits for nothing longer than LIMIT."""
+    timeouts = f"header: {LIMIT}, idle: {LIMIT}, body: {LIMIT}, response: {LIMIT}"
+    with running(tmp_path_factory.mktemp("hurried"), plain(group("web", target), timeouts=timeouts)) as instance:
+        yield instance
+
+
+# ---- kept and reused ------------------------------------------------------------------------------
+
+def test_a_thousand_requests_on_one_connection_need_one_to_the_target(world, client, target):
+    client.ask()
+    before, accepted = descriptors(world.pids("worker")[0]), target.accepted
+    for _ in range(1000):
+        assert client.ask().body == b"ok"
+    assert target.accepted == accepted
+    assert descriptors(world.pids("worker")[0]) == before
+
+
+def test_a_thousand_connections_leave_nothing_behind(world, target):
+    worker, accepted = world.pids("worker")[0], target.accepted
+    with Client(world.port("plain")) as c:
+        c.ask()
+    before = until(lambda: descriptors(worker), "descriptors")
+    for _ in range(1000):
+        with Client(world.port("plain")) as c:
+            assert c.ask("/", "GET", "Connection: close").status == 200
+    until(lambda: descriptors(worker) <= before, lambda: f"{descriptors(worker)} descriptors to become {before}")
+    assert target.accepted <= accepted + 1
+
+
+def test_pipelined_requests_are_answered_in_order(client, target):
+    for name in ("one", "two", "three"):
+        target.script(f"/{name}")(lambda call: call.answer(call.path.encode()))
+    client.send(b"".join(b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n" % n for n in (b"one", b"missing", b"two", b"three")))
+    assert [client.response().body for _ in range(4)] == [b"/one", b"ok", b"/two", b"/three"]
+
+
+def test_a_request_after_connection_close_is_not_served(client, target):
+    client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    r = client.response()
+    assert (r.status, header(r, "Connection")) == (200, "close")
+    assert client.end() == "fin" and target.calls[-1].path == "/"
+
+
+def test_hop_by_hop_fields_end_here(client, target):
+    @target.script("/hops")
+    def path(call):
+        return call.answer(b"", "Connection: X-Private", "X-Private: 1", "Keep-Alive: timeout=5", "Proxy-Connection: x", "X-Public: 1")
+
+    r = client.ask("/hops", "GET", "Connection: X-Mine, keep-alive", "X-Mine: 1", "Keep-Alive: 1", "TE: gzip", "Upgrade: h2c", "X-Other: 1")
+    names = {k.lower() for k, _ in target.calls[-1].headers}
+    assert "x-other" in names and not names & {"connection", "x-mine", "keep-alive", "te", "upgrade", "proxy-connection"}
+    names = {k.lower() for k, _ in r.headers}
+    assert "x-public" in names and not names & {"connection", "x-private", "keep-alive", "proxy-connection"}
+
+
+def test_a_target_that_says_close_is_not_asked_again_on_that_connection(client, target):
+    @target.script("/bye")
+    def path(call):
+        return call.answer(b"bye", "Connection: close")  # but leaves it open
+
+    client.ask()
+    client.ask("/bye")
+    client.ask()
+    assert target.calls[-1].connection is not target.calls[-2].connection
+
+
+def test_what_a_target_says_unasked_on_an_idle_connection_is_no_response(client, target):
+    poison = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
+    target.script("/poison")(lambda call: call.answer(b"ok"))
+    for _ in range(20):
+        assert client.ask("/poison").body == b"ok"
+        target.calls[-1].send(poison)
+        assert client.ask().body == b"ok"
+
+
+def test_what_follows_a_response_is_no_other_response(client, target):
+    target.script("/double")(lambda call: call.send(2 * b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+    assert client.ask("/double").body == b"ok"
+    assert client.ask().body == b"ok" and target.calls[-1].connection is not target.calls[-2].connection
+
+
+# ---- gone stale -----------------------------------------------------------------------------------
+
+def stale(target, n=1):
+    """Scripts `/stale`: closes without an answer the first N times that it is asked on a connection that was used before."""
+    left, seen = [n], set()
+
+    @target.script("/stale")
+    def path(call):
+        if call.connection in seen and left[0]:
+            left[0] -= 1
+            return False
+        seen.add(call.connection)
+        call.body()
+        return call.answer(b"again")
+    return path
+
+
+def test_get_is_sent_again_when_the_idle_connection_turns_out_closed(client, target):
+    path = stale(target)
+    calls = len(target.calls)
+    assert [client.ask(path).body for _ in range(2)] == [b"again"] * 2
+    assert len(target.calls) == calls + 3
+
+
+def test_get_is_sent_again_only_once(world, client, target):
+    target.script("/never")(lambda call: False)
+    client.ask()
+    calls, mark = len(target.calls), world.mark()
+    assert client.ask("/never").status == 502
+    assert len(target.calls) == calls + 2
+    assert world.line(since=mark)["close"] == "target_closed"
+
+
+def test_post_is_never_sent_twice(world, client, target):
+    target.script("/never")(lambda call: False)
+    client.ask()
+    calls = len(target.calls)
+    assert client.ask("/never", "POST", "Content-Length: 0").status == 502
+    assert len(target.calls) == calls + 1
+
+
+def test_get_is_not_sent_again_after_a_part_of_the_response(client, target):
+    @target.script("/part")
+    def path(call):
+        call.send(b"HTTP/1.1 200 O")
+
+    client.ask()
+    calls = len(target.calls)
+    assert client.ask("/part").status == 502
+    assert len(target.calls) == calls + 1
+
+
+def test_a_connection_that_the_target_closes_while_idle_is_forgotten(world, client, target):
+    @target.script("/last")
+    def path(call):
+        call.answer(b"last")
+        return False
+
+    before = descriptors(world.pids("worker")[0])
+    assert client.ask("/last").body == b"last"
+    until(lambda: descriptors(world.pids("worker")[0]) <= before, "the idle connection to be closed")
+    assert client.ask().body == b"ok"
+
+
+# ---- early, bad and missing responses -------------------------------------------------------------
+
+def test_an_early_response_arrives_while_the_body_is_still_being_sent(world, client, target):
+    @target.script("/early")
+    def path(call):
+        call.answer(b"too large", status="413 Content Too Large")
+        call.file.read(1)
+
+    client.send(b"POST /early HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n" + b"x" * 1000)
+    r = client.response()
+    assert (r.status, r.body, header(r, "Connection")) == (413, b"too large", "close")
+    assert client.end() == "fin"
+
+
+def test_an_early_response_arrives_even_if_the_target_resets_at_once(client, target):
+    @target.script("/slam")
+    def path(call):
+        call.answer(b"no", status="403 Forbidden")  # closes with the body unread: RST
+
+    client.send(b"POST /slam HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n")
+    client.sock.settimeout(10)
+    try:
+        client.send(b"x" * 3000000)
+    except (ConnectionResetError, BrokenPipeError):
+        pass
+    assert client.response().status == 403
+
+
+BAD = {
+    "garbage": b"\x16\x03\x01\x00garbage\r\n\r\n", "bare_lf": b"HTTP/1.1 200 OK\n\n", "two_lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na",
+    "length_with_coding": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "unknown_coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "status_20": b"HTTP/1.1 20 OK\r\n\r\n", "http_2": b"HTTP/2.0 200 OK\r\n\r\n",
+    "obs_fold": b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", "many_fields": b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+    "body_in_204": b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", "large_head": b"HTTP/1.1 200 OK\r\n" + (b"A: " + b"a" * 8000 + b"\r\n") * 9 + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_malformed_response_is_a_502_and_never_reaches_the_client(world, client, target, name):
+    target.script("/bad")(lambda call: call.send(BAD[name]))
+    mark = world.mark()
+    r = client.ask("/bad")
+    assert r.status == 502 and r.body == b"502 Bad Gateway\n"
+    line = world.line(since=mark)
+    assert line["close"] == "target_bad_response" and line["detail"]
+    assert client.ask().body == b"ok"
+
+
+def test_bad_chunks_after_a_good_head_cut_the_response_off(world, client, target):
+    target.script("/bad-chunk")(lambda call: call.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\nzz\r\n"))
+    mark = world.mark()
+    with pytest.raises(ConnectionResetError):
+        client.ask("/bad-chunk")
+    assert world.line(since=mark)["close"] == "target_bad_response"
+
+
+# ---- choosing a target ----------------------------------------------------------------------------
+
+def test_an_unreachable_target_is_a_502(world, client):
+    mark = world.mark()
+    assert client.ask(host="dead").status == 502
+    line = world.line(since=mark)
+    assert (line["close"], line["target"]) == ("target_connect", f"127.0.0.1:{world.dead}") and "refused" in line["detail"]
+    assert client.ask().status == 200
+
+
+@pytest.mark.parametrize("name", ["half", "mostly_dead"])
+def test_another_target_is_tried_when_one_is_unreachable(world, client, name):
+    for _ in range(4):
+        mark = world.mark()
+        assert client.ask("/", "POST", "Content-Length: 0", host=name).status == 200
+        assert world.line(since=mark)["target"] == f"127.0.0.1:{world.other.port}"
+
+
+def test_weight_0_everywhere_is_a_503(world, client):
+    mark = world.mark()
+    assert client.ask(host="drained").status == 503
+    assert world.line(since=mark)["close"] == "no_target"
+
+
+def test_weights_are_kept_exactly_and_spread_evenly(world, client):
+    mark = world.mark()
+    for _ in range(40):
+        assert client.ask(host="uneven").status == 200
+    until(lambda: world.mark() == mark + 40, "40 lines")
+    chosen = [line["target"].endswith(f":{world.other.port}") for line in world.lines()[mark:]]
+    assert [sum(chosen[i:i + 4]) for i in range(0, 40, 4)] == [1] * 10
+    assert not any(line["target"].endswith(f":{world.dead}") for line in world.lines()[mark:])
+
+
+# ---- too late -------------------------------------------------------------------------------------
+
+@pytest.fixture
+def late(hurried):
+    with Client(hurried.port("plain")) as c:
+        yield c
+
+
+def hang(call):
+    """Says nothing until the other side ends."""
+    call.file.read()
+
+
+def test_no_response_in_time_is_a_504(hurried, late, target):
+    mark = hurried.mark()
+    assert late.ask(target.script("/hang")(hang) or "/hang").status == 504
+    assert hurried.line(since=mark)["close"] == "target_timeout"
+    assert late.ask().status == 200  # the request was whole: the connection stays
+
+
+def test_a_response_that_stands_still_is_cut_off(hurried, late, target):
+    @target.script("/stuck")
+    def path(call):
+        call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
+        hang(call)
+
+    mark = hurried.mark()
+    with pytest.raises(ConnectionResetError):
+        late.ask("/stuck")
+    assert hurried.line(since=mark)["close"] == "body_timeout"
+
+
+def test_a_request_head_that_stays_incomplete_is_a_408(hurried, late):
+    mark = hurried.mark()
+    late.send(b"GET / HTTP/1.1\r\nHost: loc")
+    r = late.response()
+    assert (r.status, header(r, "Connection")) == (408, "close") and late.end() == "fin"
+    assert hurried.line(since=mark)["close"] == "header_timeout"
+
+
+def test_a_head_that_trickles_in_has_no_longer(hurried, late):
+    late.sock.settimeout(0.02)
+    answer = b""
+    for byte in b"GET / HTTP/1.1\r\nX: " + b"x" * 1000:
+        late.send(bytes([byte]))
+        try:
+            answer = late.sock.recv(100)
+            break
+        except socket.timeout:
+            continue
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_request_body_that_stands_still_is_a_408_and_never_completes(hurried, late, target):
+    mark = hurried.mark()
+    ends = []
+    target.script("/slow")(lambda call: ends.append(call.file.read(10)))
+    late.send(b"POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345")
+    r = late.response()
+    assert (r.status, header(r, "Connection")) == (408, "close")
+    assert hurried.line(since=mark)["close"] == "body_timeout"
+    assert not ends
+
+
+def test_an_idle_connection_is_closed_in_silence(hurried, late):
+    late.ask()
+    mark = hurried.mark()
+    assert late.end() == "fin"
+    with Client(hurried.port("plain")) as never_used:
+        assert never_used.end() == "fin"
+    assert hurried.mark() == mark
+
+
+def test_a_client_that_ignores_the_end_is_left(hurried, late):
+    worker = hurried.pids("worker")[0]
+    late.ask("/", "GET", "Connection: close")
+    before = descriptors(worker)
+    until(lambda: descriptors(worker) < before, "the connection to be given up")
