@@ -240,6 +240,7 @@ static void answer_all(FILE *in, int64_t now_s)
             text.n--;
         batch_answer(text, now_s, &answer);
         fwrite(buf_bytes(&answer).at, 1, buf_size(&answer), stdout);
+        fflush(stdout); /* whoever feeds us through a pipe may wait for the answer */
         buf_clear(&answer);
     }
     free(line);
@@ -255,7 +256,7 @@ int batch_run(const char *path, int64_t now_s)
         return OPTIONS_EXIT_USAGE;
     }
     answer_all(in, now_s);
-    bool failed = ferror(in) || fflush(stdout) != 0;
+    bool failed = ferror(in) || ferror(stdout);
     if (failed)
         fprintf(stderr, "sallyport verify: %s: %s\n", path, strerror(errno));
     if (!is_input)
