@@ -114,10 +114,11 @@ class CA(Certificate):
         return b.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
 
     def issue(self, name, usage="client", sans=None, key="ec", not_before=-DAY, not_after=2 * DAY, cn=None, raw_san=None,
-              extra=(), key_usage=("digital_signature", "key_encipherment"), is_ca=False, own=None):
-        """A leaf. SANS as "DNS:x", …; RAW_SAN is a ready extension value. EXTRA: (extension, critical) pairs. OWN: its key."""
+              extra=(), key_usage=("digital_signature", "key_encipherment"), is_ca=False, own=None, subject=None):
+        """A leaf. SANS as "DNS:x", …; RAW_SAN is a ready extension value. EXTRA: (extension, critical) pairs. OWN: its key.
+        SUBJECT: a whole name, instead of CN."""
         own = own or new_key(key)
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cn or name)])
+        subject = subject or x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cn or name)])
         b = self._builder(subject, own, self, not_before, not_after)
         b = b.add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
         names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
