@@ -58,7 +58,7 @@ def test_connect_gives_as_evidence_what_was_on_the_wire(told):
     suites = f"{len(client.suites)} cipher suites"
     assert client.random[:4].hex() in evidence[1] and suites in evidence[1]
     assert server.random[:4].hex() in evidence[2] and recording.suite.name in evidence[2]
-    assert answer["tls"]["version"] == mode.version and answer["tls"]["cipher"] == recording.suite.name
+    assert answer["tls"]["version"] == f"TLSv{mode.version}" and answer["tls"]["cipher"] == recording.suite.name
     if mode is not TLS13:
         exchange = wire.Fields(recording.message("client", wire.CLIENT_KEY_EXCHANGE).body).vector(2 if mode is RSA12 else 1)
         assert f"{len(exchange)} octets" in evidence[8 if authentication == "mutual" else 4]
