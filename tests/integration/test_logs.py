@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The access log: whole lines, all of them, wherever they go; and traffic that never waits for it."""
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from http_peers import Client
+from instance import until
+from processes import Traffic, config, get, listener, needs_root, through
+
+BATCH = 50  # requests sent before their answers are read
+
+
+def many(port, paths):
+    """Requests for PATHS over one connection, BATCH at a time; they are answered by Sallyport itself (no rule: 404)."""
+    with Client(port) as c:
+        for at in range(0, len(paths), BATCH):
+            batch = paths[at:at + BATCH]
+            c.send("".join(f"GET {p} HTTP/1.1\r\nHost: localhost\r\n\r\n" for p in batch))
+            for _ in batch:
+                assert c.response().status == 404
+
+
+def without_rules(text):
+    return text.replace("path: /,", "path: /app,")
+
+
+def usr1(instance):
+    times = instance.stderr().count("logs reopened")
+    instance.send(signal.SIGUSR1)
+    until(lambda: instance.stderr().count("logs reopened") > times, "the logs to be reopened")
+
+
+def test_ten_thousand_requests_are_ten_thousand_whole_lines(lb, target):
+    instance = lb(without_rules(config(listener(), web=target(), workers=2)))
+    paths = [[f"/{connection}/{i}" for i in range(625)] for connection in range(16)]
+    threads = [threading.Thread(target=many, args=(instance.port("web"), p)) for p in paths]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    until(lambda: len(instance.access_log.read_bytes().splitlines()) >= 10000, "all lines")
+    lines = instance.lines()  # each parses
+    assert sorted(line["path"] for line in lines) == sorted(p for c in paths for p in c)
+    per_connection = {}
+    for line in lines:
+        per_connection.setdefault(line["client"], []).append(line["path"])
+    assert sorted(per_connection.values()) == sorted(paths)  # and in their order
+
+
+def test_a_renamed_log_is_let_go_on_usr1_and_no_line_is_lost(lb, target):
+    instance = lb(config(listener(), web=target(), workers=2))
+    port, old = instance.port("web"), instance.access_log.with_suffix(".1")
+    with Traffic(lambda path: get(port, path)) as traffic:
+        traffic.goes_on(30)
+        instance.access_log.rename(old)
+        traffic.goes_on(30)
+        usr1(instance)
+        traffic.goes_on(30)
+    instance.stop()
+    assert not traffic.failures
+    before, after = [json.loads(line) for line in old.read_text().splitlines()], instance.lines()
+    assert len(before) >= 60 and len(after) >= 25
+    assert sorted(line["path"] for line in before + after) == sorted(traffic.sent)
+
+
+def test_a_log_that_cannot_be_reopened_stays_the_open_one(lb, target):
+    instance = lb(config(listener(), web=target()))
+    instance.expect_error("the access log .* cannot be opened for appending: .*; going on with the one that is open")
+    old = instance.access_log.rename(instance.folder / "access.1")
+    instance.access_log.mkdir()  # where no file can be opened
+    usr1(instance)
+    assert get(instance.port("web"), "/kept")[0] == 200
+    until(lambda: '"/kept"' in old.read_text(), "the line")
+
+
+def test_the_log_goes_to_standard_output(lb, target, tmp_path, monkeypatch):
+    through(monkeypatch, tmp_path, 'exec "$SALLYPORT" "$@" >out')
+    instance = lb(config(listener(), web=target(), access_log='{file: "-"}'), access_log="out")
+    for path in "/a", "/b":
+        assert get(instance.port("web"), path)[0] == 200
+        instance.line(path=path)
+        usr1(instance)
+    assert [line["path"] for line in instance.lines()] == ["/a", "/b"] and '"/a"' not in instance.stderr()
+
+
+def test_a_disk_that_is_full_fails_no_request_and_is_told_once(lb, target):
+    instance = lb(config(listener(), web=target(), access_log="{file: /dev/full}"))
+    for _ in range(100):
+        assert get(instance.port("web"))[0] == 200
+    until(lambda: "the access log cannot be written, its lines are lost: No space left on device" in instance.stderr(), instance.stderr)
+    instance.stop()
+    assert instance.stderr().count("No space left") == 1
+
+
+MOUNT = 'exec unshare --mount sh -c \'mkdir -p disk && mount -t tmpfs -o size=16k tmpfs disk && exec "$@"\' sh '
+
+
+@needs_root
+def test_a_disk_that_has_room_again_gets_lines_again_and_the_loss_is_counted(lb, target, tmp_path, monkeypatch):
+    if subprocess.run(["sh", "-c", MOUNT + "true"], cwd=tmp_path, capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    through(monkeypatch, tmp_path, MOUNT + '"$SALLYPORT" "$@"')
+    instance = lb(config(listener(), web=target(), access_log="{file: disk/access.log}"))
+    log = pathlib.Path(f"/proc/{instance.process.pid}/root{instance.folder}/disk/access.log")
+    with Client(instance.port("web")) as c:
+        for i in range(200):
+            assert c.ask(f"/{i}").status == 200
+        until(lambda: "its lines are lost: No space left on device" in instance.stderr(), instance.stderr)
+        written = log.read_bytes().count(b"\n")
+        os.truncate(log, 0)
+        assert c.ask("/after").status == 200
+    said = until(lambda: re.search(r"the access log can be written again; (\d+) lines were lost", instance.stderr()), instance.stderr)
+    assert written > 10 and written + int(said[1]) == 200
+    assert [json.loads(line)["path"] for line in log.read_text().split("\n") if line] == ["/after"]
+
+
+def test_a_log_that_takes_no_lines_stalls_nothing_and_what_was_dropped_is_counted(lb, target, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    reader = open(os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK), "rb")
+    instance = lb(without_rules(config(listener(), web=target(), access_log=f"{{file: {tmp_path}/fifo}}")))
+    paths = [f"/{i:04}" + "x" * 4000 for i in range(600)]  # more than the pipe and the ring hold
+    many(instance.port("web"), paths)
+    os.set_blocking(reader.fileno(), True)
+    written = []
+    thread = threading.Thread(target=lambda: written.extend(json.loads(line) for line in reader))
+    thread.start()
+    instance.stop()
+    thread.join()
+    dropped = sum(map(int, re.findall(r"too slow: (\d+) lines of worker 0 were dropped", instance.stderr())))
+    assert dropped > 50 and len(written) + dropped == len(paths)
+    assert [line["path"] for line in written] == paths[:len(written)]
+    reader.close()
