@@ -435,7 +435,7 @@ void staff_ended(struct supervisor *s, pid_t pid, int status)
         reload_loader_ended(s);
     if (is_replaced(s, c))
         replace(c, pid, end);
-    else if (s->shutdown != SHUTDOWN_NONE && status != 0 && !s->status)
+    else if (s->shutdown != SHUTDOWN_NONE && status != 0 && !s->status && c->role != ROLE_LOADER)
         log_warning("%s (pid %d) %s", c->name, (int)pid, end);
     shutdown_progress(s);
 }
