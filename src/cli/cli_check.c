@@ -52,6 +52,8 @@ static int check(const char *path, bool show_effective)
     int status = OPTIONS_EXIT_NEGATIVE;
     report_init(&report);
     if (load_file(path, &loaded, &report) == 0) {
+        report_fini(&report); /* what there is to say about the text, building says again */
+        report_init(&report);
         if (build(&loaded, &report) == 0) {
             status = OPTIONS_EXIT_GOOD;
             if (show_effective)
