@@ -2,5 +2,6 @@
 /* library — libcrypto as a whole. */
 #pragma once
 
-/* Before anything else of crypto/ is used: libcrypto reads no openssl.cnf, which could change what it accepts. */
+/* Before anything else of crypto/ is used: libcrypto reads no openssl.cnf, which could change what
+ * it accepts. */
 void library_initialise(void);

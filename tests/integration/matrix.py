@@ -44,7 +44,7 @@ class Cases:
             "self_signed": self.self_signed(pki, name, sans),
             "wrong_purpose": leaf(self.root, "purpose", usage=other),
             "wrong_name": leaf(self.root, "name", sans=["DNS:other.test"]),
-            "stale_crl": leaf(self.stale_ca, "stale"),
+            "stale_crl": leaf(self.stale_ca, "under-stale"),
         }
         self.root.crl(self.certificates["revoked"], self.revoked_middle)
         self.middle.crl()

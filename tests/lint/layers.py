@@ -18,7 +18,7 @@ BELOW = {
     "control": "base crypto pki tls io proto config balance proxy",
     "role": "base crypto pki tls io proto config balance proxy control",
     "cli": "base crypto pki tls io proto config balance proxy control",
-    "main.c": "base cli role",
+    "main.c": "base crypto cli role",
 }
 OPENSSL = re.compile(r"src/crypto/.*|src/tls/engine_openssl(_\w+)?\.[ch]")
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]*)"|<(openssl)/)', re.M)
