@@ -7,26 +7,20 @@
 
 #include "base/ban.h"
 
-static const char preface[] =
-    "<!-- Generated from src/config/keys.def by `ninja -C build config-doc && "
-    "build/src/config/config-doc`: "
-    "change it there. -->\n"
-    "# The configuration file\n"
-    "\n"
+/* What both pages begin with. Texts here and in keys.def are Markdown with `code` and nothing else.
+ */
+static const char *const introduction[] = {
     "YAML in UTF-8; `/etc/sallyport/sallyport.yaml` unless `-c` names another. Relative file names "
-    "begin at the folder "
-    "that the\n"
+    "begin at the folder that the\n"
     "configuration is in. Unknown keys, wrong types, missing files and contradictions are errors: "
-    "`sallyport check` "
-    "lists them\n"
-    "with line and column, and `sallyport check -T` prints what is in force, defaults included.\n"
-    "\n"
+    "`sallyport check` lists them\n"
+    "with line and column, and `sallyport check -T` prints what is in force, defaults included.",
     "Durations carry their unit: `500ms`, `5s`, `10m`, `1h`, `1d`. `null` as a value means the "
-    "same as leaving the key "
-    "out; an\n"
-    "empty value is an error. Anchors, aliases, tags and merge keys of YAML are refused.\n"
-    "\n"
-    "A commented example is in [etc/sallyport.yaml](../etc/sallyport.yaml).\n";
+    "same as leaving the key out; an\n"
+    "empty value is an error. Anchors, aliases, tags and merge keys of YAML are refused.",
+};
+
+/* ---- the facts of a key, as Markdown ---- */
 
 static const char *const type_names[TYPE_COUNT] = {
     [TYPE_TEXT] = "text",
@@ -105,6 +99,8 @@ static void put_protocols(struct buf *out, const struct key *k)
     }
 }
 
+/* ---- docs/config.md ---- */
+
 static void put_scope(struct buf *out, enum scope scope)
 {
     const struct scope_info *info = keys_scope(scope);
@@ -127,9 +123,140 @@ static void put_scope(struct buf *out, enum scope scope)
     }
 }
 
-void document_write(struct buf *out)
+void document_write_markdown(struct buf *out)
 {
-    PUT(out, "%s", preface);
+    PUT(out, "<!-- Generated from src/config/keys.def by `ninja -C build config-doc && "
+             "build/src/config/config-doc markdown`: change it there. -->\n"
+             "# The configuration file\n\n");
+    for (size_t i = 0; i < COUNT_OF(introduction); i++)
+        PUT(out, "%s\n\n", introduction[i]);
+    PUT(out, "A commented example is in [etc/sallyport.yaml](../etc/sallyport.yaml).\n");
     for (enum scope s = SCOPE_ROOT; s < SCOPE_COUNT; s++)
         put_scope(out, s);
+}
+
+/* ---- the manual page: macros of man(7), ASCII only ---- */
+
+#define TEXT_MAX 4096
+
+static const char manual_begin[] =
+    ".\\\" SPDX-License-Identifier: Apache-2.0\n"
+    ".\\\" Generated from src/config/keys.def by\n"
+    ".\\\" `ninja -C build config-doc && build/src/config/config-doc manual`: change it there.\n"
+    ".TH SALLYPORT.YAML 5 2026-11-22 Sallyport \"File formats\"\n"
+    ".ad l\n"
+    ".nh\n"
+    ".SH NAME\n"
+    "sallyport.yaml \\- the configuration of sallyport, a TLS load balancer\n"
+    ".SH SYNOPSIS\n"
+    ".I /etc/sallyport/sallyport.yaml\n"
+    ".SH DESCRIPTION\n";
+
+static const char manual_end[] =
+    ".SH FILES\n"
+    ".TP\n"
+    ".I /etc/sallyport/sallyport.yaml\n"
+    "The configuration of the service.\n"
+    ".TP\n"
+    ".I /usr/share/doc/sallyport/examples/sallyport.yaml\n"
+    "A commented example: one-way and mutual authentication in front of HTTP and TCP targets.\n"
+    ".SH SEE ALSO\n"
+    ".BR sallyport (8)\n";
+
+static const struct {
+    const char *text;
+    bool in_code_only; /* there, a hyphen is a minus and may be copied */
+    const char *roff;
+} spellings[] = {
+    {"\\", false, "\\e"},
+    {"-", true, "\\-"},
+    {"'", true, "\\(aq"},
+    {"~", false, "\\(ti"},
+    {"^", false, "\\(ha"},
+    {"\u2013", false, "\\(en"},
+    {"\u2026", false, "\\&..."},
+};
+
+/* How many bytes of TEXT were written. */
+static size_t put_spelling(struct buf *out, struct bytes text, bool is_code)
+{
+    for (size_t i = 0; i < COUNT_OF(spellings); i++) {
+        struct bytes found = bytes_of(spellings[i].text);
+        if (!bytes_starts_with(text, found) || (spellings[i].in_code_only && !is_code))
+            continue;
+        PUT(out, "%s", spellings[i].roff);
+        return found.n;
+    }
+    PUT(out, "%c", text.at[0]);
+    return 1;
+}
+
+/* MARKDOWN as lines of text. The macros begin with a dot or an apostrophe: no line of ours does. */
+static void put_roff(struct buf *out, struct bytes markdown)
+{
+    bool is_code = false;
+    if (bytes_starts_with(markdown, BYTES(".")) || bytes_starts_with(markdown, BYTES("'")))
+        PUT(out, "\\&");
+    while (markdown.n) {
+        size_t n = 1;
+        if (markdown.at[0] == '`') {
+            is_code = !is_code;
+            PUT(out, "\\f%c", is_code ? 'B' : 'R');
+        } else {
+            n = put_spelling(out, markdown, is_code);
+        }
+        markdown = bytes_skip(markdown, n);
+    }
+    PUT(out, "\n");
+}
+
+/* "`weight` (whole number, 0 - 100; default `10`)" */
+static void put_heading(struct buf *out, const struct key *k)
+{
+    PUT(out, "`%s` (", k->name);
+    put_type(out, k);
+    if (k->max)
+        PUT(out, ", ");
+    put_range(out, k);
+    PUT(out, key_is_required(k) || key_is_optional(k) ? "; " : "; default ");
+    if (key_is_optional(k))
+        PUT(out, "no default");
+    else
+        put_default(out, k);
+    if (k->on != ON_ALL)
+        PUT(out, "; only under ");
+    put_protocols(out, k);
+    PUT(out, ")");
+}
+
+static void put_manual_scope(struct buf *out, enum scope scope)
+{
+    const struct scope_info *info = keys_scope(scope);
+    PUT(out, ".SS \"%s\"\n", *info->path ? info->path : "The outermost level");
+    put_roff(out, bytes_of(info->help));
+    for (size_t i = 0; i < key_count; i++) {
+        const struct key *k = &key_table[i];
+        if (k->scope != scope)
+            continue;
+        struct buf heading;
+        buf_init(&heading, TEXT_MAX);
+        put_heading(&heading, k);
+        PUT(out, ".TP\n");
+        put_roff(out, buf_bytes(&heading));
+        put_roff(out, bytes_of(k->help));
+        buf_fini(&heading);
+    }
+}
+
+void document_write_manual(struct buf *out)
+{
+    PUT(out, "%s", manual_begin);
+    for (size_t i = 0; i < COUNT_OF(introduction); i++) {
+        PUT(out, "%s", i ? ".PP\n" : "");
+        put_roff(out, bytes_of(introduction[i]));
+    }
+    PUT(out, ".SH KEYS\n");
+    for (enum scope s = SCOPE_ROOT; s < SCOPE_COUNT; s++)
+        put_manual_scope(out, s);
+    PUT(out, "%s", manual_end);
 }
