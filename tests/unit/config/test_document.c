@@ -12,7 +12,7 @@ static const struct page {
     void (*write)(struct buf *out);
 } pages[] = {
     {DOCS "/config.md", "markdown", "| `", document_write_markdown},
-    {DOCS "/man/sallyport.yaml.5", "manual", "\\fB", document_write_manual},
+    {DOCS "/man/sallyport.yaml.5", "manual", ".TP\n\\fB", document_write_manual},
 };
 
 static void read_page(const struct page *page, struct buf *out)
