@@ -34,8 +34,8 @@ void session_fini(struct session *s);
 /* -1 with what the peer or the engine said. */
 int session_handshake(struct session *s, struct error *err) MUST_USE;
 
-/* Take in what the peer sends until it has sent a byte of data, or something arrived and there is
- * no more, or it has closed, or TIMEOUT_MS are over. */
+/* Take in what the peer sends until it has sent a byte of data, or has closed, or TIMEOUT_MS are
+ * over. */
 void session_listen(struct session *s, int timeout_ms);
 
 /* Send close_notify, then listen until the peer closes too or TIMEOUT_MS are over; its data are
