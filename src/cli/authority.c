@@ -289,10 +289,21 @@ static struct certificate *make_certificate(const struct authority *issuer,
     return issue_certificate(&request, err);
 }
 
+/* Our intermediates have pathLenConstraint 0 (RFC 5280 §4.2.1.9): a CA below one would never
+ * verify. */
+static int check_issuer(
+    const struct authority *issuer, const struct authority_order *o, struct error *err)
+{
+    if (o->profile != ISSUE_INTERMEDIATE || certificate_facts(issuer->chain.at[0])->is_self_issued)
+        return 0;
+    return error_set(err, "%s is an intermediate CA and may issue leaves only; name a root CA",
+        certificate_facts(issuer->chain.at[0])->subject);
+}
+
 int authority_issue(
     const struct authority *issuer, const struct authority_order *order, struct error *err)
 {
-    if (check_free(order, err) < 0)
+    if (check_issuer(issuer, order, err) < 0 || check_free(order, err) < 0)
         return -1;
     struct private_key *key = private_key_generate(order->key_kind, err);
     struct certificate *c = key ? make_certificate(issuer, order, key, err) : NULL;
