@@ -8,13 +8,12 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/file.h"
-#include "cli/hello.h"
 #include "cli/options.h"
 #include "cli/session.h"
-#include "cli/steps.h"
 #include "cli/trust.h"
 #include "cli/verdict_text.h"
 #include "pki/credential.h"
+#include "tls/steps.h"
 
 #include "base/ban.h"
 
@@ -195,9 +194,13 @@ static void settle(struct attempt *a)
 
 static void collect_steps(struct attempt *a)
 {
-    a->steps.tls = tlsconn_facts(a->session.tls);
-    a->steps.peer = a->is_judged ? &a->verdict : NULL;
-    a->steps.own = a->credential ? a->credential->chain.at[0] : NULL;
+    a->steps.key_exchange_rsa = tlsconn_facts(a->session.tls)->key_exchange_rsa;
+    if (a->is_judged)
+        steps_note_verdict(&a->steps.verdict, &a->verdict);
+    if (a->verdict.chain.n)
+        steps_describe(&a->steps.server, a->verdict.chain.at[0]);
+    if (a->credential)
+        steps_describe(&a->steps.client, a->credential->chain.at[0]);
     a->steps.alert = session_alert(&a->session);
     a->steps.has_answer = buf_size(&a->session.plain) > 0;
 }
@@ -230,7 +233,7 @@ static const char *key_exchange_text(const struct tlsconn_facts *facts)
 
 static void write_tls(struct json *j, const struct attempt *a)
 {
-    const struct tlsconn_facts *facts = a->steps.tls;
+    const struct tlsconn_facts *facts = tlsconn_facts(a->session.tls);
     json_open_object(j, "tls");
     json_text(j, "version", version_text(facts->version));
     json_text(j, "cipher", facts->cipher);
@@ -286,7 +289,7 @@ static void print_json(const struct attempt *a, const struct step *steps, size_t
 
 static void print_words(const struct attempt *a, const struct step *steps, size_t n)
 {
-    const struct tlsconn_facts *facts = a->steps.tls;
+    const struct tlsconn_facts *facts = tlsconn_facts(a->session.tls);
     fprintf(stderr, "%s, %s authentication\n",
         facts->version ? version_text(facts->version) : "no version agreed on",
         steps_is_mutual(&a->steps) ? "mutual" : "one-way");

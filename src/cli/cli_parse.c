@@ -8,11 +8,11 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/file.h"
-#include "cli/hello.h"
 #include "cli/options.h"
 #include "crypto/certificate.h"
 #include "crypto/revocation_list.h"
 #include "pki/name.h"
+#include "tls/hello.h"
 #include "tls/tlsconn.h"
 
 #include "base/ban.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/attributes.h"
-#include "cli/hello.h"
+#include "tls/hello.h"
 #include "test.h"
 
 #define RANDOM_16 "0123456789abcdef"

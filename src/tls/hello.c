@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/hello.h"
+#include "tls/hello.h"
 
 #include "base/ban.h"
 

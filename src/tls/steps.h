@@ -4,7 +4,7 @@
  * explained to people, each with what corresponds to it in the handshake that just took place.
  *
  * The table is here; the evidence is only what messages on the wire said (steps_see is given each
- * of them).
+ * of them), seen from the client (`sallyport connect`) or from the server (a worker).
  */
 #pragma once
 
@@ -15,6 +15,7 @@
 
 /* What was read from the messages. Zeroed at the start. */
 struct steps_seen {
+    bool by_server;    /* what is sent is the server's; else the client's */
     unsigned messages; /* set of which ones, see steps.c */
     uint16_t version, suite;
     size_t suites_offered;
@@ -31,13 +32,31 @@ struct steps_seen {
 void steps_see(
     struct steps_seen *seen, enum tlsconn_message_direction direction, struct bytes message);
 
+/* What the evidence shows of a certificate. Zeroed: there is none. */
+struct steps_certificate {
+    char subject[84], sha256[17]; /* as much as is shown */
+    enum key_kind key_kind;
+    unsigned key_bits;
+};
+void steps_describe(struct steps_certificate *out, const struct certificate *c);
+
+/* What the evidence shows of a verdict. Zeroed: nobody judged. */
+struct steps_verdict {
+    bool is_judged, accepted;
+    enum reason reason;
+    enum factor_result factors[FACTOR_COUNT];
+};
+void steps_note_verdict(struct steps_verdict *out, const struct verdict *v);
+
+/* A handshake as one side knows it: its own verdict on the peer, and what the peer's messages say
+ * about the peer's. */
 struct steps_handshake {
     struct steps_seen seen;
-    const struct tlsconn_facts *tls;
-    const struct verdict *peer;    /* on the server; NULL where it was never judged */
-    const struct certificate *own; /* what we present, or NULL */
-    uint8_t alert;                 /* that the server sent, fatal; 0: none */
-    bool has_answer;               /* the server sent application data after the handshake */
+    bool key_exchange_rsa;
+    struct steps_certificate server, client;
+    struct steps_verdict verdict; /* ours on the peer */
+    uint8_t alert;                /* that the peer sent, fatal; 0: none */
+    bool has_answer;              /* client: the server sent application data after the handshake */
 };
 
 enum steps_wire { STEPS_LITERAL, STEPS_EQUIVALENT, STEPS_NOT_ON_THE_WIRE };
@@ -51,7 +70,8 @@ struct step {
     char evidence[384];
 };
 
-/* Did the server ask for a certificate, and did we show one? */
+/* Did the server ask for a certificate, and did the client show one (or was refused for showing
+ * none)? */
 bool steps_is_mutual(const struct steps_handshake *h);
 /* The steps that took place, from 1 on without a gap; returns how many. */
 size_t steps_list(const struct steps_handshake *h, struct step out[STEPS_MAX]);

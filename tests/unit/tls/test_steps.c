@@ -2,8 +2,8 @@
 /* The table of steps, fed with handshakes made of bytes. The certificate is a stub. */
 #include <stdlib.h>
 
-#include "cli/steps.c"
 #include "test.h"
+#include "tls/steps.c"
 
 struct certificate {
     struct certificate_facts facts;
@@ -25,7 +25,6 @@ static struct certificate server = {{.subject = "CN=server",
     .key_bits = 2048}};
 static struct certificate client = {
     {.subject = "CN=client", .sha256 = "fedcba9876543210fedcba9876543210"}};
-static struct certificate *server_chain[] = {&server};
 
 struct message {
     enum tlsconn_message_direction direction;
@@ -63,26 +62,27 @@ static const struct message client_finished = {S, 20, BYTES("x")};
 static const struct message server_finished = {R, 20, BYTES("x")};
 
 static struct steps_handshake handshake;
-static struct tlsconn_facts facts;
-static struct verdict verdict;
 static struct step steps[STEPS_MAX];
 
-/* The steps after MESSAGES (up to one of type 0), with a server that was accepted. */
-static size_t list(enum exchange x, const struct message *const *messages)
+/* The steps after MESSAGES (up to one of type 0), with a peer that was accepted. MESSAGES are as
+ * the client sees them. */
+static size_t list(bool by_server, enum exchange x, const struct message *const *messages)
 {
-    facts = (struct tlsconn_facts){.key_exchange_rsa = x == RSA_TRANSPORT};
-    verdict =
-        (struct verdict){.accepted = true, .reason = REASON_ACCEPTED, .chain = {server_chain, 1}};
-    handshake = (struct steps_handshake){.tls = &facts, .peer = &verdict, .own = &client};
+    handshake = (struct steps_handshake){.seen.by_server = by_server,
+        .key_exchange_rsa = x == RSA_TRANSPORT,
+        .verdict = {.is_judged = true, .accepted = true, .reason = REASON_ACCEPTED}};
+    steps_describe(&handshake.server, &server);
+    steps_describe(&handshake.client, &client);
     for (; *messages; messages++) {
         uint8_t bytes[256] = {(*messages)->type, 0, 0, (uint8_t)(*messages)->body.n};
         memcpy(bytes + 4, (*messages)->body.at, (*messages)->body.n);
-        steps_see(&handshake.seen, (*messages)->direction,
+        steps_see(&handshake.seen, by_server ? !(*messages)->direction : (*messages)->direction,
             (struct bytes){bytes, (*messages)->body.n + 4});
     }
     return steps_list(&handshake, steps);
 }
-#define LIST(x, ...) list(x, (const struct message *const[]){__VA_ARGS__, NULL})
+#define LIST(x, ...)        list(false, x, (const struct message *const[]){__VA_ARGS__, NULL})
+#define SERVER_LIST(x, ...) list(true, x, (const struct message *const[]){__VA_ARGS__, NULL})
 
 #define ONE_WAY_RSA \
     &hello_12, &server_rsa, &server_certificate_12, &secret, &client_finished, &server_finished
@@ -159,11 +159,11 @@ TEST(a_message_that_was_not_seen_ends_the_list)
 TEST(a_refused_server_ends_the_list_with_step_three)
 {
     LIST(TLS13, ONE_WAY_13);
-    verdict.accepted = false;
-    verdict.reason = REASON_EXPIRED;
+    handshake.verdict.accepted = false;
+    handshake.verdict.reason = REASON_EXPIRED;
     CHECK_INT(steps_list(&handshake, steps), 3);
     CHECK(strstr(steps[2].evidence, "expired"));
-    handshake.peer = NULL;
+    handshake.verdict.is_judged = false;
     CHECK_INT(steps_list(&handshake, steps), 2);
 }
 
@@ -185,6 +185,48 @@ TEST(a_request_that_we_answer_with_nothing_is_one_way)
     CHECK_INT(LIST(ECDHE_12, &hello_12, &server_12, &server_certificate_12, &server_share, &request,
                   &no_certificate_12, &client_share, &client_finished, &server_finished),
         5);
+}
+
+TEST(a_server_sees_the_same_steps_with_its_own_evidence)
+{
+    CHECK_INT(SERVER_LIST(TLS13, ONE_WAY_13), 5);
+    CHECK_TEXT(steps[2].evidence, "the client went on to its Finished");
+    CHECK_INT(SERVER_LIST(RSA_TRANSPORT, ONE_WAY_RSA), 5);
+    CHECK_TEXT(steps[2].evidence, "the client went on to its ClientKeyExchange");
+    CHECK_INT(SERVER_LIST(TLS13, MUTUAL_13), 9);
+    CHECK_TEXT(steps[3].evidence,
+        "CertificateRequest sent; 1 certificate received: CN=client, sha256 fedcba9876543210…");
+    CHECK(strstr(steps[4].evidence, "name fail, accepted; public key"));
+    CHECK(strstr(steps[8].evidence, "the client's Finished verifies"));
+}
+
+TEST(a_server_that_refuses_a_client_ends_the_list_with_step_five)
+{
+    SERVER_LIST(TLS13, &hello_13, &server_13, &request, &server_certificate_13, &server_verify,
+        &server_finished, &client_certificate_13);
+    handshake.verdict.accepted = false;
+    handshake.verdict.reason = REASON_REVOKED;
+    CHECK_INT(steps_list(&handshake, steps), 5);
+    CHECK(strstr(steps[4].evidence, "revoked"));
+    SERVER_LIST(ECDHE_12, &hello_12, &server_12, &server_certificate_12, &server_share, &request,
+        &no_certificate_12);
+    handshake.client = (struct steps_certificate){0};
+    handshake.verdict.accepted = false;
+    handshake.verdict.reason = REASON_NO_CERTIFICATE;
+    CHECK(steps_is_mutual(&handshake));
+    CHECK_INT(steps_list(&handshake, steps), 5);
+    CHECK_TEXT(steps[3].evidence, "CertificateRequest sent; 0 certificates received");
+}
+
+TEST(a_server_that_is_refused_ends_the_list_with_step_three)
+{
+    SERVER_LIST(
+        TLS13, &hello_13, &server_13, &server_certificate_13, &server_verify, &server_finished);
+    handshake.verdict = (struct steps_verdict){0};
+    CHECK_INT(steps_list(&handshake, steps), 2);
+    handshake.alert = 48;
+    CHECK_INT(steps_list(&handshake, steps), 3);
+    CHECK_TEXT(steps[2].evidence, "refused: the client sent the alert unknown_ca");
 }
 
 TEST(broken_messages_are_no_evidence)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/steps.h"
+#include "tls/steps.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/hello.h"
+#include "tls/hello.h"
 
 #include "base/ban.h"
 
@@ -23,12 +23,15 @@ enum {
     CLIENT_VERIFY = 1 << 9,
     CLIENT_FINISHED = 1 << 10,
     SERVER_TICKET = 1 << 11,
-    JUDGED = 1 << 16,   /* we looked at the server's certificate */
+    JUDGED = 1 << 16,   /* the client looked at the server's certificate */
     ACCEPTED = 1 << 17, /* and accepted it */
-    ANSWERED = 1 << 18, /* the server went on after our certificate, or refused it */
-    ADMITTED = 1 << 19, /* it did not refuse */
+    ANSWERED = 1 << 18, /* the server looked at the client's */
+    ADMITTED = 1 << 19, /* and accepted it */
+
+    CLIENT_WENT_ON = CLIENT_CERTIFICATE | CLIENT_KEY_EXCHANGE | CLIENT_FINISHED,
 };
 
+/* DIRECTION: as the client sees it. */
 static const struct {
     enum tlsconn_message_direction direction;
     uint8_t type;
@@ -131,6 +134,8 @@ void steps_see(
     struct bytes body;
     if (hello_message(message, &type, &body) < 0)
         return;
+    if (seen->by_server)
+        direction = direction == TLSCONN_SENT ? TLSCONN_RECEIVED : TLSCONN_SENT;
     for (size_t i = 0; i < COUNT_OF(message_bits); i++)
         if (message_bits[i].direction == direction && message_bits[i].type == type) {
             read_message(seen, message_bits[i].bit, body);
@@ -175,10 +180,14 @@ static void add_suite(struct text *t, const struct steps_seen *seen)
     add(t, ", one of %zu offered", seen->suites_offered);
 }
 
-static void add_certificate(struct text *t, const struct certificate *c)
+static bool is_there(const struct steps_certificate *c)
 {
-    const struct certificate_facts *facts = certificate_facts(c);
-    add(t, "%.80s, sha256 %.16s…", facts->subject, facts->sha256);
+    return c->sha256[0];
+}
+
+static void add_certificate(struct text *t, const struct steps_certificate *c)
+{
+    add(t, "%.80s, sha256 %.16s…", c->subject, c->sha256);
 }
 
 static const char *key_name(enum key_kind kind)
@@ -221,26 +230,41 @@ static void show_server_hello(const struct steps_handshake *h, enum exchange x, 
     add_random(t, "server", h->seen.server_random);
     add(t, "; %zu certificate%s", h->seen.server_certificates,
         h->seen.server_certificates == 1 ? "" : "s");
-    if (h->peer && h->peer->chain.n) {
+    if (is_there(&h->server)) {
         add(t, ": ");
-        add_certificate(t, h->peer->chain.at[0]);
+        add_certificate(t, &h->server);
     }
 }
 
-static void show_verified(const struct steps_handshake *h, enum exchange x, struct text *t)
+/* Our verdict, and with what the peer's key proved itself. */
+static void add_verdict(struct text *t, const struct steps_verdict *v,
+    const struct steps_certificate *peer, uint16_t scheme)
 {
     for (unsigned f = 0; f < FACTOR_COUNT; f++)
-        add(t, "%s %s, ", factor_name(f), factor_result_token(h->peer->factors[f].result));
-    add(t, "%s", h->peer->accepted ? "accepted" : reason_token(h->peer->reason));
-    if (!h->peer->chain.n)
+        add(t, "%s %s, ", factor_name(f), factor_result_token(v->factors[f]));
+    add(t, "%s", v->accepted ? "accepted" : reason_token(v->reason));
+    if (!is_there(peer))
         return;
-    const struct certificate_facts *facts = certificate_facts(h->peer->chain.at[0]);
-    add(t, "; public key %s (%u bits)", key_name(facts->key_kind), facts->key_bits);
-    uint16_t scheme = x == TLS13 ? h->seen.server_scheme : h->seen.exchange_scheme;
-    if (h->peer->accepted && scheme) {
+    add(t, "; public key %s (%u bits)", key_name(peer->key_kind), peer->key_bits);
+    if (v->accepted && scheme) {
         add(t, " verifies ");
         add_code(t, hello_scheme_name(scheme), scheme);
     }
+}
+
+/* As the server sees it: what the client thinks of the certificate, it shows by going on. */
+static void show_verified(const struct steps_handshake *h, enum exchange x, struct text *t)
+{
+    if (!h->seen.by_server)
+        add_verdict(t, &h->verdict, &h->server,
+            x == TLS13 ? h->seen.server_scheme : h->seen.exchange_scheme);
+    else if (h->seen.messages & CLIENT_WENT_ON)
+        add(t, "the client went on to its %s",
+            h->seen.messages & CLIENT_CERTIFICATE    ? "Certificate"
+            : h->seen.messages & CLIENT_KEY_EXCHANGE ? "ClientKeyExchange"
+                                                     : "Finished");
+    else
+        add(t, "refused: the client sent the alert %s", tlsconn_alert_name(h->alert));
 }
 
 static void show_key_sent(const struct steps_handshake *h, enum exchange x, struct text *t)
@@ -267,20 +291,28 @@ static void show_key_sent(const struct steps_handshake *h, enum exchange x, stru
 
 static void show_keys_used(const struct steps_handshake *h, enum exchange x, struct text *t)
 {
-    add(t, "the server's Finished verifies; records are protected with ");
+    add(t, "the %s's Finished verifies; records are protected with ",
+        h->seen.by_server ? "client" : "server");
     add_code(t, tlsconn_cipher_name(h->seen.suite), h->seen.suite);
 }
 
 static void show_certificate_sent(const struct steps_handshake *h, enum exchange x, struct text *t)
 {
-    add(t, "CertificateRequest received; %zu certificate%s sent: ", h->seen.client_certificates,
-        h->seen.client_certificates == 1 ? "" : "s");
-    add_certificate(t, h->own);
+    bool by_server = h->seen.by_server;
+    add(t, "CertificateRequest %s; %zu certificate%s %s", by_server ? "sent" : "received",
+        h->seen.client_certificates, h->seen.client_certificates == 1 ? "" : "s",
+        by_server ? "received" : "sent");
+    if (!is_there(&h->client))
+        return;
+    add(t, ": ");
+    add_certificate(t, &h->client);
 }
 
 static void show_client_verified(const struct steps_handshake *h, enum exchange x, struct text *t)
 {
-    if (h->alert)
+    if (h->seen.by_server)
+        add_verdict(t, &h->verdict, &h->client, h->seen.client_scheme);
+    else if (h->alert)
         add(t, "refused: the server sent the alert %s", tlsconn_alert_name(h->alert));
     else if (x != TLS13)
         add(t, "the server went on to its Finished");
@@ -381,7 +413,7 @@ static const struct row mutual[] = {
     {5, "server", show_client_verified,
         SAME("verifies client.crt with the root certificate's public key and takes the client's "
              "public key from it",
-            "Certificate, CertificateVerify", STEPS_LITERAL, CLIENT_VERIFY | ANSWERED)},
+            "Certificate, CertificateVerify", STEPS_LITERAL, ANSWERED)},
     {6, "client", show_schemes_offered,
         SAME("tells the symmetric schemes that it supports: they were in step 1", "ClientHello",
             STEPS_EQUIVALENT, ADMITTED)},
@@ -406,29 +438,76 @@ static const struct row mutual[] = {
                 STEPS_EQUIVALENT, SERVER_FINISHED}}},
 };
 
+/* ---- what is known besides ---- */
+
+static void copy_start(char *out, size_t size, const char *text)
+{
+    size_t n = strnlen(text, size - 1);
+    memcpy(out, text, n);
+    out[n] = 0;
+}
+
+void steps_describe(struct steps_certificate *out, const struct certificate *c)
+{
+    const struct certificate_facts *facts = certificate_facts(c);
+    copy_start(out->subject, sizeof(out->subject), facts->subject);
+    copy_start(out->sha256, sizeof(out->sha256), facts->sha256);
+    out->key_kind = facts->key_kind;
+    out->key_bits = facts->key_bits;
+}
+
+void steps_note_verdict(struct steps_verdict *out, const struct verdict *v)
+{
+    *out = (struct steps_verdict){.is_judged = true, .accepted = v->accepted, .reason = v->reason};
+    for (unsigned f = 0; f < FACTOR_COUNT; f++)
+        out->factors[f] = v->factors[f].result;
+}
+
 /* ---- the list ---- */
 
 static enum exchange exchange_of(const struct steps_handshake *h)
 {
-    if (h->tls->key_exchange_rsa)
+    if (h->key_exchange_rsa)
         return RSA_TRANSPORT;
     return h->seen.version == TLS_1_2 ? ECDHE_12 : TLS13;
 }
 
-static unsigned happened(const struct steps_handshake *h, enum exchange x)
+static unsigned happened_to_client(const struct steps_handshake *h, enum exchange x)
 {
     unsigned set = h->seen.messages;
-    if (h->peer)
+    if (h->verdict.is_judged)
         set |= JUDGED;
-    if (h->peer && h->peer->accepted)
+    if (h->verdict.accepted)
         set |= ACCEPTED;
     /* TLS 1.2: the server's Finished comes after it judged us; TLS 1.3: before (RFC 8446 §2). */
-    bool went_on = h->seen.messages & (x == TLS13 ? CLIENT_FINISHED : SERVER_FINISHED);
-    if (h->alert || went_on)
+    bool went_on = set & (x == TLS13 ? CLIENT_FINISHED : SERVER_FINISHED);
+    if (set & CLIENT_VERIFY && (h->alert || went_on))
         set |= ANSWERED;
     if (!h->alert && went_on)
         set |= ADMITTED;
     return set;
+}
+
+static unsigned happened_to_server(const struct steps_handshake *h)
+{
+    unsigned set = h->seen.messages;
+    if (set & CLIENT_WENT_ON)
+        set |= JUDGED | ACCEPTED;
+    else if (h->alert)
+        set |= JUDGED;
+    if (h->verdict.is_judged)
+        set |= ANSWERED;
+    if (h->verdict.accepted)
+        set |= ADMITTED;
+    /* What both sides hold is proved by the later Finished: with TLS 1.3 the client's. */
+    if (!(set & CLIENT_FINISHED))
+        set &= ~(unsigned)SERVER_FINISHED;
+    return set;
+}
+
+static unsigned happened(const struct steps_handshake *h, enum exchange x)
+{
+    return h->seen.by_server ? happened_to_server(h) : happened_to_client(h, x);
 }
 
 /* Appends those of ROWS that took place; false at the first one that did not. */
@@ -452,7 +531,10 @@ static bool list_rows(const struct steps_handshake *h, const struct row *rows, s
 bool steps_is_mutual(const struct steps_handshake *h)
 {
     unsigned both = CERTIFICATE_REQUEST | CLIENT_CERTIFICATE;
-    return (h->seen.messages & both) == both && h->seen.client_certificates && h->own;
+    if ((h->seen.messages & both) != both)
+        return false;
+    bool is_refused_for_none = h->seen.by_server && h->verdict.is_judged && !h->verdict.accepted;
+    return (h->seen.client_certificates && is_there(&h->client)) || is_refused_for_none;
 }
 
 size_t steps_list(const struct steps_handshake *h, struct step out[STEPS_MAX])
