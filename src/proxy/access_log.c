@@ -9,7 +9,7 @@
 
 #include "base/ban.h"
 
-#define LINE_MAX_BYTES (256 * 1024)
+#define RULE_PATH_MAX 1100 /* see RULE.path in config/keys.def */
 
 static const char *version_name(uint16_t version)
 {
@@ -92,6 +92,17 @@ static void begin(struct conn *c, struct json *j)
         verdict_json(&c->upstream->verdict, j, "target_peer");
 }
 
+/* As it stands in the configuration. */
+static void rule_object(struct json *j, const struct config_rule *rule)
+{
+    char path[RULE_PATH_MAX];
+    snprintf(path, sizeof(path), "%s%s", rule->match == PATH_EXACT ? "= " : "", rule->path);
+    json_open_object(j, "rule");
+    json_text(j, "domain", rule->domain);
+    json_text(j, "path", path);
+    json_close_object(j);
+}
+
 static void target(struct conn *c, struct json *j)
 {
     if (c->group)
@@ -141,12 +152,8 @@ void access_log_exchange(struct conn *c, enum close_reason reason, const char *d
     bytes_if(&j, "path", e->path);
     if (e->status)
         json_integer(&j, "status", e->status);
-    if (e->rule) {
-        json_open_object(&j, "rule");
-        json_text(&j, "domain", e->rule->domain);
-        json_text(&j, "path", e->rule->path);
-        json_close_object(&j);
-    }
+    if (e->rule)
+        rule_object(&j, e->rule);
     target(c, &j);
     json_integer(&j, "bytes_in", (int64_t)e->request.bytes);
     json_integer(&j, "bytes_out", (int64_t)e->response.bytes);
