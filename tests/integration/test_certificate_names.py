@@ -61,7 +61,7 @@ each_version = pytest.mark.parametrize("version", ["1.2", "1.3"])
 
 @pytest.fixture(scope="module")
 def world(pki, tmp_path_factory):
-    """A listener for each kind of name, `any` for all of the CA's clients; targets are added by test_…_target on their own."""
+    """A listener for each kind of name, and `any` for all of the CA's clients."""
     web = peers.Target(peers.http_echo)
     listeners = "listeners:"
     for name, names in [(kind, f", client_names: ['{entry}']") for kind, (entry, _, _) in ALLOWED.items()] + [("any", "")]:
