@@ -33,7 +33,7 @@ static void fail(struct upstream *u, enum upstream_fault fault, const char *deta
     u->state = UPSTREAM_FAILED;
     u->fault = fault;
     if (detail != u->detail)
-        snprintf(u->detail, sizeof(u->detail), "%s", detail);
+        snprintf(u->detail, sizeof(u->detail), "%.*s", UPSTREAM_DETAIL_MAX - 1, detail);
     loop_timer_stop(u->stream.loop, &u->timer);
     if (stream_is_open(&u->stream))
         stream_poll(&u->stream, false);
@@ -56,7 +56,7 @@ static void timed_out(struct timer *t)
         break;
     case UPSTREAM_READY:
     case UPSTREAM_FAILED:
-        ASSERT(!"timer without a meaning");
+        panic("an upstream's timer without a meaning");
     }
 }
 

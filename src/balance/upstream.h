@@ -12,6 +12,8 @@
 #include "balance/stream.h"
 #include "pki/verdict.h"
 
+#define UPSTREAM_DETAIL_MAX 160
+
 struct upstream;
 
 enum upstream_state {
@@ -40,8 +42,8 @@ struct upstream {
     struct target *target;
     enum upstream_state state;
     enum upstream_fault fault;
-    char detail[160];       /* of the fault, for the log */
-    struct verdict verdict; /* TLS: of the target's certificate */
+    char detail[UPSTREAM_DETAIL_MAX]; /* of the fault, for the log */
+    struct verdict verdict;           /* TLS: of the target's certificate */
     bool has_verdict;
     bool is_reused;               /* taken from the idle ones: may turn out stale */
     uint64_t opened_ms, ready_ms; /* loop_now_ms of the beginning, and of READY */
