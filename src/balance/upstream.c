@@ -95,9 +95,14 @@ static void handshake(struct upstream *u)
     case TLSCONN_FAILED:
         break;
     }
+    const struct tlsconn_failure *f = tlsconn_failure(u->stream.tls);
+    if (f->fault == TLSCONN_FAULT_PEER_CERTIFICATE && !u->has_verdict) {
+        u->has_verdict = true;
+        verdict_malformed(&u->verdict, f->text);
+    }
     bool refused = u->has_verdict && !u->verdict.accepted;
     fail(u, refused ? UPSTREAM_FAULT_CERTIFICATE : UPSTREAM_FAULT_HANDSHAKE,
-        refused ? reason_remedy(u->verdict.reason) : tlsconn_failure(u->stream.tls)->text);
+        refused ? reason_remedy(u->verdict.reason) : f->text);
 }
 
 static void connected(struct upstream *u)

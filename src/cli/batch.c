@@ -167,7 +167,7 @@ static void judge_case(const struct batch_case *c, int64_t now_s, struct verdict
     struct error err = {""};
     trust_init(&t, c->checks_client ? PATH_CLIENT : PATH_SERVER);
     if (read_policy(&t, c, &now_s, &err) < 0 || read_chain(c, &chain, &err) < 0) {
-        verdict_text_malformed(v, err.text);
+        verdict_malformed(v, err.text);
     } else {
         judge(&t, &chain, now_s, v);
         judge_with_ocsp(&t, c, &chain, now_s, v);
@@ -206,7 +206,7 @@ static void answer_with(const char *id, struct verdict *v, struct buf *out)
     if (write_answer(id, v, out) == 0)
         return;
     verdict_fini(v);
-    verdict_text_malformed(v, "the answer would be longer than a line may be");
+    verdict_malformed(v, "the answer would be longer than a line may be");
     if (write_answer(id, v, out) < 0)
         ignore_result(write_answer(NULL, v, out));
 }
@@ -221,7 +221,7 @@ void batch_answer(struct bytes line, int64_t now_s, struct buf *out)
     if (batch_case_read(line, &arena, &c, &err) == 0)
         judge_case(&c, now_s, &v);
     else
-        verdict_text_malformed(&v, err.text);
+        verdict_malformed(&v, err.text);
     answer_with(c.id, &v, out);
     verdict_fini(&v);
     arena_fini(&arena);

@@ -75,7 +75,7 @@ static int judge(const struct verify_options *o, const struct trust *t, struct b
     struct verdict v;
     struct error why;
     if (certificate_list_parse(file, &chain, &why) < 0) {
-        verdict_text_malformed(&v, why.text);
+        verdict_malformed(&v, why.text);
     } else {
         if (o->untrusted && add_untrusted(o->untrusted, &chain, err) < 0) {
             certificate_list_fini(&chain);

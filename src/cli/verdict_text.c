@@ -29,15 +29,3 @@ void verdict_text_json(FILE *out, const struct verdict *v)
     putc('\n', out);
     buf_fini(&text);
 }
-
-void verdict_text_malformed(struct verdict *v, const char *why)
-{
-    verdict_init(v);
-    v->reason = REASON_MALFORMED;
-    for (unsigned f = 0; f < FACTOR_COUNT; f++) {
-        struct verdict_factor *factor = &v->factors[f];
-        factor->result = f == FACTOR_TRUST ? FACTOR_FAIL : FACTOR_UNKNOWN;
-        snprintf(factor->detail, sizeof(factor->detail), "%s",
-            f == FACTOR_TRUST ? why : "not judged: there is no certificate that can be parsed");
-    }
-}

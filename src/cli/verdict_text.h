@@ -15,7 +15,3 @@
 void verdict_text_print(FILE *out, const struct verdict *v);
 /* The JSON object and a newline. */
 void verdict_text_json(FILE *out, const struct verdict *v);
-
-/* What is no certificate at all: refused as malformed, WHY in the detail. Released with
- * verdict_fini. */
-void verdict_text_malformed(struct verdict *v, const char *why);

@@ -163,6 +163,18 @@ void verdict_no_certificate(struct verdict *v, bool may_enter)
         v->factors[f].result = FACTOR_SKIPPED;
 }
 
+void verdict_malformed(struct verdict *v, const char *why)
+{
+    verdict_init(v);
+    v->reason = REASON_MALFORMED;
+    for (unsigned f = 0; f < FACTOR_COUNT; f++) {
+        struct verdict_factor *factor = &v->factors[f];
+        factor->result = f == FACTOR_TRUST ? FACTOR_FAIL : FACTOR_UNKNOWN;
+        snprintf(factor->detail, sizeof(factor->detail), "%s",
+            f == FACTOR_TRUST ? why : "not judged: there is no certificate that can be parsed");
+    }
+}
+
 const char *verdict_dn(const char *dn)
 {
     return dn[0] ? dn : "(empty name)";

@@ -65,6 +65,9 @@ void verdict_decide(struct verdict *v, unsigned found, enum revocation_policy po
 /* A peer that showed no certificate: reason no_certificate, factors skipped. */
 void verdict_no_certificate(struct verdict *v, bool may_enter);
 
+/* A certificate that cannot be parsed, WHY in words: reason malformed, refused. */
+void verdict_malformed(struct verdict *v, const char *why);
+
 const char *reason_token(enum reason r);
 /* The TLS alert that RFC 8446 §6.2 names for R. */
 uint8_t reason_alert(enum reason r);

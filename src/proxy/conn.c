@@ -343,9 +343,12 @@ static enum close_reason handshake_reason(const struct tlsconn_failure *f)
 static void handshake_failed(struct conn *c)
 {
     const struct tlsconn_failure *f = tlsconn_failure(c->client.tls);
-    if (f->no_certificate && !c->has_verdict) {
-        verdict_no_certificate(&c->verdict, false);
+    if (f->fault == TLSCONN_FAULT_PEER_CERTIFICATE && !c->has_verdict) {
         c->has_verdict = true;
+        if (f->no_certificate)
+            verdict_no_certificate(&c->verdict, false);
+        else
+            verdict_malformed(&c->verdict, f->text);
     }
     conn_close(c, handshake_reason(f), f->text);
 }

@@ -312,8 +312,7 @@ static uint8_t judge_sent(struct tlsconn *c, const STACK_OF(X509) * sent)
             n++;
         } else {
             alert = SSL_AD_BAD_CERTIFICATE;
-            engine_note_failure(
-                c, TLSCONN_FAULT_PEER_CERTIFICATE, "malformed certificate: %s", err.text);
+            engine_note_failure(c, TLSCONN_FAULT_PEER_CERTIFICATE, "%s", err.text);
         }
     }
     if (!alert)

@@ -122,6 +122,10 @@ static int seal(SSL *ssl, void *unused)
     int64_t now_s = c->now_s;
     int64_t auth_s = SSL_session_reused(ssl) ? c->resumed_auth_s : now_s;
     int64_t left_s = auth_s + c->policy->session_lifetime_s - now_s;
+    /* The deadline passed while this handshake was under way. libssl fails a handshake that makes a
+     * ticket without a lifetime; this one will open nothing: is_in_time. */
+    if (left_s < 1)
+        left_s = 1;
     uint8_t data[8];
     put_64(data, auth_s);
     /* What ticket_lifetime tells the client, and libssl's own deadline, which counts from the

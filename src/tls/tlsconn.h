@@ -96,7 +96,8 @@ const struct tlsconn_facts *tlsconn_facts(const struct tlsconn *c);
 
 enum tlsconn_fault {
     TLSCONN_FAULT_NONE,
-    TLSCONN_FAULT_PEER_CERTIFICATE, /* refused by judge, or none where one is demanded */
+    TLSCONN_FAULT_PEER_CERTIFICATE, /* refused by judge; or judge was not asked, as there is none
+                                       (no_certificate) or one that cannot be parsed (text) */
     TLSCONN_FAULT_ALERT_RECEIVED,   /* the peer sent a fatal alert: see alert */
     TLSCONN_FAULT_NO_COMMON,        /* no common version, suite, group or signature scheme */
     TLSCONN_FAULT_NOT_TLS,          /* what arrived is no TLS (plain HTTP, garbage) */

@@ -58,7 +58,8 @@ class Instance:
     def lines(self):
         if not self.access_log.exists():
             return []
-        return [json.loads(line) for line in self.access_log.read_text().splitlines()]
+        whole = self.access_log.read_bytes().decode().split("\n")[:-1]  # the last one may still be written
+        return [json.loads(line) for line in whole]
 
     def mark(self):
         return len(self.lines())
