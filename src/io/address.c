@@ -82,6 +82,12 @@ int address_parse(struct bytes text, bool any_host, struct address *out, struct 
         BYTES_ARG(bytes_first(text, ADDRESS_TEXT_MAX)), any_host ? ", :80 for IPv4 and IPv6" : "");
 }
 
+int address_parse_host(struct bytes host, uint16_t port, struct address *out)
+{
+    in_port_t p = htons(port);
+    return parse_v4(host, p, out) == 0 || parse_v6(host, p, out) == 0 ? 0 : -1;
+}
+
 static bool is_v6(const struct address *a)
 {
     return a->sa.any.sa_family == AF_INET6;
@@ -90,6 +96,14 @@ static bool is_v6(const struct address *a)
 uint16_t address_port(const struct address *a)
 {
     return ntohs(is_v6(a) ? a->sa.v6.sin6_port : a->sa.v4.sin_port);
+}
+
+void address_set_port(struct address *a, uint16_t port)
+{
+    if (is_v6(a))
+        a->sa.v6.sin6_port = htons(port);
+    else
+        a->sa.v4.sin_port = htons(port);
 }
 
 void address_octets(const struct address *a, uint8_t out[16])
@@ -102,6 +116,14 @@ void address_octets(const struct address *a, uint8_t out[16])
     memset(out, 0, 10);
     memset(out + 10, 0xff, 2);
     memcpy(out + 12, &a->sa.v4.sin_addr, 4);
+}
+
+bool address_equal(const struct address *a, const struct address *b)
+{
+    uint8_t x[16], y[16];
+    address_octets(a, x);
+    address_octets(b, y);
+    return address_port(a) == address_port(b) && memcmp(x, y, sizeof(x)) == 0;
 }
 
 /* Write the host and say whether it is IPv6. */
