@@ -30,9 +30,13 @@
 #define READY_MS       15000
 #define STOP_MS        10000
 
+/* What one character of a path needs at most, '\'', for all of them, and the outer marks. */
+#define QUOTED_MAX (4 * PATH_MAX + 2)
+
 struct demo {
     struct demo_layout layout;
-    char folder[PATH_MAX]; /* absolute */
+    char folder[PATH_MAX];  /* absolute */
+    char shown[QUOTED_MAX]; /* the folder as a shell takes it */
     struct sample http[2], echo;
     pid_t instance; /* 0: not running */
     int notify_fd;  /* the instance tells here that it is ready */
@@ -70,6 +74,25 @@ static int choose_ports(struct demo *d, unsigned base, struct error *err)
 
 /* ---- the folder ---- */
 
+/* TEXT, a path, as one word of a POSIX shell. */
+static void quote(const char *text, char out[QUOTED_MAX])
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+";
+    if (text[0] && text[strspn(text, plain)] == '\0') {
+        snprintf(out, QUOTED_MAX, "%s", text);
+        return;
+    }
+    size_t n = 0;
+    out[n++] = '\'';
+    for (; *text && n + 6 < QUOTED_MAX; text++) {
+        if (*text == '\'')
+            n += (size_t)snprintf(out + n, QUOTED_MAX - n, "'\\'");
+        out[n++] = *text;
+    }
+    snprintf(out + n, QUOTED_MAX - n, "'");
+}
+
 /* The one asked for, else sallyport-demo here, else one under /tmp. */
 static int choose_folder(struct demo *d, const char *asked, struct error *err)
 {
@@ -85,6 +108,7 @@ static int choose_folder(struct demo *d, const char *asked, struct error *err)
     if (!realpath(folder, d->folder))
         return error_errno(err, errno, "cannot find %s", folder);
     d->layout.folder = d->folder;
+    quote(d->folder, d->shown);
     return 0;
 }
 
@@ -213,17 +237,18 @@ struct attempt {
 
 static void print_curl(const struct demo *d, enum demo_listener listener, const struct attempt *a)
 {
-    printf("\n%s:\n  curl --cacert %s/ca.crt", a->what, d->folder);
+    printf("\n%s:\n  curl --cacert %s/ca.crt", a->what, d->shown);
     if (a->client)
-        printf(" --cert %s/%s.crt --key %s/%s.key", d->folder, a->client, d->folder, a->client);
+        printf(" --cert %s/%s.crt --key %s/%s.key", d->shown, a->client, d->shown, a->client);
     printf(" https://localhost:%u/\n  -> %s\n", d->layout.ports[listener], a->outcome);
 }
 
 static void print_tcp(const struct demo *d)
 {
-    char binary[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", binary, sizeof(binary) - 1);
-    binary[n > 0 ? n : 0] = '\0';
+    char path[PATH_MAX], binary[QUOTED_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    path[n > 0 ? n : 0] = '\0';
+    quote(path, binary);
     unsigned tcp = d->layout.ports[DEMO_TCP_SSL], mutual = d->layout.ports[DEMO_MUTUAL];
     printf("\nTCP_SSL, mutual, to a backend that echoes; with our client, and with OpenSSL's:\n"
            "  echo hello | %s connect localhost:%u --ca %s/ca.crt --crl %s/ca.crl --certificate "
@@ -232,13 +257,12 @@ static void print_tcp(const struct demo *d)
            "  openssl s_client -quiet -verify_return_error -connect 127.0.0.1:%u -CAfile "
            "%s/ca.crt -cert %s/client.crt -key %s/client.key\n"
            "  -> what you type comes back\n",
-        binary, tcp, d->folder, d->folder, d->folder, d->folder, tcp, d->folder, d->folder,
-        d->folder);
+        binary, tcp, d->shown, d->shown, d->shown, d->shown, tcp, d->shown, d->shown, d->shown);
     printf("\nThe handshake as JSON, refused by the server:\n"
            "  %s connect localhost:%u --ca %s/ca.crt --certificate %s/revoked.crt --key "
            "%s/revoked.key --json\n"
            "  -> exit status 1, \"alert\":\"certificate_revoked\"\n",
-        binary, mutual, d->folder, d->folder, d->folder);
+        binary, mutual, d->shown, d->shown, d->shown);
 }
 
 static void print_attempts(const struct demo *d)
