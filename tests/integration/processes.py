@@ -86,7 +86,11 @@ def start_that_fails(folder, text):
     file.write_text(text)
     with subprocess.Popen([instances.BINARY, "run", "-c", file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           cwd=folder, start_new_session=True) as process:
-        said = process.communicate(timeout=20)[0]
+        try:
+            said = process.communicate(timeout=10)[0]
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            raise
     assert process.returncode == 1, said
     until(lambda: not session(process.pid), "nothing to be left")
     return said

@@ -12,7 +12,7 @@ import peers
 from http_peers import Client, header
 from instance import until
 from processes import (ADMIN, Relay, Traffic, admin_port, certificate_at, config, get, kill_until_held_back, listener, memfds,
-                       only, refuses)
+                       only, refuses, status)
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +110,10 @@ def test_a_good_reload_after_a_bad_one_needs_no_more_than_the_good_file(served, 
 
 def test_a_worker_killed_before_it_was_given_the_new_generation_is_given_it(served, second):
     supervisor, worker = served.instance.process.pid, only(served.instance.pids("worker"))
-    os.kill(supervisor, signal.SIGSTOP)  # both arrive together
+    os.kill(supervisor, signal.SIGSTOP)  # so that both arrive together
+    until(lambda: status(supervisor)["State"][0] == "T", "the supervisor to stop")
     os.kill(worker, signal.SIGKILL)
+    until(lambda: status(worker)["State"][0] == "Z", "the worker to be dead")
     served.instance.file.write_text(served.config(second))
     served.instance.send(signal.SIGHUP)
     os.kill(supervisor, signal.SIGCONT)
