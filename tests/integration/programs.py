@@ -11,7 +11,6 @@ MODES = ["1.2", "1.3", "rsa"]
 OPENSSL = {"1.2": ["-tls1_2"], "1.3": ["-tls1_3"], "rsa": ["-tls1_2", "-cipher", "AES256-GCM-SHA384"]}
 GNUTLS = {"1.2": "NORMAL:-VERS-ALL:+VERS-TLS1.2", "1.3": "NORMAL:-VERS-ALL:+VERS-TLS1.3",
           "rsa": "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+RSA"}
-PATIENCE = 20
 
 
 def listening_port(pid):

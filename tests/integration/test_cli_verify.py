@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pathlib
+import select
 import subprocess
 import time
 
@@ -456,12 +457,17 @@ def test_batch_answers_every_line_whatever_it_is(world):
     assert all(a["reason"] == "malformed" for a in answers[:-2])
 
 
+def answer_of(process):
+    assert select.select([process.stdout], [], [], instance.PATIENCE)[0], "no answer"
+    return process.stdout.readline()
+
+
 def test_batch_answers_each_line_as_it_comes(world):
-    with subprocess.Popen([instance.BINARY, "verify", "--batch", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as p:
+    with subprocess.Popen([instance.BINARY, "verify", "--batch", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as p:
         for i in range(3):
             p.stdin.write(json.dumps(case(world, id=str(i))).encode() + b"\n")
             p.stdin.flush()
-            assert json.loads(p.stdout.readline())["id"] == str(i)
+            assert json.loads(answer_of(p))["id"] == str(i)
         p.stdin.close()
         assert p.wait(10) == 0
 
@@ -512,12 +518,12 @@ def test_suites_agree_no_less_than_before(name):
     path = suite(name)
     cases = json_lines(path.read_text())
     slowest, wrongly_accepted, agreeing = 0, [], 0
-    with subprocess.Popen([instance.BINARY, "verify", "--batch", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as p:
+    with subprocess.Popen([instance.BINARY, "verify", "--batch", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as p:
         for c in cases:
             p.stdin.write(json.dumps(c).encode() + b"\n")
             started = time.monotonic()
             p.stdin.flush()
-            answer = json.loads(p.stdout.readline())
+            answer = json.loads(answer_of(p))
             slowest = max(slowest, time.monotonic() - started)
             assert answer["id"] == c["id"]
             expected = c["expected_result"] == "SUCCESS"
