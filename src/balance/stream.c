@@ -101,7 +101,8 @@ void stream_ready(struct stream *s, uint32_t events)
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP))
         receive(s);
     if (events & EPOLLERR) {
-        s->errno_value = socket_connected(s->fd);
+        if (!s->errno_value) /* else receive has taken it from the socket */
+            s->errno_value = socket_connected(s->fd);
         s->write_failed = true;
         if (s->state == STREAM_OPEN)
             s->state = STREAM_FAILED;
