@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "balance/address_book.h"
 #include "balance/wrr.h"
 #include "base/list.h"
 #include "config/config.h"
@@ -17,9 +18,20 @@
 
 #define GROUP_IDLE_MAX 64 /* idle connections kept per target and worker */
 
+/* After a failed attempt to connect. */
+#define GROUP_AVOID_MS 10000
+
+/* One of the addresses of a target. */
+struct target_address {
+    struct address address;
+    uint64_t avoid_until_ms; /* it could not be connected to: the others are taken, if there are */
+};
+
 struct target {
     const struct config_target *config;
-    struct address address;
+    struct target_address *addresses; /* of a host name several, used in turn */
+    size_t addresses_n;               /* 0: the name has not been resolved yet */
+    size_t turn;                      /* where connections go now */
     struct list idle; /* struct upstream, most recently used first */
     size_t idle_n;
     struct name_pattern name; /* what the target must prove (TLS groups) */
@@ -48,9 +60,18 @@ void group_init(struct group *g, const struct config_group *config, struct arena
 /* The idle connections must have been closed (upstream_close_idle). */
 void group_fini(struct group *g);
 
-/* Choose a target for new work; NULL if every weight is 0. */
+/* Choose a target for new work; NULL if every weight is 0 or no name is resolved. */
 struct target *group_pick(struct group *g);
+/* The next address of T has its turn: connections go there, until the next call. */
+void group_turn(struct target *t, uint64_t now_ms);
+/* A could not be connected to. */
+void group_avoid(struct target *t, const struct address *a, uint64_t now_ms);
+/* Is A one of the addresses of T (still)? */
+bool group_has_address(const struct target *t, const struct address *a);
+/* Take the addresses of the targets with a host name from BOOK; those that it does not know keep
+ * theirs. Idle connections to addresses that are gone must be closed then (upstream_close_gone). */
+void group_resolve(struct group *g, const struct address_book *book);
 /* One that is not among the N that were TRIED, for work that could not reach these: the next with a
- * weight behind the last of them. NULL if there is none. */
+ * weight behind the last of them; or one with an address that was not. NULL if there is none. */
 struct target *group_other(
     const struct group *g, const struct target *const *tried, size_t tried_n);

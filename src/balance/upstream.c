@@ -32,6 +32,8 @@ static void fail(struct upstream *u, enum upstream_fault fault, const char *deta
 {
     u->state = UPSTREAM_FAILED;
     u->fault = fault;
+    if (fault == UPSTREAM_FAULT_CONNECT || fault == UPSTREAM_FAULT_CONNECT_TIMEOUT)
+        group_avoid(u->target, &u->address, loop_now_ms(u->stream.loop));
     if (detail != u->detail)
         snprintf(u->detail, sizeof(u->detail), "%.*s", UPSTREAM_DETAIL_MAX - 1, detail);
     loop_timer_stop(u->stream.loop, &u->timer);
@@ -110,7 +112,9 @@ static void connected(struct upstream *u)
     int errno_value = socket_connected(u->stream.fd);
     if (errno_value) {
         struct error err;
-        error_errno(&err, errno_value, "connect to %s", u->target->config->address);
+        char address[ADDRESS_TEXT_MAX];
+        address_format(&u->address, address);
+        error_errno(&err, errno_value, "connect to %s", address);
         fail(u, UPSTREAM_FAULT_CONNECT, err.text);
         return;
     }
@@ -156,6 +160,7 @@ struct upstream *upstream_open(struct loop *loop, struct group *g, struct target
     struct upstream *u = mem_alloc(sizeof(*u));
     *u = (struct upstream){.group = g,
         .target = t,
+        .address = t->addresses[t->turn].address,
         .changed = changed,
         .owner = owner,
         .opened_ms = loop_now_ms(loop),
@@ -166,7 +171,7 @@ struct upstream *upstream_open(struct loop *loop, struct group *g, struct target
     verdict_init(&u->verdict);
     uint64_t wait_ms = limits->connect_ms;
     struct error err;
-    int fd = socket_connect(&t->address, &err);
+    int fd = socket_connect(&u->address, &err);
     struct tlsconn *tls = fd >= 0 && g->is_tls
                               ? tlsconn_new_client(g->tls.policy, t->server_name, &handler, u)
                               : NULL;
@@ -196,9 +201,13 @@ static bool is_quiet(const struct upstream *u)
 struct upstream *upstream_reuse(struct target *t, upstream_fn *changed, void *owner)
 {
     struct upstream *u = NULL;
-    while (!u && !list_is_empty(&t->idle)) {
-        u = container_of(t->idle.next, struct upstream, link);
-        if (!is_quiet(u))
+    LIST_FOREACH_SAFE (link, &t->idle) {
+        u = container_of(link, struct upstream, link);
+        if (!address_equal(&u->address, &t->addresses[t->turn].address))
+            u = NULL;
+        else if (is_quiet(u))
+            break;
+        else
             upstream_close(&u);
     }
     if (!u)
@@ -219,7 +228,8 @@ void upstream_keep(struct upstream **up)
     struct upstream *u = *up;
     struct target *t = u->target;
     bool is_clean = u->stream.state == STREAM_OPEN && !u->stream.write_failed && !u->stream.shut &&
-                    buf_size(&u->stream.in) == 0 && !stream_has_unsent(&u->stream) &&
+                    group_has_address(t, &u->address) && buf_size(&u->stream.in) == 0 &&
+                    !stream_has_unsent(&u->stream) &&
                     !(u->stream.tls && tlsconn_has_pending(u->stream.tls));
     if (!is_clean || t->idle_n >= GROUP_IDLE_MAX) {
         upstream_close(up);
@@ -258,6 +268,16 @@ void upstream_reset(struct upstream **up)
     if (*up)
         stream_reset(&(*up)->stream);
     upstream_close(up);
+}
+
+void upstream_close_gone(struct group *g)
+{
+    for (size_t i = 0; i < g->targets_n; i++)
+        LIST_FOREACH_SAFE (link, &g->targets[i].idle) {
+            struct upstream *u = container_of(link, struct upstream, link);
+            if (!group_has_address(u->target, &u->address))
+                upstream_close(&u);
+        }
 }
 
 void upstream_close_idle(struct group *g)

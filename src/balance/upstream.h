@@ -40,6 +40,7 @@ struct upstream {
     struct stream stream;
     struct group *group;
     struct target *target;
+    struct address address; /* of the target's, this one */
     enum upstream_state state;
     enum upstream_fault fault;
     char detail[UPSTREAM_DETAIL_MAX]; /* of the fault, for the log */
@@ -58,10 +59,10 @@ struct upstream_limits {
     uint64_t connect_ms, handshake_ms, idle_ms;
 };
 
-/* A new connection to T. The answer comes through CHANGED, never from inside this call. */
+/* A new connection to T, at the address whose turn it is (group_turn). The answer comes through CHANGED, never from inside this call. */
 struct upstream *upstream_open(struct loop *loop, struct group *g, struct target *t,
     const struct upstream_limits *limits, upstream_fn *changed, void *owner);
-/* An idle connection to T, READY at once; or NULL. */
+/* An idle connection to T, at that address, READY at once; or NULL. */
 struct upstream *upstream_reuse(struct target *t, upstream_fn *changed, void *owner);
 /* The exchange is over and the connection good for another one: keep it (or close it, if there are
  * enough). */
@@ -71,5 +72,7 @@ void upstream_close(struct upstream **u);
 /* The same, with RST: the target must not take what it got for complete. */
 void upstream_reset(struct upstream **u);
 
+/* Close the idle connections of G to addresses that their targets no longer have. */
+void upstream_close_gone(struct group *g);
 /* Close all idle connections of G. */
 void upstream_close_idle(struct group *g);

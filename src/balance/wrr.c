@@ -23,6 +23,14 @@ void wrr_fini(struct wrr *w)
     *w = (struct wrr){0};
 }
 
+void wrr_set_weight(struct wrr *w, size_t i, unsigned weight)
+{
+    if (!w->weights[i] != !weight)
+        for (size_t j = 0; j < w->n; j++)
+            w->credits[j] = 0;
+    w->weights[i] = weight;
+}
+
 /* Each turn every target earns its weight; the richest is picked and pays what all have earned
  * together. */
 size_t wrr_pick(struct wrr *w)

@@ -19,5 +19,9 @@ struct wrr {
 void wrr_init(struct wrr *w, const unsigned *weights, size_t n);
 void wrr_fini(struct wrr *w);
 
+/* A weight that was 0 or becomes it begins a new round, so that nobody has to make up for the time
+ * before. */
+void wrr_set_weight(struct wrr *w, size_t i, unsigned weight);
+
 /* The next index, or WRR_NONE if every weight is 0. */
 size_t wrr_pick(struct wrr *w);

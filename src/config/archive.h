@@ -15,6 +15,9 @@
 #define ARCHIVE_CONFIG        "config"      /* the text */
 #define ARCHIVE_CONFIG_FILE   "config.file" /* its name in messages */
 #define ARCHIVE_CONFIG_FOLDER "config.folder"
+/* Only if names of targets are to be resolved and the system has them. */
+#define ARCHIVE_HOSTS       "/etc/hosts"
+#define ARCHIVE_RESOLV_CONF "/etc/resolv.conf"
 
 /* Append an entry. -1 if OUT has no room. */
 int archive_add(struct buf *out, const char *name, struct bytes content) MUST_USE;

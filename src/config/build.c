@@ -253,6 +253,15 @@ static void read_client_name(struct build *b, const struct key *k, struct node *
     *(struct config_text *)place = (struct config_text){n->text, n->at};
 }
 
+static void read_server(struct build *b, const struct key *k, struct node *n, void *place)
+{
+    struct config_text *server = place;
+    struct error err;
+    server->at = n->at;
+    if (expect_text(b, k, n) && value_server_address(b->arena, n->text, &server->text, &err) < 0)
+        refuse(b, k, n, err.text);
+}
+
 static void read_network(struct build *b, const struct key *k, struct node *n, void *place)
 {
     struct error err;
@@ -334,6 +343,7 @@ static const struct reading {
     [TYPE_CLIENT_NAMES] = {read_client_name, sizeof(struct config_text)},
     [TYPE_BIND_ADDRESS] = {read_spelled, 0},
     [TYPE_ADDRESS] = {read_spelled, 0},
+    [TYPE_SERVERS] = {read_server, sizeof(struct config_text)},
     [TYPE_NETWORKS] = {read_network, sizeof(struct config_network)},
     [TYPE_SNI_DOMAIN] = {read_spelled, 0},
     [TYPE_RULE_DOMAIN] = {read_spelled, 0},
@@ -471,6 +481,14 @@ static void settle_listener(struct config_listener *l, const struct node *map)
     drop_unused(&l->authn);
 }
 
+static void settle_group(struct build *b, const struct config_group *g)
+{
+    for (size_t i = 0; i < g->targets_n; i++) {
+        struct config_target *t = (struct config_target *)(uintptr_t)&g->targets[i];
+        t->host = value_target_host(b->arena, t->address);
+    }
+}
+
 static struct position place_of(const struct node *root, const char *scope, const char *key)
 {
     const struct node *n = tree_value(root, scope);
@@ -496,4 +514,6 @@ void build_config(struct config *c, struct node *root, const char *folder, struc
     const struct node *n = tree_value(root, "listeners")->first;
     for (size_t i = 0; i < c->listeners_n; i++, n = n->next)
         settle_listener((struct config_listener *)(uintptr_t)&c->listeners[i], n);
+    for (size_t i = 0; i < c->groups_n; i++)
+        settle_group(&b, &c->groups[i]);
 }

@@ -235,6 +235,22 @@ static void check_listeners_differ(struct check *ck)
     free(addresses);
 }
 
+/* Each is a question that is asked again and again. */
+static void check_names_are_not_too_many(struct check *ck)
+{
+    const struct config *c = ck->config;
+    size_t n = 0;
+    for (size_t i = 0; i < c->groups_n; i++)
+        for (size_t j = 0; j < c->groups[i].targets_n; j++) {
+            const struct config_target *t = &c->groups[i].targets[j];
+            if (t->host && ++n == CONFIG_NAMES_MAX + 1)
+                report_error(ck->report, t->at,
+                    "more than %d targets have a host name; write IP addresses, or names that have "
+                    "several addresses",
+                    CONFIG_NAMES_MAX);
+        }
+}
+
 static void check_groups_differ(struct check *ck)
 {
     const struct config *c = ck->config;
@@ -309,5 +325,6 @@ void check_config(const struct config *c, const struct node *root, struct report
         check_group(&ck, &c->groups[i], n);
     check_listeners_differ(&ck);
     check_groups_differ(&ck);
+    check_names_are_not_too_many(&ck);
     arena_fini(ck.arena);
 }

@@ -101,3 +101,12 @@ void config_each_file(const struct config *c, config_file_fn *fn, void *owner)
     for (size_t i = 0; i < c->groups_n; i++)
         visit_group(&v, &c->groups[i]);
 }
+
+bool config_has_names(const struct config *c)
+{
+    for (size_t i = 0; i < c->groups_n; i++)
+        for (size_t j = 0; j < c->groups[i].targets_n; j++)
+            if (c->groups[i].targets[j].host)
+                return true;
+    return false;
+}

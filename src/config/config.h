@@ -119,7 +119,8 @@ struct config_listener {
 };
 
 struct config_target {
-    const char *address; /* "10.0.0.5:8080", "[2001:db8::5]:8080": numeric */
+    const char *address; /* "10.0.0.5:8080", "[2001:db8::5]:8080", "app.internal:8080" */
+    const char *host;    /* "app.internal": a name, that control resolves; NULL: it is numeric */
     unsigned weight;     /* 0–100; 0 gets no new work */
     struct position at;
 };
@@ -128,7 +129,7 @@ struct config_group_tls {         /* HTTPS, TCP_SSL groups */
     const struct config_file *ca; /* never empty: the system's trust store where none is given */
     size_t ca_n;
     const char
-        *name; /* DNS name or IP address that targets must prove; "" = each target's own address */
+        *name; /* DNS name or IP address that targets must prove; "" = each target's own host */
     struct config_revocation_rule revocation;
     struct config_file certificate, key; /* path NULL: none */
     bool tls12, tls13, key_exchange_rsa;
@@ -143,6 +144,12 @@ struct config_group {
     size_t targets_n;
     struct config_group_tls tls;
     struct position at;
+};
+
+/* How names of targets are resolved. */
+struct config_resolver {
+    const struct config_text *servers; /* "10.0.0.53:53"; none: the system's */
+    size_t servers_n;
 };
 
 /* Milliseconds. */
@@ -170,7 +177,14 @@ struct config {
     unsigned workers; /* 0: one per core */
     const char *user; /* "" = sallyport if it exists, else nobody */
     struct config_timeouts timeouts;
+    struct config_resolver resolver;
 };
+
+/* So many targets can have a host name. */
+#define CONFIG_NAMES_MAX 2048
+
+/* Does C need names to be resolved? */
+bool config_has_names(const struct config *c);
 
 /* TEXT is YAML; FILE names it in messages and FOLDER (absolute) is what relative paths are relative
  * to. NULL if REPORT got an error. */

@@ -146,7 +146,7 @@ static void write_file(struct dump *d, const struct key *k, const void *place)
     write_text(d, ((const struct config_file *)place)->path);
 }
 
-static void write_client_name(struct dump *d, const struct key *k, const void *place)
+static void write_item(struct dump *d, const struct key *k, const void *place)
 {
     write_text(d, ((const struct config_text *)place)->text);
 }
@@ -227,9 +227,10 @@ static const struct writing {
     [TYPE_LOG_FILE] = {write_string, 0},
     [TYPE_VERSIONS] = {write_versions, 0},
     [TYPE_POLICY] = {write_policy, 0},
-    [TYPE_CLIENT_NAMES] = {write_client_name, sizeof(struct config_text)},
+    [TYPE_CLIENT_NAMES] = {write_item, sizeof(struct config_text)},
     [TYPE_BIND_ADDRESS] = {write_string, 0},
     [TYPE_ADDRESS] = {write_string, 0},
+    [TYPE_SERVERS] = {write_item, sizeof(struct config_text)},
     [TYPE_NETWORKS] = {write_network, sizeof(struct config_network)},
     [TYPE_SNI_DOMAIN] = {write_string, 0},
     [TYPE_RULE_DOMAIN] = {write_string, 0},

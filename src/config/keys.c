@@ -30,6 +30,7 @@ static const char *const key_exchange_names[] = {"ecdhe", "rsa", NULL};
 #define BIND_ADDRESS                                   .type = TYPE_BIND_ADDRESS
 #define ADDRESS                                        .type = TYPE_ADDRESS
 #define NETWORKS                                       .type = TYPE_NETWORKS
+#define SERVERS                                        .type = TYPE_SERVERS
 #define SNI_DOMAIN                                     .type = TYPE_SNI_DOMAIN
 #define RULE_DOMAIN                                    .type = TYPE_RULE_DOMAIN
 #define HOST                                           .type = TYPE_HOST

@@ -25,6 +25,7 @@ enum scope {
     SCOPE_ACCESS_LOG,
     SCOPE_ADMIN,
     SCOPE_TIMEOUTS,
+    SCOPE_RESOLVER,
     SCOPE_COUNT
 };
 
@@ -53,7 +54,8 @@ enum key_type {
     TYPE_POLICY,       /* struct config_revocation_rule */
     TYPE_CLIENT_NAMES, /* list of struct config_text */
     TYPE_BIND_ADDRESS, /* const char *: IP:PORT or :PORT */
-    TYPE_ADDRESS,      /* const char *: IP:PORT */
+    TYPE_ADDRESS,      /* const char *: IP:PORT or HOST:PORT */
+    TYPE_SERVERS,      /* list of struct config_text: IP:PORT */
     TYPE_NETWORKS,     /* list of struct config_network */
     TYPE_SNI_DOMAIN,   /* const char *: exact or *.x */
     TYPE_RULE_DOMAIN,  /* const char *: exact, *.x or x.* */
@@ -120,7 +122,7 @@ static inline bool key_is_optional(const struct key *k)
 static inline bool key_is_list(const struct key *k)
 {
     return k->type == TYPE_MAPS || k->type == TYPE_FILES || k->type == TYPE_CLIENT_NAMES ||
-           k->type == TYPE_NETWORKS;
+           k->type == TYPE_NETWORKS || k->type == TYPE_SERVERS;
 }
 /* The place of the value in OWNER, a struct of the key's scope. */
 static inline void *key_value(const struct key *k, const void *owner)

@@ -106,6 +106,27 @@ out:
     buf_fini(&content);
 }
 
+/* What the system knows of names, for control, which opens no file. Without it (a container may
+ * have neither) there is nothing to know. */
+static void gather_names(struct loading *l)
+{
+    static const char *const paths[] = {ARCHIVE_HOSTS, ARCHIVE_RESOLV_CONF};
+    const struct position at = {.file = l->out->config->file};
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        struct error err;
+        struct stat st;
+        struct buf content;
+        if (stat(paths[i], &st) < 0 || st.st_size == 0)
+            continue;
+        buf_init(&content, LOAD_FILE_MAX + 1);
+        if (read_file(paths[i], &content, &err) < 0)
+            report_warning(l->report, at, "for the names of targets: %s", err.text);
+        else if (archive_add(&l->out->archive, paths[i], buf_bytes(&content)) < 0)
+            report_error(l->report, at, "%s: all files together are too large", paths[i]);
+        buf_fini(&content);
+    }
+}
+
 /* The absolute name of the folder that PATH is in; the caller frees it. NULL: errno. */
 static char *folder_of(const char *path)
 {
@@ -136,6 +157,8 @@ static int load_text(const char *path, const char *folder, struct bytes text, st
     l->out->config = config_parse(text, path, folder, l->report);
     if (l->out->config)
         config_each_file(l->out->config, gather_file, l);
+    if (l->out->config && config_has_names(l->out->config))
+        gather_names(l);
     return l->report->errors == errors ? 0 : -1;
 }
 

@@ -9,7 +9,8 @@
 #define NAME_CHARACTERS  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 #define LABEL_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-_"
 #define DIGITS           "0123456789"
-#define LABEL_MAX        63  /* RFC 1035 §2.3.4 */
+#define LABEL_MAX        63 /* RFC 1035 §2.3.4 */
+#define DNS_PORT         53
 #define DOMAIN_MAX       253 /* RFC 1035 §2.3.4: 255 octets on the wire */
 
 static const struct unit {
@@ -108,10 +109,9 @@ static int spell_address(
     char text[INET6_ADDRSTRLEN];
     int family = hp->is_v6 ? AF_INET6 : AF_INET;
     if (inet_pton(family, hp->host, octets) != 1)
-        return error_set(err,
-            hp->is_v6 ? "has no valid IPv6 address in its brackets"
-                      : "is not numeric, and this version resolves no host names; write IP:PORT or "
-                        "[IPv6]:PORT");
+        return error_set(err, hp->is_v6
+                                  ? "has no valid IPv6 address in its brackets"
+                                  : "has no valid IPv4 address; write IP:PORT or [IPv6]:PORT");
     inet_ntop(family, octets, text, sizeof(text));
     *out = arena_printf(a, hp->is_v6 ? "[%s]:%u" : "%s:%u", text, hp->port);
     return 0;
@@ -126,16 +126,6 @@ int value_bind_address(struct arena *a, const char *text, const char **out, stru
         return spell_address(a, &hp, out, err);
     *out = arena_printf(a, ":%u", hp.port);
     return 0;
-}
-
-int value_target_address(struct arena *a, const char *text, const char **out, struct error *err)
-{
-    struct host_port hp;
-    if (split_address(a, text, &hp, err) < 0)
-        return -1;
-    if (hp.port == 0)
-        return error_set(err, "has port 0; a target needs the port where it listens");
-    return spell_address(a, &hp, out, err);
 }
 
 static bool has_host_bits(const struct config_network *n)
@@ -260,6 +250,41 @@ int value_host(struct arena *a, const char *text, const char **out, struct error
     if (ends_in_number(text))
         return error_set(err, "is neither a host name nor an IP address");
     return check_domain(*out, 0, 0, err);
+}
+
+int value_target_address(struct arena *a, const char *text, const char **out, struct error *err)
+{
+    struct host_port hp;
+    const char *host;
+    if (split_address(a, text, &hp, err) < 0)
+        return -1;
+    if (hp.port == 0)
+        return error_set(err, "has port 0; a target needs the port where it listens");
+    if (hp.is_v6 || is_ip(hp.host) || ends_in_number(hp.host))
+        return spell_address(a, &hp, out, err);
+    if (!*hp.host || value_host(a, hp.host, &host, NULL) < 0)
+        return error_set(err,
+            "has neither an IP address nor a host name before the port; write HOST:PORT, IP:PORT "
+            "or [IPv6]:PORT");
+    *out = arena_printf(a, "%s:%u", host, hp.port);
+    return 0;
+}
+
+const char *value_target_host(struct arena *a, const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    const char *host = arena_strndup(a, address, (size_t)(colon - address));
+    return address[0] == '[' || ends_in_number(host) ? NULL : host;
+}
+
+int value_server_address(struct arena *a, const char *text, const char **out, struct error *err)
+{
+    struct host_port hp = {.host = text, .is_v6 = strchr(text, ':') != NULL, .port = DNS_PORT};
+    if (!is_ip(text) && split_address(a, text, &hp, err) < 0)
+        return -1;
+    if (hp.port == 0)
+        return error_set(err, "has port 0; a name server needs the port where it listens");
+    return spell_address(a, &hp, out, err);
 }
 
 static const char *after_kind(const char *text)

@@ -28,7 +28,13 @@ int value_name(const char *text, struct error *err) MUST_USE;
 /* IP:PORT or [IPv6]:PORT, and :PORT where we listen. *OUT is the same in its shortest spelling. */
 int value_bind_address(
     struct arena *a, const char *text, const char **out, struct error *err) MUST_USE;
+/* Or HOST:PORT, in lower case. */
 int value_target_address(
+    struct arena *a, const char *text, const char **out, struct error *err) MUST_USE;
+/* The HOST of what value_target_address has spelled; NULL if that is an IP address. */
+const char *value_target_host(struct arena *a, const char *address);
+/* A name server: IP, IP:PORT, [IPv6]:PORT; *OUT has the port. */
+int value_server_address(
     struct arena *a, const char *text, const char **out, struct error *err) MUST_USE;
 
 /* 10.0.0.0/8, 2001:db8::/32; without a length one address. */

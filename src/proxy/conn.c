@@ -546,6 +546,7 @@ void conn_connect(struct conn *c, struct group *group, bool may_reuse)
     struct upstream_limits limits = {
         .connect_ms = t->connect, .handshake_ms = t->handshake, .idle_ms = t->idle};
     c->tried[c->tried_n++] = target;
+    group_turn(target, conn_now_ms(c));
     if (may_reuse)
         c->upstream = upstream_reuse(target, upstream_changed, c);
     if (!c->upstream)

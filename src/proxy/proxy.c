@@ -131,6 +131,12 @@ void proxy_adopt(struct proxy *p, struct service *service, const int *fds, size_
     watch_acceptors(p);
 }
 
+void proxy_resolve(struct proxy *p, const struct address_book *book)
+{
+    if (p->service)
+        service_resolve(p->service, book);
+}
+
 void proxy_drain(struct proxy *p)
 {
     p->is_draining = true;

@@ -26,6 +26,10 @@ void proxy_free(struct proxy **p);
  * way, or its next one; a relay by itself. */
 void proxy_adopt(struct proxy *p, struct service *service, const int *fds, size_t fds_n);
 
+/* The addresses of host names, for the service in force. */
+struct address_book;
+void proxy_resolve(struct proxy *p, const struct address_book *book);
+
 /* Stop accepting, and end what is open as in proxy_adopt. proxy_is_idle tells when it is done. */
 void proxy_drain(struct proxy *p);
 bool proxy_is_idle(const struct proxy *p);

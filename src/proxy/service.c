@@ -115,6 +115,14 @@ void service_unref(struct service **sp)
         destroy(s);
 }
 
+void service_resolve(struct service *s, const struct address_book *book)
+{
+    for (size_t i = 0; i < s->config->groups_n; i++) {
+        group_resolve(&s->groups[i], book);
+        upstream_close_gone(&s->groups[i]);
+    }
+}
+
 const struct config *service_config(const struct service *s)
 {
     return s->config;

@@ -27,5 +27,9 @@ struct service *service_build(const struct service_source *source, struct report
 struct service *service_ref(struct service *s);
 void service_unref(struct service **s);
 
+/* Take the addresses of host names from BOOK. */
+struct address_book;
+void service_resolve(struct service *s, const struct address_book *book);
+
 const struct config *service_config(const struct service *s);
 uint64_t service_generation(const struct service *s);

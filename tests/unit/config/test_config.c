@@ -153,16 +153,18 @@ static const struct row wrong_keys[] = {
     {"listeners: [{name: \"\", protocol: TCP, address: \":1\", target_group: raw}]\n" GROUPS,
         "f:1:20: name: \"\" has 0 bytes; accepted: 1 to 64"},
     {"listeners: [{name: a, protocol: TCP, address: \"a:1\", target_group: raw}]\n" GROUPS,
-        "f:1:47: address: \"a:1\" is not numeric"},
+        "f:1:47: address: \"a:1\" has no valid IPv4 address"},
     {"listeners: [{name: a, protocol: UDP, address: \":1\", target_group: raw}]\n" GROUPS,
         "f:1:33: protocol: \"UDP\" is not accepted; accepted: HTTP, HTTPS, "
         "TCP, TCP_SSL"},
     {GROUP_G "  protocol: HTTP\n  targets: []\n",
         "f:10:12: targets: a list of 0; accepted: 1 to 1000"},
     {GROUP_G "  protocol: HTTP\n", "f:8:3: a target group needs targets: "},
-    {GROUP_G "  protocol: HTTP\n  targets: [{address: app:80}]\n",
-        "f:10:23: address: \"app:80\" is not numeric, and this version resolves no host "
-        "names;"},
+    {GROUP_G "  protocol: HTTP\n  targets: [{address: \"*.app:80\"}]\n",
+        "f:10:23: address: \"*.app:80\" has neither an IP address nor a host name before the "
+        "port;"},
+    {GOOD "resolver: {servers: [10.0.0.1, ns.example]}\n",
+        "f:10:32: servers: \"ns.example\" has no port;"},
     {GROUP_G "  protocol: HTTP\n  scheduler: least_conn\n",
         "f:10:14: scheduler: \"least_conn\" is not accepted; accepted: wrr"},
     {GROUP_G "  protocol: HTTPS\n  tls: {name: \"*.x\"}\n",
@@ -318,6 +320,43 @@ TEST(defaults)
     CHECK_INT(c->timeouts.drain, 30000);
     config_free(&c);
     report_fini(&report);
+}
+
+TEST(targets_with_names)
+{
+    struct report report;
+    struct config *c = parse(GROUP_G
+        "  protocol: HTTP\n  targets: [{address: App.x:80}, {address: 10.0.0.1:80}]\n",
+        &report);
+    CHECK(c && report.n == 0 && config_has_names(c));
+    const struct config_target *t = c->groups[c->groups_n - 1].targets;
+    CHECK_TEXT(t[0].address, "app.x:80");
+    CHECK_TEXT(t[0].host, "app.x");
+    CHECK(!t[1].host);
+    config_free(&c);
+    report_fini(&report);
+    c = parse(GOOD, &report);
+    CHECK(c && !config_has_names(c));
+    config_free(&c);
+    report_fini(&report);
+}
+
+TEST(more_names_than_can_be_resolved)
+{
+    struct report report;
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    CHECK_INT(buf_printf(&text, "%s", GOOD), 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(buf_printf(&text, "- name: many%d\n  protocol: HTTP\n  targets:\n", i), 0);
+        for (int j = 0; j < 1000; j++)
+            CHECK_INT(buf_printf(&text, "  - {address: a%d:80}\n", j), 0);
+    }
+    report_init(&report);
+    struct config *c = config_parse(buf_bytes(&text), "f", "/etc/s", &report);
+    CHECK(!c && report.errors == 1 && strstr(report.lines[0].text, "more than 2048 targets"));
+    report_fini(&report);
+    buf_fini(&text);
 }
 
 TEST(a_domain_takes_what_it_leaves_out)
@@ -495,9 +534,10 @@ TEST(dumps_parse_back_to_the_same)
         "  rules: [{domain: a.b, path: \"= /x\", target_group: web}, {domain: \"*.b\", "
         "target_group: web},"
         " {domain: \"b.*\", path: /y, target_group: web}]\n" GROUPS
-        "access_log: {file: \"-\"}\nworkers: 3\nuser: nobody\ntimeouts: {drain: 0s, idle: 1d}\n");
-    check_round_trip(
-        GROUP_G "  protocol: HTTPS\n  targets: [{address: \"[::1]:80\", weight: 0}]\n");
+        "access_log: {file: \"-\"}\nworkers: 3\nuser: nobody\ntimeouts: {drain: 0s, idle: 1d}\n"
+        "resolver: {servers: [10.0.0.1, \"[::1]:5353\"]}\n");
+    check_round_trip(GROUP_G "  protocol: HTTPS\n  targets: [{address: \"[::1]:80\", weight: 0}, "
+                             "{address: app.x:80}]\n");
 }
 
 TEST(a_dump_shows_defaults)
@@ -527,7 +567,7 @@ TEST(a_folder_of_any_name_is_dumped)
     struct config *c = config_parse(bytes_of(GOOD), "f", "/\xFF", &report);
     CHECK(c);
     config_dump(c, &out);
-    CHECK(bytes_ends_with(buf_bytes(&out), BYTES("drain: 30s\n")));
+    CHECK(bytes_ends_with(buf_bytes(&out), BYTES("drain: 30s\nresolver: {servers: null}\n")));
     CHECK(memmem(buf_bytes(&out).at, buf_size(&out), "/?/s.crt", strlen("/?/s.crt")));
     config_free(&c);
     buf_fini(&out);

@@ -57,17 +57,38 @@ TEST(addresses)
         {"[::1]:65535", "[::1]:65535"}, {"[2001:DB8:0:0::5]:443", "[2001:db8::5]:443"},
         {"127.0.0.1", NULL}, {"127.0.0.1:", NULL}, {"127.0.0.1:65536", NULL},
         {"127.0.0.1:080", NULL}, {"127.0.0.1:+80", NULL}, {"127.0.0.1:8 0", NULL},
-        {"127.1:80", NULL}, {"localhost:80", NULL}, {"::1:80", NULL}, {"[::1]", NULL},
-        {"[::1]80", NULL}, {"[::1:80", NULL}, {"[]:80", NULL}, {"[127.0.0.1]:80", NULL},
-        {"]:80", NULL}, {"[:80", NULL}, {"*:80", NULL}, {"", NULL}, {":", NULL},
-        {"[::1]]:80", NULL}, {NULL, NULL}};
+        {"127.1:80", NULL}, {"::1:80", NULL}, {"[::1]", NULL}, {"[::1]80", NULL}, {"[::1:80", NULL},
+        {"[]:80", NULL}, {"[127.0.0.1]:80", NULL}, {"]:80", NULL}, {"[:80", NULL}, {"*:80", NULL},
+        {"", NULL}, {":", NULL}, {"[::1]]:80", NULL}, {NULL, NULL}};
     static const struct spelling bind[] = {
         {":443", ":443"}, {":0", ":0"}, {"0.0.0.0:0", "0.0.0.0:0"}, {NULL, NULL}};
-    static const struct spelling target[] = {{":443", NULL}, {"10.0.0.1:0", NULL}, {NULL, NULL}};
+    static const struct spelling numeric[] = {{"localhost:80", NULL}, {NULL, NULL}};
+    static const struct spelling target[] = {{":443", NULL}, {"10.0.0.1:0", NULL},
+        {"App.Internal:8080", "app.internal:8080"}, {"localhost:80", "localhost:80"},
+        {"a_b.c-d.x1:80", "a_b.c-d.x1:80"}, {"app.internal", NULL}, {"app.internal:0", NULL},
+        {"app..internal:80", NULL}, {"app.internal.:80", NULL}, {"*.internal:80", NULL},
+        {"app.10:80", NULL}, {"10.0.0.256:80", NULL}, {"http://app:80", NULL}, {"a b:80", NULL},
+        {"\xc3\xa4:80", NULL}, {NULL, NULL}};
+    static const struct spelling server[] = {{"10.0.0.1", "10.0.0.1:53"},
+        {"10.0.0.1:5353", "10.0.0.1:5353"}, {"2001:DB8::1", "[2001:db8::1]:53"},
+        {"[::1]:5353", "[::1]:5353"}, {"[::1]", NULL}, {"ns.example", NULL},
+        {"ns.example:53", NULL}, {"10.0.0.1:0", NULL}, {"", NULL}, {NULL, NULL}};
+    check_spellings(value_bind_address, numeric);
+    check_spellings(value_server_address, server);
     check_spellings(value_bind_address, both);
     check_spellings(value_target_address, both);
     check_spellings(value_bind_address, bind);
     check_spellings(value_target_address, target);
+}
+
+TEST(the_host_of_a_target)
+{
+    struct arena a;
+    arena_init(&a);
+    CHECK_TEXT(value_target_host(&a, "app.internal:8080"), "app.internal");
+    CHECK(!value_target_host(&a, "10.0.0.1:80"));
+    CHECK(!value_target_host(&a, "[2001:db8::5]:80"));
+    arena_fini(&a);
 }
 
 TEST(domains)
