@@ -427,6 +427,7 @@ def test_batch_reads_a_file_as_it_reads_standard_input(world):
     ({"ocsp_responses": "GOOD", "crl_depth": "leaf", "max_ocsp_age_days": 0}, "revocation_unknown"),
     ({"ocsp_responses": "REVOKED", "crl_depth": "leaf", "on_unknown": "accept"}, "revoked"),
     ({"ocsp_responses": "GOOD AND REVOKED", "crl_depth": "leaf"}, "revoked"),
+    ({"ocsp_responses": "REVOKED AND GOOD", "crl_depth": "leaf"}, "revoked"),
     ({"ocsp_responses": ["AAAA"]}, "revocation_unknown"),
     ({"unheard": {"of": [1, 2]}, "features": ["x"]}, "accepted"),
 ])
@@ -441,6 +442,7 @@ def test_batch_fields(world, fields, reason):
         "REVOKING": {"crls": lambda: [world.middle.crl(world.server, file=world.folder / "batch.crl").read_text()]},
         "GOOD": {"ocsp_responses": lambda: [encoded()]},
         "REVOKED": {"ocsp_responses": lambda: [encoded(status="revoked")]},
+        "REVOKED AND GOOD": {"ocsp_responses": lambda: [encoded(status="revoked"), encoded()]},
         "GOOD AND REVOKED": {"ocsp_responses": lambda: [encoded(), encoded(status="revoked")]},
     }
     fields = {k: data[v][k]() if isinstance(v, str) and v in data else v for k, v in fields.items()}
