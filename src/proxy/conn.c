@@ -174,7 +174,7 @@ static void closed(struct conn *c)
  */
 static void log_end(struct conn *c)
 {
-    bool is_relay = c->state == CONN_RELAY || (c->state == CONN_TARGET && !c->listener->is_http);
+    bool is_relay = c->group && !c->listener->is_http;
     if (c->exchange.started_ms)
         access_log_exchange(c, c->reason, c->detail);
     else if (is_relay || (c->state == CONN_HANDSHAKE && c->client.received))
