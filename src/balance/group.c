@@ -53,6 +53,7 @@ void group_init(struct group *g, const struct config_group *config, struct arena
         struct target *t = &g->targets[i];
         t->config = &config->targets[i];
         list_init(&t->idle);
+        t->counts = t->uncounted;
         init_address(t);
         weights[i] = t->addresses_n ? t->config->weight : 0;
         if (g->is_tls)

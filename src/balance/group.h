@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "balance/counters.h"
 #include "balance/address_book.h"
 #include "balance/wrr.h"
 #include "base/list.h"
@@ -36,6 +37,8 @@ struct target {
     size_t idle_n;
     struct name_pattern name; /* what the target must prove (TLS groups) */
     const char *server_name;  /* for SNI; NULL if the name is an address */
+    struct count *counts;     /* its row; until one is found (proxy/tally.h), a row of its own */
+    struct count uncounted[TARGET_COLUMNS];
 };
 
 /* Towards HTTPS and TCP_SSL targets. All owned by the group. */

@@ -28,6 +28,16 @@ static void tell(struct upstream *u, uint32_t events)
     u->changed(u->owner, events);
 }
 
+static void became_ready(struct upstream *u)
+{
+    u->state = UPSTREAM_READY;
+    u->ready_ms = loop_now_ms(u->stream.loop);
+    loop_timer_stop(u->stream.loop, &u->timer);
+    count_add(&u->target->counts[TARGET_CONNECTS], 1);
+    count_add(&u->target->counts[TARGET_CONNECT_MS], u->ready_ms - u->opened_ms);
+    tell(u, 0);
+}
+
 static void fail(struct upstream *u, enum upstream_fault fault, const char *detail)
 {
     u->state = UPSTREAM_FAILED;
@@ -81,10 +91,7 @@ static void handshake(struct upstream *u)
     switch (stream_handshake(&u->stream)) {
     case TLSCONN_OK:
         ASSERT(u->has_verdict && u->verdict.accepted);
-        u->state = UPSTREAM_READY;
-        u->ready_ms = loop_now_ms(u->stream.loop);
-        loop_timer_stop(u->stream.loop, &u->timer);
-        tell(u, 0);
+        became_ready(u);
         return;
     case TLSCONN_WANT_INPUT:
         if (u->stream.state != STREAM_OPEN)
@@ -125,10 +132,7 @@ static void connected(struct upstream *u)
         handshake(u);
         return;
     }
-    u->state = UPSTREAM_READY;
-    u->ready_ms = loop_now_ms(u->stream.loop);
-    loop_timer_stop(u->stream.loop, &u->timer);
-    tell(u, 0);
+    became_ready(u);
 }
 
 static void ready(struct watch *w, uint32_t events)
@@ -169,6 +173,7 @@ struct upstream *upstream_open(struct loop *loop, struct group *g, struct target
     u->stream = (struct stream){.loop = loop, .fd = -1, .watch = {.fd = -1}};
     list_init(&u->link);
     verdict_init(&u->verdict);
+    count_add(&t->counts[TARGET_OPEN], 1);
     uint64_t wait_ms = limits->connect_ms;
     struct error err;
     int fd = socket_connect(&u->address, &err);
@@ -214,6 +219,7 @@ struct upstream *upstream_reuse(struct target *t, upstream_fn *changed, void *ow
         return NULL;
     list_remove(&u->link);
     t->idle_n--;
+    count_drop(&t->counts[TARGET_IDLE]);
     loop_timer_stop(u->stream.loop, &u->timer);
     u->state = UPSTREAM_READY;
     u->is_reused = true;
@@ -240,6 +246,7 @@ void upstream_keep(struct upstream **up)
     u->owner = NULL;
     list_append(t->idle.next, &u->link); /* before the first: last in, first out */
     t->idle_n++;
+    count_add(&t->counts[TARGET_IDLE], 1);
     stream_poll(&u->stream, true);
     loop_timer_arm(
         u->stream.loop, &u->timer, loop_now_ms(u->stream.loop) + u->idle_timeout_ms, timed_out);
@@ -254,7 +261,9 @@ void upstream_close(struct upstream **up)
     if (u->state == UPSTREAM_IDLE) {
         list_remove(&u->link);
         u->target->idle_n--;
+        count_drop(&u->target->counts[TARGET_IDLE]);
     }
+    count_drop(&u->target->counts[TARGET_OPEN]);
     loop_timer_stop(u->stream.loop, &u->timer);
     if (stream_is_open(&u->stream) && u->stream.tls && u->state != UPSTREAM_CONNECTING)
         stream_shutdown(&u->stream);

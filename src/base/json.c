@@ -19,8 +19,7 @@ static void raw(struct json *j, struct bytes b)
         j->failed = true;
 }
 
-/* Length of the well-formed UTF-8 sequence at the start of B (RFC 3629 §4), or 0. */
-static size_t utf8_length(struct bytes b)
+size_t json_utf8_length(struct bytes b)
 {
     uint8_t c = b.at[0];
     size_t n = c < 0x80                 ? 1
@@ -61,7 +60,7 @@ static void quoted(struct json *j, struct bytes b)
             n++;
         if (n) {
             raw(j, bytes_first(b, n));
-        } else if ((n = utf8_length(b)) > 1) {
+        } else if ((n = json_utf8_length(b)) > 1) {
             raw(j, bytes_first(b, n));
         } else {
             escaped(j, b.at[0]);

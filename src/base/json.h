@@ -18,6 +18,10 @@ struct json {
     bool failed;
 };
 
+/* Length of the well-formed UTF-8 sequence at the start of B (RFC 3629 §4), or 0. B is not empty.
+ */
+size_t json_utf8_length(struct bytes b);
+
 void json_init(struct json *j, struct buf *out);
 static inline bool json_failed(const struct json *j)
 {

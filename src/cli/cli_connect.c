@@ -252,23 +252,7 @@ static void write_tls(struct json *j, const struct attempt *a)
     json_close_object(j);
 }
 
-static void write_steps(struct json *j, const struct step *steps, size_t n)
-{
-    json_open_array(j, "steps");
-    for (size_t i = 0; i < n; i++) {
-        json_open_object(j, NULL);
-        json_integer(j, "number", steps[i].number);
-        json_text(j, "actor", steps[i].actor);
-        json_text(j, "does", steps[i].does);
-        json_text(j, "message", steps[i].message);
-        json_text(j, "evidence", steps[i].evidence);
-        json_text(j, "wire", steps_wire_name(steps[i].wire));
-        json_close_object(j);
-    }
-    json_close_array(j);
-}
-
-static void print_json(const struct attempt *a, const struct step *steps, size_t n)
+static void print_json(const struct attempt *a)
 {
     struct buf text;
     struct json j;
@@ -280,15 +264,17 @@ static void print_json(const struct attempt *a, const struct step *steps, size_t
         verdict_json(&a->verdict, &j, "peer");
     else
         json_null(&j, "peer");
-    write_steps(&j, steps, n);
+    steps_write(&a->steps, &j, "steps");
     json_close_object(&j);
     printf("%.*s\n", BYTES_ARG(buf_bytes(&text)));
     fflush(stdout);
     buf_fini(&text);
 }
 
-static void print_words(const struct attempt *a, const struct step *steps, size_t n)
+static void print_words(const struct attempt *a)
 {
+    struct step steps[STEPS_MAX];
+    size_t n = steps_list(&a->steps, steps);
     const struct tlsconn_facts *facts = tlsconn_facts(a->session.tls);
     fprintf(stderr, "%s, %s authentication\n",
         facts->version ? version_text(facts->version) : "no version agreed on",
@@ -307,12 +293,10 @@ static void print_words(const struct attempt *a, const struct step *steps, size_
 
 static void show(const struct attempt *a)
 {
-    struct step steps[STEPS_MAX];
-    size_t n = steps_list(&a->steps, steps);
     if (a->options->json)
-        print_json(a, steps, n);
+        print_json(a);
     else
-        print_words(a, steps, n);
+        print_words(a);
 }
 
 /* ---- the whole ---- */

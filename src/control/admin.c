@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/panic.h"
 #include "io/socket.h"
 #include "proto/http1.h"
 #include "proto/http1_write.h"
@@ -14,7 +15,8 @@
 #include "base/ban.h"
 
 #define REQUEST_MAX  (16u * 1024)
-#define RESPONSE_MAX (ADMIN_STATE_MAX + 1024)
+#define RESPONSE_MAX (ADMIN_BODY_MAX + 1024)
+#define TEXT         "text/plain"
 /* When descriptors are out, or something like it: not at once again. */
 #define ACCEPT_AGAIN_MS 100
 
@@ -36,8 +38,17 @@ struct client {
     size_t scanned;
 };
 
+struct route {
+    const char *path, *type;
+    bool takes_query;
+    admin_fn *fn;
+    void *owner;
+};
+
 struct admin {
     struct loop *loop;
+    struct route routes[ADMIN_ROUTES_MAX];
+    size_t routes_n;
     struct watch listener;
     struct timer accept_again;
     struct list clients;
@@ -50,49 +61,72 @@ struct admin {
 struct reply {
     unsigned status;
     const char *type;
-    const char *body;
+    struct buf body;
 };
 
-static struct reply reply_healthz(const struct admin *a)
+static void reply_text(struct reply *r, unsigned status, const char *text)
 {
-    return (struct reply){200, "text/plain", "ok"};
+    buf_clear(&r->body);
+    r->status = status;
+    r->type = TEXT;
+    ignore_result(buf_append(&r->body, bytes_of(text)));
 }
 
-static struct reply reply_readyz(const struct admin *a)
+static unsigned answer_healthz(void *owner, struct bytes query, struct buf *body)
 {
-    if (!a->state)
-        return (struct reply){503, "text/plain", "not ready"};
-    return (struct reply){200, "application/json", a->state};
+    ignore_result(buf_append(body, BYTES("ok")));
+    return 200;
 }
 
-static const struct route {
-    const char *path;
-    struct reply (*reply)(const struct admin *a);
-} routes[] = {
-    {"/healthz", reply_healthz},
-    {"/readyz", reply_readyz},
-};
-
-static struct reply reply_to(const struct admin *a, const struct http1_head *request)
+static unsigned answer_readyz(void *owner, struct bytes query, struct buf *body)
 {
-    for (size_t i = 0; i < COUNT_OF(routes); i++)
-        if (bytes_equal(request->method, BYTES("GET")) &&
-            bytes_equal(request->path_and_query, bytes_of(routes[i].path)))
-            return routes[i].reply(a);
-    return (struct reply){404, "text/plain", "not here; GET /healthz or /readyz"};
+    const struct admin *a = owner;
+    ignore_result(buf_append(body, bytes_of(a->state ? a->state : "not ready")));
+    return a->state ? 200 : 503;
 }
 
-static int write_reply(struct buf *out, struct reply r)
+static void reply_not_found(const struct admin *a, struct reply *r)
+{
+    reply_text(r, 404, "not here; GET");
+    for (size_t i = 0; i < a->routes_n; i++)
+        ignore_result(buf_printf(&r->body, "%s %s", i ? "," : "", a->routes[i].path));
+}
+
+static const struct route *find_route(const struct admin *a, struct bytes path)
+{
+    for (size_t i = 0; i < a->routes_n; i++)
+        if (bytes_equal(path, bytes_of(a->routes[i].path)))
+            return &a->routes[i];
+    return NULL;
+}
+
+static void reply_to(const struct admin *a, const struct http1_head *request, struct reply *r)
+{
+    struct bytes path =
+        bytes_first(request->path_and_query, bytes_find(request->path_and_query, '?'));
+    struct bytes query = bytes_skip(request->path_and_query, path.n + 1);
+    const struct route *route = find_route(a, path);
+    bool has_query = path.n < request->path_and_query.n;
+    if (!route || !bytes_equal(request->method, BYTES("GET")) ||
+        (has_query && !route->takes_query)) {
+        reply_not_found(a, r);
+        return;
+    }
+    r->status = route->fn(route->owner, query, &r->body);
+    r->type = r->status == 200 ? route->type : TEXT;
+}
+
+static int write_reply(struct buf *out, const struct reply *r)
 {
     char length[24];
-    snprintf(length, sizeof(length), "%zu", strlen(r.body));
-    if (http1_write_status(out, r.status) < 0 ||
-        http1_write_field(out, BYTES("Content-Type"), bytes_of(r.type)) < 0 ||
+    snprintf(length, sizeof(length), "%zu", buf_size(&r->body));
+    if (http1_write_status(out, r->status) < 0 ||
+        http1_write_field(out, BYTES("Content-Type"), bytes_of(r->type)) < 0 ||
         http1_write_field(out, BYTES("Content-Length"), bytes_of(length)) < 0 ||
         http1_write_field(out, BYTES("Cache-Control"), BYTES("no-store")) < 0 ||
         http1_write_field(out, BYTES("Connection"), BYTES("close")) < 0 || http1_write_end(out) < 0)
         return -1;
-    return buf_append(out, bytes_of(r.body));
+    return buf_append(out, buf_bytes(&r->body));
 }
 
 /* ---- clients ---- */
@@ -144,13 +178,16 @@ static void client_read(struct client *c)
     if (n == 0 && buf_room(&c->in))
         return;
     enum http1_fault fault = n < 0 ? (enum http1_fault) - n : HTTP1_FAULT_NONE;
-    struct reply reply;
+    struct reply reply = {0};
+    buf_init(&reply.body, ADMIN_BODY_MAX);
     if (n > 0)
-        reply = reply_to(c->admin, &request);
+        reply_to(c->admin, &request, &reply);
     else
-        reply = (struct reply){fault ? http1_fault_status(fault) : 431, "text/plain",
-            fault ? http1_fault_text(fault) : "the request head is too long"};
-    if (write_reply(&c->out, reply) < 0)
+        reply_text(&reply, fault ? http1_fault_status(fault) : 431,
+            fault ? http1_fault_text(fault) : "the request head is too long");
+    int failed = write_reply(&c->out, &reply);
+    buf_fini(&reply.body);
+    if (failed)
         client_free(c);
     else
         client_goto(c, CLIENT_WRITING);
@@ -228,10 +265,23 @@ static void unlisten(struct admin *a)
         close(fd);
 }
 
+static void add_route(struct admin *a, struct route route)
+{
+    ASSERT(a->routes_n < ADMIN_ROUTES_MAX);
+    a->routes[a->routes_n++] = route;
+}
+
+void admin_route(struct admin *a, const char *path, const char *type, admin_fn *fn, void *owner)
+{
+    add_route(a, (struct route){path, type, true, fn, owner});
+}
+
 struct admin *admin_new(struct loop *loop)
 {
     struct admin *a = mem_alloc(sizeof(*a));
     a->loop = loop;
+    add_route(a, (struct route){"/healthz", TEXT, false, answer_healthz, a});
+    add_route(a, (struct route){"/readyz", "application/json", false, answer_readyz, a});
     a->listener.fd = -1;
     list_init(&a->clients);
     return a;
@@ -263,6 +313,11 @@ int admin_listen(struct admin *a, int fd, struct error *err)
     }
     accept_update(a);
     return 0;
+}
+
+bool admin_is_ready(const struct admin *a)
+{
+    return a->state != NULL;
 }
 
 void admin_set_state(struct admin *a, const char *json)

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "proxy/proxy_parts.h"
+#include "proxy/tally.h"
 
 #include "base/ban.h"
 
@@ -57,16 +58,14 @@ static void tls_object(struct json *j, const struct tlsconn *tls)
 
 /* The verdict on the client does not change while the connection lives: it is put into words once.
  */
-static void peer_object(struct conn *c, struct json *j)
+struct bytes access_log_peer(struct conn *c)
 {
-    if (!c->has_verdict)
-        return;
     if (buf_size(&c->peer_json) == 0) {
         struct json once;
         json_init(&once, &c->peer_json);
         verdict_json(&c->verdict, &once, NULL);
     }
-    json_raw(j, "peer", buf_bytes(&c->peer_json));
+    return buf_bytes(&c->peer_json);
 }
 
 static void begin(struct conn *c, struct json *j)
@@ -87,7 +86,8 @@ static void begin(struct conn *c, struct json *j)
         text_if(j, "sni", tlsconn_facts(c->client.tls)->sni);
         tls_object(j, c->client.tls);
     }
-    peer_object(c, j);
+    if (c->has_verdict)
+        json_raw(j, "peer", access_log_peer(c));
     if (c->upstream && c->upstream->has_verdict)
         verdict_json(&c->upstream->verdict, j, "target_peer");
 }
@@ -146,6 +146,7 @@ void access_log_exchange(struct conn *c, enum close_reason reason, const char *d
 {
     struct exchange *e = &c->exchange;
     struct json j;
+    tally_exchange(c, reason);
     begin(c, &j);
     bytes_if(&j, "method", e->method);
     bytes_if(&j, "host", e->host);
@@ -172,6 +173,10 @@ void access_log_exchange(struct conn *c, enum close_reason reason, const char *d
 void access_log_connection(struct conn *c)
 {
     struct json j;
+    if (c->state != CONN_HANDSHAKE)
+        tally_relay(c, c->reason);
+    else if (c->client.tls)
+        tally_handshake(c, c->reason, c->detail);
     begin(c, &j);
     target(c, &j);
     json_integer(&j, "bytes_in", (int64_t)c->client.received);

@@ -5,7 +5,11 @@
 
 #include "proxy/conn.h"
 
-/* The exchange of C has ended. REASON is NONE if the connection goes on. */
+/* The exchange of C has ended: it is counted (proxy/tally.h) and logged. REASON is NONE if the
+ * connection goes on. */
 void access_log_exchange(struct conn *c, enum close_reason reason, const char *detail);
-/* The relay, or the handshake that came to nothing, has ended with c->reason. */
+/* The same for the relay, or the handshake that came to nothing, that has ended with c->reason. */
 void access_log_connection(struct conn *c);
+
+/* The verdict on the client as JSON, made once; lives as long as C. C has one. */
+struct bytes access_log_peer(struct conn *c);

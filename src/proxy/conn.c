@@ -11,6 +11,7 @@
 #include "proxy/access_log.h"
 #include "proxy/proxy_parts.h"
 #include "proxy/relay.h"
+#include "proxy/tally.h"
 
 #include "base/ban.h"
 
@@ -165,6 +166,7 @@ static void client_ready(struct watch *w, uint32_t events)
 static void closed(struct conn *c)
 {
     conn_goto(c, CONN_CLOSED, 0);
+    tally_closed(c);
     stream_fini(&c->client);
     proxy_forget(c->proxy, c);
 }
@@ -303,7 +305,12 @@ static uint8_t judge(void *owner, const struct certificate *const *chain, size_t
     return c->verdict.accepted ? 0 : reason_alert(c->verdict.reason);
 }
 
-static const struct tlsconn_handler handler = {.choose = choose, .judge = judge};
+static void see(void *owner, enum tlsconn_message_direction direction, struct bytes message)
+{
+    tally_message(owner, direction, message);
+}
+
+static const struct tlsconn_handler handler = {.choose = choose, .judge = judge, .message = see};
 
 /* Whoever is to be asked was asked, and may pass: the last look before anything reaches a target.
  */
@@ -315,6 +322,8 @@ static bool may_pass(const struct conn *c)
 static void begin_service(struct conn *c)
 {
     c->secured_ms = conn_now_ms(c);
+    if (c->client.tls)
+        tally_handshake(c, CLOSE_NONE, "");
     if (c->listener->is_http)
         conn_goto(c, CONN_IDLE, timeouts(c)->header);
     else
@@ -476,6 +485,7 @@ static const struct target_failure {
 static void target_failed(struct conn *c)
 {
     struct upstream *u = c->upstream;
+    tally_target_failed(c, target_failures[u->fault].reason);
     bool is_connect =
         u->fault == UPSTREAM_FAULT_CONNECT || u->fault == UPSTREAM_FAULT_CONNECT_TIMEOUT;
     if (is_connect && c->tried_n < CONN_TARGETS_MAX &&
@@ -583,6 +593,8 @@ void conn_open(struct proxy *proxy, struct service *service, const struct listen
     buf_init(&c->peer_json, VERDICT_JSON_MAX);
     list_append(&proxy->conns, &c->link);
     proxy->conns_n++;
+    c->steps.by_server = true;
+    tally_opened(c);
     conn_progress(c, timeouts(c)->handshake);
     if (!listener->is_tls) {
         begin_service(c);

@@ -22,6 +22,7 @@
 #include "balance/upstream.h"
 #include "proxy/exchange.h"
 #include "proxy/service_parts.h"
+#include "tls/steps.h"
 
 #define CONN_TARGETS_MAX 3 /* tried for one exchange or relay, when connecting fails */
 
@@ -58,8 +59,9 @@ struct conn {
     const struct authn *authn; /* TLS: chosen by the ClientHello */
     struct verdict verdict;    /* of the client's certificate, if one is asked for */
     bool has_verdict;
-    struct buf identity;  /* header lines about the client for targets, once made */
-    struct buf peer_json; /* the verdict for the log, once made */
+    struct steps_seen steps; /* TLS: what the messages of the handshake said */
+    struct buf identity;     /* header lines about the client for targets, once made */
+    struct buf peer_json;    /* the verdict for the log, once made */
     struct upstream *upstream;
     struct group *group;
     const struct target *tried[CONN_TARGETS_MAX]; /* for the exchange or relay under way */

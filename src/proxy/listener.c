@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "proxy/tally.h"
 
 #include "base/ban.h"
 
@@ -76,6 +77,7 @@ void listener_fini(struct listener *l)
         free(l->routes[i].rules);
     free(l->routes);
     domain_map_fini(&l->route_of);
+    tally_fini(&l->tally);
     *l = (struct listener){0};
 }
 

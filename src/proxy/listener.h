@@ -17,6 +17,8 @@ struct route_domain {
     size_t n;
 };
 
+struct tally;
+
 struct listener {
     const struct config_listener *config;
     bool is_http, is_tls;
@@ -26,6 +28,7 @@ struct listener {
     struct route_domain *routes; /* HTTP: one per domain that rules name */
     size_t routes_n;
     struct domain_map route_of; /* host → struct route_domain */
+    struct tally *tally;        /* what is counted of it; NULL until it is in force */
 };
 
 void listener_init(

@@ -2,13 +2,16 @@
 #include "proxy/proxy.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/panic.h"
 #include "io/socket.h"
 #include "proxy/proxy_parts.h"
+#include "proxy/tally.h"
 
 #include "base/ban.h"
 
@@ -99,6 +102,17 @@ struct proxy *proxy_new(struct loop *loop, proxy_log_fn *log, void *log_owner)
     return p;
 }
 
+void proxy_count(
+    struct proxy *p, unsigned worker, struct counters *counters, struct handshake_log *handshakes)
+{
+    char number[16];
+    snprintf(number, sizeof(number), "%u", worker);
+    p->counters = counters;
+    p->handshakes = handshakes;
+    p->worker = counters_row(counters, COUNTERS_WORKER, (const char *const[]){number});
+    count_set(&p->worker[WORKER_PID], (uint64_t)getpid());
+}
+
 void proxy_forget(struct proxy *p, struct conn *c)
 {
     list_remove(&c->link);
@@ -117,7 +131,8 @@ static void drop_acceptors(struct proxy *p)
 
 void proxy_adopt(struct proxy *p, struct service *service, const int *fds, size_t fds_n)
 {
-    ASSERT(fds_n == service->config->listeners_n && !p->is_draining);
+    ASSERT(fds_n == service->config->listeners_n && !p->is_draining && p->counters);
+    tally_service(p, service);
     LIST_FOREACH (link, &p->conns)
         conn_retire(container_of(link, struct conn, link));
     drop_acceptors(p);

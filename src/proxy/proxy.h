@@ -16,6 +16,12 @@ struct proxy;
 typedef void proxy_log_fn(void *owner, struct bytes line);
 
 struct proxy *proxy_new(struct loop *loop, proxy_log_fn *log, void *log_owner);
+/* Before the first proxy_adopt: what WORKER does is counted in COUNTERS, and its handshakes
+ * recorded in HANDSHAKES. Both stay the caller's, and must outlive the proxy. */
+struct counters;
+struct handshake_log;
+void proxy_count(
+    struct proxy *p, unsigned worker, struct counters *counters, struct handshake_log *handshakes);
 /* After the loop's last turn. */
 void proxy_free(struct proxy **p);
 

@@ -18,7 +18,10 @@ struct proxy {
     struct timer accept_again; /* descriptors ran out: accepting pauses */
     proxy_log_fn *log;
     void *log_owner;
-    struct buf line;        /* the access-log line being made */
+    struct buf line; /* the access-log line being made */
+    struct counters *counters;
+    struct handshake_log *handshakes;
+    struct count *worker;   /* the row of this one */
     struct http1_head head; /* the head being looked at: one at a time in a worker */
 };
 

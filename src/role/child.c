@@ -100,7 +100,13 @@ static void channel_ended(void *owner, enum message_status why)
 
 void child_init(struct child *c, struct loop *loop, enum role role, unsigned index)
 {
-    *c = (struct child){.role = role, .index = index, .loop = loop, .ring_fd = -1, .wake_fd = -1};
+    *c = (struct child){.role = role,
+        .index = index,
+        .loop = loop,
+        .ring_fd = -1,
+        .wake_fd = -1,
+        .counters_fd = -1,
+        .handshakes_fd = -1};
     role_name(role, index, c->name);
     channel_init(&c->channel, received, channel_ended, c);
 }
@@ -109,10 +115,10 @@ void child_fini(struct child *c)
 {
     ASSERT(!child_is_running(c));
     loop_timer_stop(c->loop, &c->timer);
-    if (c->ring_fd >= 0)
-        close(c->ring_fd);
-    if (c->wake_fd >= 0)
-        close(c->wake_fd);
+    const int fds[] = {c->ring_fd, c->wake_fd, c->counters_fd, c->handshakes_fd};
+    for (size_t i = 0; i < COUNT_OF(fds); i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
 }
 
 int child_start(struct child *c, const struct child_means *means, struct error *err)

@@ -51,9 +51,10 @@ struct child {
     void *owner;
 
     /* worker */
-    int ring_fd, wake_fd; /* -1: none. They outlive the process. */
-    uint64_t prepared;    /* the latest generation that it is ready for */
-    unsigned owed;        /* answers to PREPARE */
+    int ring_fd, wake_fd;           /* -1: none. They outlive the process. */
+    int counters_fd, handshakes_fd; /* likewise; the logger has counters, too */
+    uint64_t prepared;              /* the latest generation that it is ready for */
+    unsigned owed;                  /* answers to PREPARE */
     bool has_ponged;
 };
 

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control — answers the admin address: is the instance alive, is it ready. The supervisor says what
- * it is to know. */
+/* control — answers the admin address: is the instance alive, is it ready, what has it counted, and
+ * which were its last handshakes. The supervisor says what it is to know. */
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/panic.h"
 #include "control/admin.h"
+#include "control/handshakes.h"
+#include "control/metrics.h"
+#include "control/status.h"
 #include "role/lifeline.h"
 #include "role/memfile.h"
 #include "role/roles.h"
@@ -16,6 +20,8 @@ struct control {
     struct loop *loop;
     struct lifeline lifeline;
     struct admin *admin;
+    struct totals_sources sources;
+    struct handshakes *handshakes;
     bool is_done;
 };
 
@@ -33,6 +39,54 @@ static void receive_state(struct control *c, struct message *m)
     free(text);
 }
 
+static void receive_counters(struct control *c, struct message *m)
+{
+    struct error err;
+    if (totals_add_source(&c->sources, m->index, m->fds[0], &err) < 0 ||
+        (m->fds_n == 2 && handshakes_add_source(c->handshakes, m->index, m->fds[1], &err) < 0))
+        log_error("what is counted cannot be shown: %s", err.text);
+}
+
+/* ---- what is asked ---- */
+
+static unsigned too_large(struct buf *body)
+{
+    buf_clear(body);
+    ignore_result(buf_append(body, BYTES("the answer is too large")));
+    return 500;
+}
+
+static unsigned answer_metrics(void *owner, struct bytes query, struct buf *body)
+{
+    struct control *c = owner;
+    struct totals totals;
+    totals_init(&totals, &c->sources);
+    int failed = metrics_write(&totals, body);
+    totals_fini(&totals);
+    return failed ? too_large(body) : 200;
+}
+
+static unsigned answer_status(void *owner, struct bytes query, struct buf *body)
+{
+    struct control *c = owner;
+    struct totals totals;
+    totals_init(&totals, &c->sources);
+    int failed = status_write(&totals, admin_is_ready(c->admin), loop_wall_s(c->loop), body);
+    totals_fini(&totals);
+    return failed ? too_large(body) : 200;
+}
+
+static unsigned answer_handshakes(void *owner, struct bytes query, struct buf *body)
+{
+    struct control *c = owner;
+    struct handshakes_query parsed;
+    if (handshakes_parse_query(query, &parsed) < 0) {
+        ignore_result(buf_append(body, BYTES("the query may have failed=1 and since=ID")));
+        return 400;
+    }
+    return handshakes_write(c->handshakes, &parsed, body) < 0 ? too_large(body) : 200;
+}
+
 static void end(void *owner)
 {
     struct control *c = owner;
@@ -46,6 +100,8 @@ static void received(void *owner, struct message *m)
         receive_admin(c, m);
     else if (m->type == MESSAGE_STATE)
         receive_state(c, m);
+    else if (m->type == MESSAGE_COUNTERS)
+        receive_counters(c, m);
     else if (m->type == MESSAGE_STOP)
         end(c);
 }
@@ -59,11 +115,17 @@ int control_run(unsigned index)
         log_error("cannot begin: %s", err.text);
         return 1;
     }
+    c.handshakes = handshakes_new();
     c.admin = admin_new(c.loop);
+    admin_route(c.admin, "/metrics", METRICS_TYPE, answer_metrics, &c);
+    admin_route(c.admin, "/status", "application/json", answer_status, &c);
+    admin_route(c.admin, "/handshakes", "application/x-ndjson", answer_handshakes, &c);
     channel_send(&c.lifeline.channel, &(struct message){.type = MESSAGE_READY});
     while (!c.is_done)
         loop_turn(c.loop, -1);
     admin_free(&c.admin);
+    handshakes_free(&c.handshakes);
+    totals_fini_sources(&c.sources);
     lifeline_close(&c.lifeline);
     loop_free(&c.loop);
     return 0;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "balance/counters.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/panic.h"
@@ -38,10 +39,12 @@ struct logger {
     struct source **sources; /* by worker; NULL: none yet */
     size_t sources_n;
     struct buf batch;
-    bool is_told;  /* where lines go; until then they stay in the rings */
-    int fd;        /* -1: they are discarded */
-    bool is_torn;  /* the last write ended inside a line */
-    uint64_t lost; /* lines, since writing began to fail; 0: it works */
+    bool is_told; /* where lines go; until then they stay in the rings */
+    int fd;       /* -1: they are discarded */
+    bool is_torn; /* the last write ended inside a line */
+    struct counters *counters;
+    struct count *instance; /* the row */
+    uint64_t lost;          /* lines, since writing began to fail; 0: it works */
     struct timer drops_report;
     bool is_done;
 };
@@ -81,6 +84,8 @@ static void lost_lines(struct logger *l, uint64_t lines, int why)
         log_warning("%s", err.text);
     }
     l->lost += lines;
+    if (l->instance)
+        count_add(&l->instance[INSTANCE_LINES_UNWRITTEN], lines);
 }
 
 static void write_batch(struct logger *l)
@@ -189,6 +194,17 @@ static void receive_log(struct logger *l, struct message *m)
     l->is_torn = false;
 }
 
+static void receive_counters(struct logger *l, struct message *m)
+{
+    struct error err = {.text = "told so twice"};
+    if (!l->counters)
+        l->counters = counters_open(m->fds[0], &err);
+    if (!l->counters || l->instance)
+        log_error("lost lines are not counted: %s", err.text);
+    else
+        l->instance = counters_row(l->counters, COUNTERS_INSTANCE, NULL);
+}
+
 static void end(void *owner)
 {
     struct logger *l = owner;
@@ -202,6 +218,8 @@ static void received(void *owner, struct message *m)
         receive_ring(l, m);
     else if (m->type == MESSAGE_LOG)
         receive_log(l, m);
+    else if (m->type == MESSAGE_COUNTERS)
+        receive_counters(l, m);
     else if (m->type == MESSAGE_STOP)
         end(l);
 }
@@ -244,6 +262,7 @@ int logger_run(unsigned index)
     for (size_t i = 0; i < l.sources_n; i++)
         remove_source(&l, i);
     free(l.sources);
+    counters_close(&l.counters);
     buf_fini(&l.batch);
     if (l.fd >= 0)
         close(l.fd);

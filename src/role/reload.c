@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/panic.h"
+#include "role/ledger.h"
 #include "role/notify.h"
 #include "role/shutdown.h"
 #include "role/staff.h"
@@ -102,6 +103,7 @@ static void commit(struct supervisor *s)
     staff_tell_workers(s, MESSAGE_COMMIT, g->number);
     for (unsigned i = 0; i < s->workers_n; i++)
         child_is_up(&s->workers[i]);
+    ledger_committed(s);
     staff_send_log(s);
     staff_send_admin(s);
     staff_send_state(s, true);
@@ -138,6 +140,7 @@ void reload_fail(struct supervisor *s)
     log_error(
         "reload failed, generation %llu stays in force:", (unsigned long long)s->in_force->number);
     generation_log_report(s->coming);
+    ledger_reload_failed(s);
     staff_tell_workers(s, MESSAGE_ABORT, s->coming->number);
     kill_loader(s);
     finish(s);

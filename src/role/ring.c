@@ -99,7 +99,7 @@ static void wake(struct ring *r)
     ignore_result(write(r->wake_fd, &one, sizeof(one)));
 }
 
-void ring_push(struct ring *r, struct bytes line)
+bool ring_push(struct ring *r, struct bytes line)
 {
     struct ring_memory *m = r->memory;
     uint64_t head = atomic_load_explicit(&m->head, memory_order_relaxed);
@@ -107,7 +107,7 @@ void ring_push(struct ring *r, struct bytes line)
     uint64_t free_bytes = used <= DATA_BYTES ? DATA_BYTES - used : 0;
     if (!line.n || line.n > RING_RECORD_MAX || LENGTH_BYTES + line.n > free_bytes) {
         atomic_fetch_add_explicit(&m->dropped, 1, memory_order_relaxed);
-        return;
+        return false;
     }
     uint32_t length = (uint32_t)line.n;
     copy_in(m, head, &length, LENGTH_BYTES);
@@ -118,6 +118,7 @@ void ring_push(struct ring *r, struct bytes line)
     atomic_store(&m->head, head + LENGTH_BYTES + line.n);
     if (atomic_load(&m->consumer_sleeps))
         wake(r);
+    return true;
 }
 
 bool ring_gather(struct ring *r, struct buf *out)

@@ -32,8 +32,8 @@ int ring_open(struct ring *r, int memory_fd, int wake_fd, struct error *err) MUS
 void ring_close(struct ring *r);
 
 /* Producer. A line that does not fit, or is empty or longer than RING_RECORD_MAX, is dropped and
- * counted. */
-void ring_push(struct ring *r, struct bytes line);
+ * counted: false. */
+bool ring_push(struct ring *r, struct bytes line);
 
 /* Consumer. Append records to OUT while they fit; true if there was at least one. */
 bool ring_gather(struct ring *r, struct buf *out);

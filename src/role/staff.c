@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "role/ledger.h"
 #include "role/memfile.h"
 #include "role/reload.h"
 #include "role/ring.h"
@@ -113,6 +114,7 @@ void staff_send_state(struct supervisor *s, bool always)
 
 static void greet_worker(struct supervisor *s, struct child *c)
 {
+    ledger_hand_out(c);
     child_send(c, &(struct message){.type = MESSAGE_WORK,
                       .index = c->index,
                       .fds = {c->ring_fd, c->wake_fd, s->page_fd},
@@ -126,6 +128,7 @@ static void greet_worker(struct supervisor *s, struct child *c)
 
 static void greet_logger(struct supervisor *s, struct child *c)
 {
+    ledger_hand_out(c);
     for (unsigned i = 0; i < s->workers_n; i++)
         child_send(c, &(struct message){.type = MESSAGE_RING,
                           .index = i,
@@ -136,6 +139,7 @@ static void greet_logger(struct supervisor *s, struct child *c)
 
 static void greet_control(struct supervisor *s, struct child *c)
 {
+    ledger_show(s);
     staff_send_admin(s);
     staff_send_state(s, true);
 }
@@ -304,7 +308,7 @@ static int hire_workers(struct supervisor *s, unsigned n, struct error *err)
     for (; s->workers_n < n; s->workers_n++) {
         struct child *c = &s->workers[s->workers_n];
         init_child(s, c, ROLE_WORKER, s->workers_n);
-        if (ring_new(&c->ring_fd, &c->wake_fd, err) < 0)
+        if (ring_new(&c->ring_fd, &c->wake_fd, err) < 0 || ledger_equip(c, err) < 0)
             return -1;
     }
     for (unsigned i = 0; i < n; i++)
@@ -315,7 +319,8 @@ static int hire_workers(struct supervisor *s, unsigned n, struct error *err)
 
 int staff_hire(struct supervisor *s, unsigned workers_n, struct error *err)
 {
-    if (hire_workers(s, workers_n, err) < 0 || start(s, &s->logger, err) < 0)
+    if (ledger_equip(&s->logger, err) < 0 || hire_workers(s, workers_n, err) < 0 ||
+        start(s, &s->logger, err) < 0)
         return -1;
     return start(s, &s->control, err);
 }
@@ -433,9 +438,11 @@ void staff_ended(struct supervisor *s, pid_t pid, int status)
     }
     if (c->role == ROLE_LOADER)
         reload_loader_ended(s);
-    if (is_replaced(s, c))
+    if (is_replaced(s, c)) {
+        ledger_died(s, c);
         replace(c, pid, end);
-    else if (s->shutdown != SHUTDOWN_NONE && status != 0 && !s->status && c->role != ROLE_LOADER)
+    } else if (s->shutdown != SHUTDOWN_NONE && status != 0 && !s->status && c->role != ROLE_LOADER) {
         log_warning("%s (pid %d) %s", c->name, (int)pid, end);
+    }
     shutdown_progress(s);
 }

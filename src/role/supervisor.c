@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "role/ledger.h"
 #include "role/reload.h"
 #include "role/role.h"
 #include "role/shutdown.h"
@@ -111,6 +112,8 @@ static int init(struct supervisor *s, struct error *err)
     s->page = page_new(&s->page_fd, err);
     if (!s->page)
         return -1;
+    if (ledger_open(s, err) < 0)
+        return -1;
     return watch_signals(s, err);
 }
 
@@ -131,6 +134,7 @@ static void fini(struct supervisor *s)
     loop_unwatch(s->loop, &s->signals);
     close_fd(signals_fd);
     close_fd(s->page_fd);
+    ledger_close(s);
     close_fd(s->means.binary_fd);
     close_fd(s->means.null_fd);
     loop_free(&s->loop);
@@ -142,6 +146,7 @@ int supervisor_main(const char *config)
     struct supervisor s = {.config = config ? config : CONFIG_DEFAULT,
         .means = {.binary_fd = -1, .null_fd = -1},
         .page_fd = -1,
+        .counters_fd = -1,
         .signals.fd = -1};
     struct error err;
     privilege_set_limits();

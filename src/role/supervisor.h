@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "balance/counters.h"
 #include "role/child.h"
 #include "role/generation.h"
 #include "role/page.h"
@@ -39,6 +40,9 @@ struct supervisor {
     struct page *page;
     int page_fd;
     uint8_t ticket_secret[32];
+    int counters_fd; /* its own, see ledger.h */
+    struct counters *counters;
+    struct count *instance; /* the row */
 
     struct child loader, control, logger;
     struct child *workers; /* NULL until the first configuration says how many */

@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "balance/counters.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/panic.h"
+#include "proxy/handshake_log.h"
 #include "proxy/proxy.h"
 #include "role/lifeline.h"
 #include "role/memfile.h"
@@ -41,6 +43,9 @@ struct worker {
     struct lifeline lifeline;
     struct proxy *proxy;
     struct ring ring;
+    struct counters *counters;
+    struct count *instance; /* the row: lines that the ring did not take */
+    struct handshake_log *handshakes;
     const struct page *page;
     uint8_t ticket_secret[32];
     enum worker_state state;
@@ -196,6 +201,22 @@ static void stop(struct worker *w, struct message *m)
     proxy_abort(w->proxy);
 }
 
+static void receive_counters(struct worker *w, struct message *m)
+{
+    struct error err = {.text = "told so twice, or of no place for handshakes"};
+    if (!w->counters && m->fds_n == 2)
+        w->counters = counters_open(m->fds[0], &err);
+    if (w->counters && !w->handshakes)
+        w->handshakes = handshake_log_open(m->fds[1], &err);
+    if (!w->handshakes || w->instance) {
+        log_error("cannot count: %s", err.text);
+        w->has_failed = true;
+        return;
+    }
+    w->instance = counters_row(w->counters, COUNTERS_INSTANCE, NULL);
+    proxy_count(w->proxy, m->index, w->counters, w->handshakes);
+}
+
 static void receive_work(struct worker *w, struct message *m)
 {
     struct error err = {.text = "told so twice"};
@@ -212,6 +233,7 @@ static void receive_work(struct worker *w, struct message *m)
 typedef void worker_message_fn(struct worker *w, struct message *m);
 
 static worker_message_fn *const handlers[MESSAGE_TYPE_COUNT] = {
+    [MESSAGE_COUNTERS] = receive_counters,
     [MESSAGE_WORK] = receive_work,
     [MESSAGE_LISTENER] = receive_listener,
     [MESSAGE_PREPARE] = receive_prepare,
@@ -231,7 +253,8 @@ static void received(void *owner, struct message *m)
 static void push_line(void *owner, struct bytes line)
 {
     struct worker *w = owner;
-    ring_push(&w->ring, line);
+    if (!ring_push(&w->ring, line))
+        count_add(&w->instance[INSTANCE_LINES_DROPPED], 1);
 }
 
 static void serve(struct worker *w)
@@ -259,6 +282,8 @@ int worker_run(unsigned index)
     lifeline_close(&w.lifeline);
     loop_free(&w.loop);
     ring_close(&w.ring);
+    counters_close(&w.counters);
+    handshake_log_close(&w.handshakes);
     page_unmap(&w.page);
     mem_wipe(&w, sizeof(w));
     return status;

@@ -561,3 +561,21 @@ const char *steps_wire_name(enum steps_wire w)
     }
     return "";
 }
+
+void steps_write(const struct steps_handshake *h, struct json *j, const char *key)
+{
+    struct step steps[STEPS_MAX];
+    size_t n = steps_list(h, steps);
+    json_open_array(j, key);
+    for (size_t i = 0; i < n; i++) {
+        json_open_object(j, NULL);
+        json_integer(j, "number", steps[i].number);
+        json_text(j, "actor", steps[i].actor);
+        json_text(j, "does", steps[i].does);
+        json_text(j, "message", steps[i].message);
+        json_text(j, "evidence", steps[i].evidence);
+        json_text(j, "wire", steps_wire_name(steps[i].wire));
+        json_close_object(j);
+    }
+    json_close_array(j);
+}

@@ -75,4 +75,7 @@ struct step {
 bool steps_is_mutual(const struct steps_handshake *h);
 /* The steps that took place, from 1 on without a gap; returns how many. */
 size_t steps_list(const struct steps_handshake *h, struct step out[STEPS_MAX]);
+struct json;
+/* The same as a JSON array. */
+void steps_write(const struct steps_handshake *h, struct json *j, const char *key);
 const char *steps_wire_name(enum steps_wire w);
