@@ -7,7 +7,6 @@ import socket
 import statistics
 import time
 
-import peers
 from http_peers import Client, Cut
 from instance import Instance, is_ours, until
 from processes import (ADMIN, SANITIZED, Traffic, admin_port, certificate_at, config, get, kill, kill_until_held_back, listener,

@@ -71,7 +71,7 @@ BAD = {
     "missing_file": (lambda s, t: moved(t, str(s.pki.server.crt), "/nowhere.crt"), "/nowhere.crt", "No such file"),
     "key_of_another": (lambda s, t: moved(t, str(s.pki.server.key_file), str(s.pki.good.key_file)), "{pki}/good.key", "is not the key of"),
     "no_key": (lambda s, t: moved(t, str(s.pki.server.key_file), str(s.pki.server.crt)), "{pki}/server.crt", "key"),
-    "port_in_use": (lambda s, t: moved(t, "target_groups:", "  - " + listener("new", address=f"127.0.0.1:{s.web.port}") + "\ntarget_groups:"),
+    "port_in_use": (lambda s, t: moved(t, "target_groups:", f"  - {listener('new', address=f'127.0.0.1:{s.web.port}')}\ntarget_groups:"),
                     '"127.0.0.1:', "another process listens there"),
     "workers_changed": (lambda s, t: moved(t, "workers: 1", "workers: 2"), "workers: 2", "takes a restart"),
     "user_changed": (lambda s, t: t + "user: daemon\n", "daemon", "takes a restart"),

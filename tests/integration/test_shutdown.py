@@ -112,19 +112,19 @@ def test_a_second_instance_on_the_port_is_refused_and_the_first_goes_on(lb, targ
         assert "ready:" not in said and get(first.port("web"))[0] == 200
 
 
-# a configuration that fails → in which process it is noticed, and what is said
+# what is done to the configuration → what is said; noticed by the loader, by the supervisor, and last by the workers
 FAILS = {
-    "not_yaml": ("the loader", lambda pki, text: text + "workers: [1\n", "sallyport.yaml:"),
-    "unknown_key": ("the loader", lambda pki, text: text + "wrokers: 1\n", "wrokers"),
-    "no_such_file": ("the loader", lambda pki, text: text.replace(str(pki.server.crt), "/nowhere.crt"), "/nowhere.crt"),
-    "log_in_no_folder": ("the supervisor", lambda pki, text: text.replace("access.log", "nowhere/access.log"), "nowhere/access.log"),
-    "key_of_another": ("the workers", lambda pki, text: text.replace(str(pki.server.key_file), str(pki.good.key_file)), "is not the key of"),
+    "not_yaml": (lambda pki, t: t + "workers: [1\n", "sallyport.yaml:"),
+    "unknown_key": (lambda pki, t: t + "wrokers: 1\n", "wrokers"),
+    "no_such_file": (lambda pki, t: t.replace(str(pki.server.crt), "/nowhere.crt"), "/nowhere.crt"),
+    "log_in_no_folder": (lambda pki, t: t.replace("access.log", "nowhere/access.log"), "nowhere/access.log"),
+    "key_of_another": (lambda pki, t: t.replace(str(pki.server.key_file), str(pki.good.key_file)), "is not the key of"),
 }
 
 
 @pytest.mark.parametrize("kind", FAILS)
 def test_a_bad_configuration_at_start_leaves_nothing(tmp_path, pki, target, kind):
-    _, change, why = FAILS[kind]
+    change, why = FAILS[kind]
     said = start_that_fails(tmp_path, change(pki, config(listener(protocol="HTTPS", certificate=pki.server), web=target(), workers=2)))
     assert why in said and "ready:" not in said and "Sanitizer" not in said
 
