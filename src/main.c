@@ -24,13 +24,16 @@ static const struct command {
     {"parse", cli_parse, "what the parsers see, one JSON line a file"},
     {"connect", cli_connect, "a TLS client that shows the handshake step by step"},
     {"pki", cli_pki, "a small PKI for development"},
+    {"status", cli_status, "what a running instance is doing"},
+    {"handshakes", cli_handshakes,
+        "the last TLS handshakes of a running instance, and why some failed"},
 };
 
 static int usage(FILE *out, int status)
 {
     fputs("usage: sallyport COMMAND [OPTION…]\n\n", out);
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
     fputs("\n`sallyport COMMAND --help` tells the options. `sallyport --version` tells the "
           "version.\n",
         out);

@@ -8,6 +8,8 @@
 int cli_check(int argc, char **argv);
 int cli_connect(int argc, char **argv);
 int cli_demo(int argc, char **argv);
+int cli_handshakes(int argc, char **argv);
 int cli_parse(int argc, char **argv);
 int cli_pki(int argc, char **argv);
+int cli_status(int argc, char **argv);
 int cli_verify(int argc, char **argv);

@@ -8,6 +8,7 @@
 #include "proxy/access_log.h"
 #include "proxy/handshake_log.h"
 #include "proxy/proxy_parts.h"
+#include "tls/hello.h"
 
 #include "base/ban.h"
 
@@ -30,7 +31,6 @@ static void find_routes(
         size_t group = config->rules[i].group;
         t->routes[group] = route_row(c, config->name, s->config->groups[group].name);
     }
-    t->routes[s->config->groups_n] = route_row(c, config->name, "");
 }
 
 static void note_certificates(
@@ -158,7 +158,7 @@ static void record_tls(struct handshake_record *r, const struct conn *c)
     r->resumed = f->resumed;
     COPY(r->sni, f->sni);
     COPY(r->cipher, f->cipher);
-    COPY(r->group, f->group);
+    COPY(r->group, group_name(c) ? group_name(c) : "");
     COPY(r->signature, f->signature);
     COPY(r->alpn, f->alpn);
     if (failure->fault == TLSCONN_FAULT_ALERT_RECEIVED)
@@ -219,12 +219,18 @@ static const char *version_label(uint16_t version)
     return version == TLS_1_3 ? "TLSv1.3" : version == TLS_1_2 ? "TLSv1.2" : "none";
 }
 
+/* As the messages say: libssl tells it only when the handshake is complete. */
+static const char *group_name(const struct conn *c)
+{
+    return c->steps.group ? hello_group_name(c->steps.group) : NULL;
+}
+
 /* What tells one outcome from another. The group is one of those that we offer. */
 static uint64_t outcome_of(
     const struct conn *c, enum handshake_result result, enum close_reason reason, unsigned verdict)
 {
     const struct tlsconn_facts *f = tlsconn_facts(c->client.tls);
-    return (uint64_t)f->version << 48 | (uint64_t)(f->group[0] ? c->steps.group : 0) << 32 |
+    return (uint64_t)f->version << 48 | (uint64_t)c->steps.group << 32 |
            (uint64_t)f->resumed << 24 | (uint64_t)result << 22 | (uint64_t)verdict << 12 |
            (uint64_t)reason;
 }
@@ -234,7 +240,7 @@ static struct count *find_outcome(
 {
     const struct tlsconn_facts *f = tlsconn_facts(c->client.tls);
     const char *labels[] = {c->listener->config->name, version_label(f->version),
-        f->group[0] ? f->group : "none", f->resumed ? "yes" : "no",
+        group_name(c) ? group_name(c) : "none", f->resumed ? "yes" : "no",
         handshake_log_result_name(result), reason};
     return counters_row(c->proxy->counters, COUNTERS_HANDSHAKE, labels);
 }
@@ -272,9 +278,15 @@ void tally_handshake(struct conn *c, enum close_reason reason, const char *detai
 
 /* ---- exchanges and relays ---- */
 
-static struct count *route_of(const struct conn *c, size_t group)
+/* The row of the rule's group; or of none, which there is from the first such request on. */
+static struct count *route_of(const struct conn *c, const struct config_rule *rule)
 {
-    return c->listener->tally->routes[group];
+    struct count **none = &c->listener->tally->routes[c->service->config->groups_n];
+    if (rule)
+        return c->listener->tally->routes[rule->group];
+    if (!*none)
+        *none = route_row(c->proxy->counters, c->listener->config->name, "");
+    return *none;
 }
 
 /* The column of a failure that is a target's; REQUESTS if it is not. */
@@ -332,7 +344,7 @@ static unsigned duration_column(uint64_t ms)
 void tally_exchange(struct conn *c, enum close_reason reason)
 {
     const struct exchange *e = &c->exchange;
-    struct count *route = route_of(c, e->rule ? e->rule->group : c->service->config->groups_n);
+    struct count *route = route_of(c, e->rule);
     uint64_t now_ms = conn_now_ms(c), ms = now_ms > e->started_ms ? now_ms - e->started_ms : 0;
     count_add(&route[status_column(e->status)], 1);
     count_add(&route[ROUTE_BYTES_IN], e->request.bytes);
@@ -344,7 +356,7 @@ void tally_exchange(struct conn *c, enum close_reason reason)
 
 void tally_relay(struct conn *c, enum close_reason reason)
 {
-    struct count *route = route_of(c, c->listener->config->group);
+    struct count *route = c->listener->tally->routes[c->listener->config->group];
     count_add(&route[ROUTE_RELAYS], 1);
     count_add(&route[ROUTE_BYTES_IN], c->client.received);
     count_add(&route[ROUTE_BYTES_OUT], c->client.sent);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * instance — a running instance, asked through its admin address.
+ *
+ * Blocking, with INSTANCE_TIMEOUT_S for each answer.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "io/address.h"
+
+#define INSTANCE_CONFIG_DEFAULT "/etc/sallyport/sallyport.yaml"
+#define INSTANCE_TIMEOUT_S      10
+#define INSTANCE_BODY_MAX       (64u << 20)
+
+struct instance {
+    char host[ADDRESS_TEXT_MAX], port[8];
+};
+
+/* Where it answers: at ADMIN ("127.0.0.1:9080"), or if that is NULL where the configuration at
+ * CONFIG says. -1 with what to do. */
+int instance_find(
+    const char *config, const char *admin, struct instance *out, struct error *err) MUST_USE;
+/* GET PATH into BODY, which is initialised here. -1 if nobody answers, or not with 200; then BODY
+ * is empty. */
+int instance_get(
+    const struct instance *i, const char *path, struct buf *body, struct error *err) MUST_USE;
