@@ -150,6 +150,12 @@ static void copy_text(char *out, size_t size, const char *text)
 }
 #define COPY(array, text) copy_text((array), sizeof(array), (text))
 
+/* As the messages say: libssl tells it only when the handshake is complete. */
+static const char *group_name(const struct conn *c)
+{
+    return c->steps.group ? hello_group_name(c->steps.group) : NULL;
+}
+
 static void record_tls(struct handshake_record *r, const struct conn *c)
 {
     const struct tlsconn_facts *f = tlsconn_facts(c->client.tls);
@@ -217,12 +223,6 @@ static void record(
 static const char *version_label(uint16_t version)
 {
     return version == TLS_1_3 ? "TLSv1.3" : version == TLS_1_2 ? "TLSv1.2" : "none";
-}
-
-/* As the messages say: libssl tells it only when the handshake is complete. */
-static const char *group_name(const struct conn *c)
-{
-    return c->steps.group ? hello_group_name(c->steps.group) : NULL;
 }
 
 /* What tells one outcome from another. The group is one of those that we offer. */
