@@ -83,6 +83,7 @@ class Client:
             sock.connect(("127.0.0.1", port))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock, self.data = sock, b""
+        self.name = f"127.0.0.1:{sock.getsockname()[1]}"  # as the access log calls it
 
     def __enter__(self):
         return self

@@ -193,7 +193,7 @@ def test_a_protocol_switch_is_a_bad_response(client, world, target):
 
     mark = world.mark()
     assert client.ask("/switch", "GET", "Connection: upgrade", "Upgrade: websocket").status == 502
-    assert world.line(since=mark)["close"] == "target_bad_response"
+    assert world.line(since=mark, client=client.name)["close"] == "target_bad_response"
 
 
 def test_an_http_1_0_client_gets_one_response_and_the_end(client, target):
@@ -247,7 +247,7 @@ def test_a_response_cut_off_by_the_target_is_never_complete(world, client, targe
         client.response()
         assert client.end() == "reset"  # to HTTP/1.0 only the reset tells
         raise ConnectionResetError
-    assert world.line(since=mark)["close"] == "target_closed"
+    assert world.line(since=mark, client=client.name)["close"] == "target_closed"
 
 
 def test_a_request_cut_off_by_the_client_never_looks_complete_to_the_target(world, target):
@@ -265,7 +265,7 @@ def test_a_request_cut_off_by_the_client_never_looks_complete_to_the_target(worl
         c.send(b"POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345")
         c.sock.shutdown(1)
         assert c.end() == "reset"
-    assert world.line(since=mark)["close"] == "client_truncated"
+    assert world.line(since=mark, client=c.name)["close"] == "client_truncated"
     until(lambda: ends, "the target to notice")
     assert ends == ["reset"]
 

@@ -66,14 +66,14 @@ def test_the_most_specific_rule_is_taken(world, client, asked):
     host, path = asked
     mark = world.mark()
     assert client.ask(path, host=host).status == 200
-    assert rule(world.line(since=mark)) == ROUTES[asked]
+    assert rule(world.line(since=mark, client=client.name)) == ROUTES[asked]
     assert world.target.calls[-1].path == path
 
 
 def test_no_rule_for_the_path_is_a_404_and_the_connection_stays(world, client):
     mark = world.mark()
     assert client.ask("/other", host="only.test").status == 404
-    assert world.line(since=mark)["close"] == "no_rule"
+    assert world.line(since=mark, client=client.name)["close"] == "no_rule"
     assert client.ask("/only/", host="only.test").status == 200
 
 
@@ -88,7 +88,7 @@ def test_an_absolute_form_wins_over_host(world, client):
     mark = world.mark()
     client.send(b"GET http://only.test:80/only/x?y HTTP/1.1\r\nHost: www.example.com\r\n\r\n")
     assert client.response().status == 200
-    line, call = world.line(since=mark), world.target.calls[-1]
+    line, call = world.line(since=mark, client=client.name), world.target.calls[-1]
     assert rule(line) == ("only.test", "/only/") and line["host"] == "only.test"
     assert call.path == "/only/x?y" and call.all("Host") == ["only.test:80"]
 
@@ -102,13 +102,13 @@ def test_http_1_0_without_host_belongs_to_the_default_domain(world, client):
     mark = world.mark()
     client.send(b"GET /api/ HTTP/1.0\r\n\r\n")
     assert client.response().status == 200
-    assert rule(world.line(since=mark)) == ("www.example.com", "/api/")
+    assert rule(world.line(since=mark, client=client.name)) == ("www.example.com", "/api/")
 
 
 def test_the_line_tells_where_it_went(world, client):
     mark = world.mark()
     client.ask("/api/v1?secret", "POST", "Content-Length: 3", host="www.example.com", body=b"abc")
-    line = world.line(since=mark)
+    line = world.line(since=mark, client=client.name)
     assert {k: line[k] for k in ("listener", "protocol", "method", "host", "path", "status", "target_group", "target", "bytes_in", "bytes_out")} == {
         "listener": "plain", "protocol": "HTTP", "method": "POST", "host": "www.example.com", "path": "/api/v1", "status": 200,
         "target_group": "web", "target": f"127.0.0.1:{world.target.port}", "bytes_in": 3, "bytes_out": 2}
