@@ -25,7 +25,7 @@
 /* How long we wait for a refusal that comes after a TLS 1.3 handshake (see settle), and for the
  * peer's close_notify. */
 #define SETTLE_MS            300
-#define CLOSE_MS             1000
+#define CLOSE_MS             3000
 
 #define ALERT_INTERNAL_ERROR 80
 
@@ -184,12 +184,17 @@ static int open_session(struct attempt *a, struct error *err)
 /* ---- the handshake ---- */
 
 /* TLS 1.3: the server judges our certificate after our side of the handshake is over (RFC 8446 §2),
- * so its refusal, an alert, is waited for as long as one takes to travel. */
+ * so its refusal, an alert, is waited for as long as one usually takes to travel. Where nothing is
+ * to be relayed we then say that we have finished, and a server that refuses will have sent its
+ * alert before it closes too. */
 static void settle(struct attempt *a)
 {
     const struct tlsconn_facts *facts = tlsconn_facts(a->session.tls);
-    if (facts->version == TLS_1_3 && facts->peer_asked)
-        session_listen(&a->session, SETTLE_MS);
+    if (facts->version != TLS_1_3 || !facts->peer_asked)
+        return;
+    session_listen(&a->session, SETTLE_MS);
+    if (a->options->json)
+        session_close(&a->session, CLOSE_MS);
 }
 
 static void collect_steps(struct attempt *a)
@@ -203,6 +208,7 @@ static void collect_steps(struct attempt *a)
         steps_describe(&a->steps.client, a->credential->chain.at[0]);
     a->steps.alert = session_alert(&a->session);
     a->steps.has_answer = buf_size(&a->session.plain) > 0;
+    a->steps.has_close = a->session.is_closed && !a->session.is_truncated;
 }
 
 static void shake(struct attempt *a)

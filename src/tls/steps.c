@@ -320,6 +320,8 @@ static void show_client_verified(const struct steps_handshake *h, enum exchange 
         add(t, "the server sent application data after our Finished");
     else if (h->seen.messages & SERVER_TICKET)
         add(t, "the server sent NewSessionTicket after our Finished");
+    else if (h->has_close)
+        add(t, "the server answered our close_notify with its own, and sent no alert");
     else
         add(t, "no alert has come after our Finished");
 }

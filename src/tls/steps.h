@@ -57,6 +57,7 @@ struct steps_handshake {
     struct steps_verdict verdict; /* ours on the peer */
     uint8_t alert;                /* that the peer sent, fatal; 0: none */
     bool has_answer;              /* client: the server sent application data after the handshake */
+    bool has_close;               /* client: the server answered our close_notify with its own */
 };
 
 enum steps_wire { STEPS_LITERAL, STEPS_EQUIVALENT, STEPS_NOT_ON_THE_WIRE };

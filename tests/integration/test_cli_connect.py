@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import threading
+import time
 
 import peers
 import programs
@@ -172,6 +173,42 @@ def test_tells_with_which_alert_the_server_refused(tmp_path, pki, kind, version,
     assert status == 1 and answer["peer"]["accepted"], answer
     assert re.fullmatch(alert, answer["tls"]["alert"]) and answer["tls"]["alert"] in answer["tls"]["error"]
     assert answer["tls"]["certificate_requested"] and len(answer["steps"]) < 9
+
+
+@pytest.mark.parametrize("certificate, status", [("stranger", 1), ("good", 0)])
+def test_a_verdict_that_takes_long_to_travel_is_waited_for(lb, pki, target, certificate, status):
+    """Under TLS 1.3 the server's verdict on us comes after the handshake: silence is not consent."""
+    instance = lb(f"""
+listeners:
+  - name: far
+    protocol: HTTPS
+    address: 127.0.0.1:0
+    authentication: mutual
+    certificates: [{pki.server.yaml()}]
+    client_ca: [{pki.ca('clients').crt}]
+    rules: [{{domain: localhost, path: /, target_group: web}}]
+target_groups:
+  - {{name: web, protocol: HTTP, targets: [{{address: "127.0.0.1:{target().port}"}}]}}
+""")
+
+    def far_away(_, connection):
+        """What the server says arrives 600 ms later."""
+        with socket.create_connection(("127.0.0.1", instance.port("far"))) as server:
+            def forward():
+                with contextlib.suppress(OSError):  # the other direction may have ended both
+                    while data := connection.recv(65536):
+                        server.sendall(data)
+                    server.shutdown(socket.SHUT_WR)
+            threading.Thread(target=forward, daemon=True).start()
+            while data := server.recv(65536):
+                time.sleep(0.6)  # the distance, not a wait for anything
+                connection.sendall(data)
+
+    mine = pki.ca("strangers").issue("connect-far") if certificate == "stranger" else pki.good
+    got, answer = connect_json(pki, target(far_away).port, *own(mine), "--name", "localhost")
+    assert got == status, answer
+    assert answer["tls"].get("alert") == (None if status == 0 else "unknown_ca")
+    assert len(answer["steps"]) == (9 if status == 0 else 5)
 
 
 @pytest.mark.parametrize("offered, expected", [(["h2", "http/1.1"], "h2"), (["http/1.1"], "http/1.1"), ([], "")])
