@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * address_book — which addresses the targets have whose address is a host name, as control has found
- * them: a text that travels to the workers, one line a target.
+ * address_book — which addresses the targets have whose address is a host name, as control has
+ * found them: a text that travels to the workers, one line a target.
  *
  *   app.internal:8080 10.0.0.5 10.0.0.6 2001:db8::5
  *
@@ -14,12 +14,12 @@
 #include "base/buf.h"
 #include "io/address.h"
 
-#define ADDRESS_BOOK_ADDRESSES_MAX 16                     /* of a target; more are passed over */
-#define ADDRESS_BOOK_ENTRIES_MAX   4096                   /* two generations, CONFIG_NAMES_MAX each */
+#define ADDRESS_BOOK_ADDRESSES_MAX 16   /* of a target; more are passed over */
+#define ADDRESS_BOOK_ENTRIES_MAX   4096 /* two generations, CONFIG_NAMES_MAX each */
 #define ADDRESS_BOOK_TEXT_MAX      (ADDRESS_BOOK_ENTRIES_MAX * 1024u)
 
 struct address_book_entry {
-    const char *target; /* config_target.address */
+    const char *target;        /* config_target.address */
     struct address *addresses; /* at least one; port 0 */
     size_t addresses_n;
 };

@@ -148,8 +148,7 @@ void group_resolve(struct group *g, const struct address_book *book)
     }
 }
 
-static size_t times_tried(
-    const struct target *t, const struct target *const *tried, size_t tried_n)
+static size_t times_tried(const struct target *t, const struct target *const *tried, size_t tried_n)
 {
     size_t times = 0;
     for (size_t i = 0; i < tried_n; i++)

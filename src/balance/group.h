@@ -8,8 +8,8 @@
  */
 #pragma once
 
-#include "balance/counters.h"
 #include "balance/address_book.h"
+#include "balance/counters.h"
 #include "balance/wrr.h"
 #include "base/list.h"
 #include "config/config.h"
@@ -33,7 +33,7 @@ struct target {
     struct target_address *addresses; /* of a host name several, used in turn */
     size_t addresses_n;               /* 0: the name has not been resolved yet */
     size_t turn;                      /* where connections go now */
-    struct list idle; /* struct upstream, most recently used first */
+    struct list idle;                 /* struct upstream, most recently used first */
     size_t idle_n;
     struct name_pattern name; /* what the target must prove (TLS groups) */
     const char *server_name;  /* for SNI; NULL if the name is an address */

@@ -59,7 +59,8 @@ struct upstream_limits {
     uint64_t connect_ms, handshake_ms, idle_ms;
 };
 
-/* A new connection to T, at the address whose turn it is (group_turn). The answer comes through CHANGED, never from inside this call. */
+/* A new connection to T, at the address whose turn it is (group_turn). The answer comes through
+ * CHANGED, never from inside this call. */
 struct upstream *upstream_open(struct loop *loop, struct group *g, struct target *t,
     const struct upstream_limits *limits, upstream_fn *changed, void *owner);
 /* An idle connection to T, at that address, READY at once; or NULL. */

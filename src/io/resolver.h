@@ -14,6 +14,7 @@
 
 #define RESOLVER_ADDRESSES_MAX 16
 #define RESOLVER_TTL_MAX_S     3600
+#define RESOLVER_SERVERS_MAX   8
 
 struct resolver;
 

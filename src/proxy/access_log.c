@@ -105,10 +105,15 @@ static void rule_object(struct json *j, const struct config_rule *rule)
 
 static void target(struct conn *c, struct json *j)
 {
+    char address[ADDRESS_TEXT_MAX];
     if (c->group)
         json_text(j, "target_group", c->group->config->name);
     if (c->upstream)
         json_text(j, "target", c->upstream->target->config->address);
+    if (c->upstream && c->upstream->target->config->host) {
+        address_format(&c->upstream->address, address);
+        json_text(j, "target_address", address);
+    }
 }
 
 /* The remedy in words, for whoever was refused. */

@@ -2,13 +2,16 @@
 /* control — answers the admin address: is the instance alive, is it ready, what has it counted, and
  * which were its last handshakes. The supervisor says what it is to know. */
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "balance/address_book.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/panic.h"
 #include "control/admin.h"
 #include "control/handshakes.h"
 #include "control/metrics.h"
+#include "control/names.h"
 #include "control/status.h"
 #include "role/lifeline.h"
 #include "role/memfile.h"
@@ -20,6 +23,7 @@ struct control {
     struct loop *loop;
     struct lifeline lifeline;
     struct admin *admin;
+    struct names *names;
     struct totals_sources sources;
     struct handshakes *handshakes;
     bool is_done;
@@ -87,6 +91,38 @@ static unsigned answer_handshakes(void *owner, struct bytes query, struct buf *b
     return handshakes_write(c->handshakes, &parsed, body) < 0 ? too_large(body) : 200;
 }
 
+static void receive_names(struct control *c, struct message *m)
+{
+    struct bytes archive;
+    struct error err;
+    if (memfile_map(m->fds[0], &archive, &err) < 0 ||
+        names_prepare(c->names, m->generation, archive, &err) < 0)
+        log_error("generation %llu: %s", (unsigned long long)m->generation, err.text);
+    memfile_unmap(&archive);
+}
+
+static void receive_addresses(struct control *c, struct message *m)
+{
+    char *text = memfile_text(m->fds[0], ADDRESS_BOOK_TEXT_MAX);
+    names_recall(c->names, bytes_of(text));
+    free(text);
+}
+
+static void publish_addresses(void *owner, uint64_t generation, struct bytes book)
+{
+    struct control *c = owner;
+    struct error err;
+    int fd = memfile_new("addresses", book, &err);
+    if (fd < 0) {
+        log_error("what the names of targets mean cannot be published: %s", err.text);
+        return;
+    }
+    channel_send(&c->lifeline.channel,
+        &(struct message){
+            .type = MESSAGE_ADDRESSES, .generation = generation, .fds = {fd}, .fds_n = 1});
+    close(fd);
+}
+
 static void end(void *owner)
 {
     struct control *c = owner;
@@ -102,6 +138,14 @@ static void received(void *owner, struct message *m)
         receive_state(c, m);
     else if (m->type == MESSAGE_COUNTERS)
         receive_counters(c, m);
+    else if (m->type == MESSAGE_NAMES)
+        receive_names(c, m);
+    else if (m->type == MESSAGE_ADDRESSES)
+        receive_addresses(c, m);
+    else if (m->type == MESSAGE_COMMIT)
+        names_commit(c->names, m->generation);
+    else if (m->type == MESSAGE_ABORT)
+        names_abort(c->names, m->generation);
     else if (m->type == MESSAGE_STOP)
         end(c);
 }
@@ -120,12 +164,14 @@ int control_run(unsigned index)
     admin_route(c.admin, "/metrics", METRICS_TYPE, answer_metrics, &c);
     admin_route(c.admin, "/status", "application/json", answer_status, &c);
     admin_route(c.admin, "/handshakes", "application/x-ndjson", answer_handshakes, &c);
+    c.names = names_new(c.loop, publish_addresses, &c);
     channel_send(&c.lifeline.channel, &(struct message){.type = MESSAGE_READY});
     while (!c.is_done)
         loop_turn(c.loop, -1);
     admin_free(&c.admin);
     handshakes_free(&c.handshakes);
     totals_fini_sources(&c.sources);
+    names_free(&c.names);
     lifeline_close(&c.lifeline);
     loop_free(&c.loop);
     return 0;

@@ -10,6 +10,7 @@
 #include "base/panic.h"
 #include "role/ledger.h"
 #include "role/notify.h"
+#include "role/resolution.h"
 #include "role/shutdown.h"
 #include "role/staff.h"
 #include "role/watchdog.h"
@@ -101,6 +102,7 @@ static void commit(struct supervisor *s)
     s->coming = NULL;
     page_publish(s->page, g->number);
     staff_tell_workers(s, MESSAGE_COMMIT, g->number);
+    resolution_commit(s);
     for (unsigned i = 0; i < s->workers_n; i++)
         child_is_up(&s->workers[i]);
     ledger_committed(s);
@@ -120,7 +122,8 @@ static void commit(struct supervisor *s)
 
 void reload_progress(struct supervisor *s)
 {
-    if (s->reload == RELOAD_PREPARING && staff_is_ready_for(s, s->coming->number))
+    if (s->reload == RELOAD_PREPARING && staff_is_ready_for(s, s->coming->number) &&
+        !resolution_is_awaited(s))
         commit(s);
 }
 
@@ -142,6 +145,7 @@ void reload_fail(struct supervisor *s)
     generation_log_report(s->coming);
     ledger_reload_failed(s);
     staff_tell_workers(s, MESSAGE_ABORT, s->coming->number);
+    resolution_abort(s);
     kill_loader(s);
     finish(s);
 }
@@ -151,6 +155,7 @@ void reload_cancel(struct supervisor *s)
     if (s->reload == RELOAD_NONE)
         return;
     reload_goto(s, RELOAD_NONE);
+    resolution_abort(s);
     generation_free(&s->coming);
     kill_loader(s);
 }
@@ -179,6 +184,7 @@ static int open_first(struct supervisor *s, struct generation *g)
     if (generation_open(g, NULL, workers_n) < 0)
         return -1;
     reload_goto(s, RELOAD_PREPARING);
+    resolution_prepare(s);
     if (staff_hire(s, workers_n, &err) == 0)
         return 0;
     generation_fault(g, "%s", err.text);
@@ -194,6 +200,7 @@ static int open_next(struct supervisor *s, struct generation *g)
      */
     staff_hurry(s);
     reload_goto(s, RELOAD_PREPARING);
+    resolution_prepare(s);
     staff_prepare(s);
     return 0;
 }

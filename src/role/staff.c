@@ -13,6 +13,7 @@
 #include "role/ledger.h"
 #include "role/memfile.h"
 #include "role/reload.h"
+#include "role/resolution.h"
 #include "role/ring.h"
 #include "role/shutdown.h"
 
@@ -120,6 +121,7 @@ static void greet_worker(struct supervisor *s, struct child *c)
                       .fds = {c->ring_fd, c->wake_fd, s->page_fd},
                       .fds_n = 3,
                       .text = {s->ticket_secret, sizeof(s->ticket_secret)}});
+    resolution_greet_worker(s, c);
     if (s->in_force)
         send_generation(c, s->in_force);
     if (s->reload == RELOAD_PREPARING)
@@ -142,6 +144,7 @@ static void greet_control(struct supervisor *s, struct child *c)
     ledger_show(s);
     staff_send_admin(s);
     staff_send_state(s, true);
+    resolution_greet_control(s);
 }
 
 static void greet_loader(struct supervisor *s, struct child *c)
@@ -221,6 +224,11 @@ static void hear_pong(struct supervisor *s, struct child *c, struct message *m)
     c->has_ponged = true;
 }
 
+static void hear_addresses(struct supervisor *s, struct child *c, struct message *m)
+{
+    resolution_hear(s, m);
+}
+
 typedef void hear_fn(struct supervisor *s, struct child *c, struct message *m);
 
 static const struct {
@@ -231,6 +239,7 @@ static const struct {
     [MESSAGE_FAILED] = {hear_failed, 1u << ROLE_WORKER | 1u << ROLE_LOADER},
     [MESSAGE_LOADED] = {hear_loaded, 1u << ROLE_LOADER},
     [MESSAGE_PONG] = {hear_pong, 1u << ROLE_WORKER},
+    [MESSAGE_ADDRESSES] = {hear_addresses, 1u << ROLE_CONTROL},
 };
 
 static void received(struct child *c, struct message *m)
@@ -441,7 +450,8 @@ void staff_ended(struct supervisor *s, pid_t pid, int status)
     if (is_replaced(s, c)) {
         ledger_died(s, c);
         replace(c, pid, end);
-    } else if (s->shutdown != SHUTDOWN_NONE && status != 0 && !s->status && c->role != ROLE_LOADER) {
+    } else if (s->shutdown != SHUTDOWN_NONE && status != 0 && !s->status &&
+               c->role != ROLE_LOADER) {
         log_warning("%s (pid %d) %s", c->name, (int)pid, end);
     }
     shutdown_progress(s);

@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "role/ledger.h"
 #include "role/reload.h"
+#include "role/resolution.h"
 #include "role/role.h"
 #include "role/shutdown.h"
 #include "role/staff.h"
@@ -126,6 +127,7 @@ static void close_fd(int fd)
 static void fini(struct supervisor *s)
 {
     watchdog_stop(s);
+    resolution_fini(s);
     staff_fini(s);
     generation_free(&s->in_force);
     const struct page *page = s->page;
@@ -146,6 +148,7 @@ int supervisor_main(const char *config)
     struct supervisor s = {.config = config ? config : CONFIG_DEFAULT,
         .means = {.binary_fd = -1, .null_fd = -1},
         .page_fd = -1,
+        .book.fd = -1,
         .counters_fd = -1,
         .signals.fd = -1};
     struct error err;

@@ -5,6 +5,7 @@
  *
  *   staff     the other processes: starting, greeting, restarting them, and hearing what they say
  *   reload    from a configuration file to the generation in force: load, prepare, commit
+ *   resolution  passes on what control finds of host names
  *   shutdown  from SIGTERM to the end
  *   watchdog  tells the service manager that the workers are alive
  *
@@ -17,6 +18,15 @@
 #include "role/child.h"
 #include "role/generation.h"
 #include "role/page.h"
+
+/* The addresses of host names (resolution.h). */
+struct resolution {
+    int fd;             /* of the latest book; -1: none */
+    bool is_due;        /* the workers have not got it yet */
+    struct timer pause; /* until they may be told again */
+    bool is_awaited;    /* by the commit */
+    struct timer limit; /* until it waits no longer */
+};
 
 enum reload_state {
     RELOAD_NONE,      /* nothing is under way */
@@ -54,6 +64,7 @@ struct supervisor {
     enum reload_state reload;
     bool must_reload_again; /* SIGHUP came meanwhile */
     struct timer reload_limit;
+    struct resolution book;
 
     enum shutdown_state shutdown;
     bool is_hurried; /* told to end twice */

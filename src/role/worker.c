@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "balance/address_book.h"
 #include "balance/counters.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -51,7 +52,8 @@ struct worker {
     enum worker_state state;
     bool has_failed; /* ends at once */
     struct prepared coming;
-    int *fds; /* of the generation in force */
+    struct address_book book; /* where targets with a host name are */
+    int *fds;                 /* of the generation in force */
     size_t fds_n;
     uint64_t drain_ms;
     struct timer drain_limit;
@@ -145,6 +147,8 @@ static void receive_prepare(struct worker *w, struct message *m)
     w->coming.generation = m->generation;
     w->coming.service = build(w, m, &report);
     bool is_built = w->coming.service && w->coming.fds_n == m->index;
+    if (is_built)
+        service_resolve(w->coming.service, &w->book);
     answer(w,
         (struct message){
             .type = is_built ? MESSAGE_READY : MESSAGE_FAILED, .generation = m->generation},
@@ -183,6 +187,18 @@ static void abort_prepared(struct worker *w, struct message *m)
 {
     if (w->coming.generation == m->generation)
         let_go(&w->coming);
+}
+
+/* Control, which has written it, meets the network: see address_book.h. */
+static void receive_addresses(struct worker *w, struct message *m)
+{
+    char *text = memfile_text(m->fds[0], ADDRESS_BOOK_TEXT_MAX);
+    address_book_fini(&w->book);
+    address_book_read(&w->book, bytes_of(text));
+    free(text);
+    proxy_resolve(w->proxy, &w->book);
+    if (w->coming.service)
+        service_resolve(w->coming.service, &w->book);
 }
 
 static void answer_ping(struct worker *w, struct message *m)
@@ -239,6 +255,7 @@ static worker_message_fn *const handlers[MESSAGE_TYPE_COUNT] = {
     [MESSAGE_PREPARE] = receive_prepare,
     [MESSAGE_COMMIT] = commit,
     [MESSAGE_ABORT] = abort_prepared,
+    [MESSAGE_ADDRESSES] = receive_addresses,
     [MESSAGE_PING] = answer_ping,
     [MESSAGE_DRAIN] = receive_drain,
     [MESSAGE_STOP] = stop,
@@ -279,6 +296,7 @@ int worker_run(unsigned index)
     }
     serve(&w);
     int status = w.has_failed;
+    address_book_fini(&w.book);
     lifeline_close(&w.lifeline);
     loop_free(&w.loop);
     ring_close(&w.ring);

@@ -12,13 +12,13 @@ VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 class Target:
     """A TCP server on a port of the kernel's choice. SERVE(connection) runs in a thread per connection."""
 
-    def __init__(self, serve, context=None, family=socket.AF_INET):
+    def __init__(self, serve, context=None, family=socket.AF_INET, host=None, port=0):
         self.serve, self.context = serve, context
         self.accepted = 0   # TCP connections that reached it
         self.received = b""  # bytes that reached it (after TLS)
         self.errors = []
-        host = "::1" if family == socket.AF_INET6 else "127.0.0.1"
-        self.socket = socket.create_server((host, 0), family=family, backlog=128)
+        host = host or ("::1" if family == socket.AF_INET6 else "127.0.0.1")
+        self.socket = socket.create_server((host, port), family=family, backlog=128)
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self._loop, daemon=True).start()
 
