@@ -35,6 +35,21 @@ TEST(all_zero_picks_none)
     pick((unsigned[]){0, 0}, 2, "--");
 }
 
+TEST(a_weight_that_comes_later_has_nothing_to_make_up_for)
+{
+    struct wrr w;
+    char got[8] = "";
+    wrr_init(&w, (unsigned[]){10, 0, 10}, 3);
+    for (int i = 0; i < 5; i++)
+        (void)wrr_pick(&w);
+    wrr_set_weight(&w, 1, 10);
+    wrr_set_weight(&w, 1, 10); /* no change */
+    for (int i = 0; i < 6; i++)
+        got[i] = (char)('a' + wrr_pick(&w));
+    CHECK_TEXT(got, "abcabc");
+    wrr_fini(&w);
+}
+
 TEST(shares_are_exact_over_a_cycle)
 {
     const unsigned weights[] = {100, 37, 1, 0, 62};
