@@ -248,8 +248,8 @@ int metrics_document(struct buf *out)
         }
         document_metric(&s, &m);
     }
-    put_text(&s,
-        "\nTo make it anew: `ninja -C build metrics-doc && build/src/control/metrics-doc > "
-        "docs/metrics.md`.\n");
+    put_text(&s, "\nTo make it anew: `ninja -C build src/control/metrics-doc && "
+                 "build/src/control/metrics-doc > "
+                 "docs/metrics.md`.\n");
     return s.failed ? -1 : 0;
 }
