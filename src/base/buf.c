@@ -20,7 +20,7 @@ void buf_init(struct buf *b, size_t max)
 void buf_fini(struct buf *b)
 {
     if (b->at)
-        mem_wipe(b->at, b->capacity); /* also what was consumed */
+        mem_wipe(b->at, b->high); /* also what was consumed */
     free(b->at);
     *b = (struct buf){.max = b->max};
 }
@@ -37,13 +37,14 @@ static uint8_t *reserve(struct buf *b, size_t n)
         size_t capacity = b->capacity ? b->capacity : CAPACITY_MIN;
         while (capacity < size + n)
             capacity *= 2;
-        uint8_t *grown = mem_alloc(capacity);
+        uint8_t *grown = mem_alloc_raw(capacity);
         if (size)
             memcpy(grown, b->at + b->start, size);
         if (b->at)
-            mem_wipe(b->at, b->capacity);
+            mem_wipe(b->at, b->high);
         free(b->at);
         b->at = grown;
+        b->high = size;
         b->capacity = capacity;
     }
     b->start = 0;
@@ -61,6 +62,8 @@ void buf_added(struct buf *b, size_t n)
 {
     ASSERT(n <= b->capacity - b->end);
     b->end += n;
+    if (b->high < b->end)
+        b->high = b->end;
 }
 
 int buf_append(struct buf *b, struct bytes data)

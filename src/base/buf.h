@@ -14,6 +14,7 @@
 struct buf {
     uint8_t *at;
     size_t start, end, capacity;
+    size_t high; /* bytes from here on were never written: nothing to wipe */
     size_t max;
 };
 

@@ -21,6 +21,11 @@ void *mem_alloc(size_t n)
     return mem_calloc(1, n);
 }
 
+void *mem_alloc_raw(size_t n)
+{
+    return mem_realloc(NULL, n);
+}
+
 void *mem_realloc(void *p, size_t n)
 {
     void *q = realloc(p, n ? n : 1);

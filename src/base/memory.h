@@ -16,6 +16,8 @@ void *mem_alloc(size_t n) MUST_USE;
 void *mem_calloc(size_t count, size_t size) MUST_USE;
 void *mem_realloc(void *p, size_t n) MUST_USE;
 char *mem_strdup(const char *text) MUST_USE;
+/* Not zeroed: for what is written before it is read. */
+void *mem_alloc_raw(size_t n) MUST_USE;
 /* A NUL-terminated copy of N bytes. */
 char *mem_strndup(const void *at, size_t n) MUST_USE;
 

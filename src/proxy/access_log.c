@@ -147,11 +147,18 @@ static int64_t between(uint64_t from, uint64_t to)
     return to > from ? (int64_t)(to - from) : 0;
 }
 
+static bool is_wanted(const struct conn *c)
+{
+    return service_config(c->service)->access_log != NULL;
+}
+
 void access_log_exchange(struct conn *c, enum close_reason reason, const char *detail)
 {
     struct exchange *e = &c->exchange;
     struct json j;
     tally_exchange(c, reason);
+    if (!is_wanted(c))
+        return;
     begin(c, &j);
     bytes_if(&j, "method", e->method);
     bytes_if(&j, "host", e->host);
@@ -182,6 +189,8 @@ void access_log_connection(struct conn *c)
         tally_relay(c, c->reason);
     else if (c->client.tls)
         tally_handshake(c, c->reason, c->detail);
+    if (!is_wanted(c))
+        return;
     begin(c, &j);
     target(c, &j);
     json_integer(&j, "bytes_in", (int64_t)c->client.received);
