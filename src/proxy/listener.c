@@ -53,6 +53,55 @@ static void init_routes(struct listener *l)
         qsort(l->routes[i].rules, l->routes[i].n, sizeof(*l->routes[i].rules), by_precedence);
 }
 
+/* A certificate of A for DOMAIN: a host, or `*.x`. Of `x.*` nobody can tell. */
+static bool has_certificate_for(const struct authn *a, const char *domain, struct arena *arena)
+{
+    struct bytes want = bytes_of(domain);
+    struct name_pattern host;
+    if (bytes_ends_with(want, BYTES("*")))
+        return true;
+    bool is_wildcard = bytes_starts_with(want, BYTES("*"));
+    if (!is_wildcard && name_pattern_of_host(want, arena, &host, NULL) < 0)
+        return true;
+    for (size_t i = 0; i < a->credentials_n; i++) {
+        const struct certificate *leaf = a->credentials[i]->chain.at[0];
+        const struct certificate_facts *f = certificate_facts(leaf);
+        if (!f->names_n) /* credential_load has warned about that */
+            return true;
+        if (!is_wildcard && name_matches(&host, leaf))
+            return true;
+        for (size_t k = 0; k < f->names_n && is_wildcard; k++)
+            if (f->names[k].kind == NAME_DNS && bytes_equal_nocase(f->names[k].value, want))
+                return true;
+    }
+    return false;
+}
+
+static void check_certificate(const struct listener *l, const struct authn *a, const char *domain,
+    struct position at, const struct source *source)
+{
+    if (a->credentials_n && !has_certificate_for(a, domain, source->arena))
+        report_warning(source->report, at,
+            "no certificate of listener %s is for %s: clients that ask for it will refuse; add one "
+            "to certificates",
+            l->config->name, domain);
+}
+
+/* Clients ask for the names of rules and domains: does a certificate have them? */
+static void check_certificates(const struct listener *l, const struct source *source)
+{
+    const struct config_listener *config = l->config;
+    for (size_t i = 0; i < config->domains_n; i++)
+        check_certificate(
+            l, &l->domain_authn[i], config->domains[i].name, config->domains[i].at, source);
+    for (size_t i = 0; i < l->routes_n; i++) {
+        const struct config_rule *first = l->routes[i].rules[0];
+        if (!domain_map_get(&l->authn_of, first->domain))
+            check_certificate(
+                l, listener_authn(l, bytes_of(first->domain)), first->domain, first->at, source);
+    }
+}
+
 void listener_init(
     struct listener *l, const struct config_listener *config, const struct source *source)
 {
@@ -63,6 +112,8 @@ void listener_init(
         init_authn(l, source);
     if (l->is_http)
         init_routes(l);
+    if (l->is_http && l->is_tls)
+        check_certificates(l, source);
 }
 
 void listener_fini(struct listener *l)
