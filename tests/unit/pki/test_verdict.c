@@ -220,7 +220,8 @@ TEST(an_explanation_has_reason_remedy_and_the_deciding_detail)
     char text[512];
     verdict_init(&v);
     v.reason = REASON_REVOKED;
-    snprintf(v.factors[FACTOR_REVOCATION].detail, sizeof(v.factors[0].detail), "serial 1a2b revoked 2026-11-01");
+    snprintf(v.factors[FACTOR_REVOCATION].detail, sizeof(v.factors[0].detail),
+        "serial 1a2b revoked 2026-11-01");
     snprintf(v.factors[FACTOR_TRUST].detail, sizeof(v.factors[0].detail), "CN=Clients CA");
     verdict_explain(&v, text, sizeof(text));
     CHECK(strncmp(text, "revoked: issue a new certificate", 32) == 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/attributes.h"
-#include "tls/hello.h"
 #include "test.h"
+#include "tls/hello.h"
 
 #define RANDOM_16 "0123456789abcdef"
 #define RANDOM    RANDOM_16 RANDOM_16
