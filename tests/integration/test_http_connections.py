@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections of HTTP clients and to targets: kept, reused, gone stale, refused, late; and what is chosen among targets."""
 import socket
+import threading
 
 import pytest
 
@@ -143,12 +144,18 @@ def test_get_is_sent_again_when_the_idle_connection_turns_out_closed(client, tar
 
 
 def test_get_is_sent_again_only_once(world, client, target):
+    together = threading.Barrier(3)
     target.script("/never")(lambda call: False)
-    client.ask()
-    calls, mark = len(target.calls), world.mark()
+    target.script("/together")(lambda call: (together.wait(20), call.answer()))
+    with Client(world.port("plain")) as b, Client(world.port("plain")) as c:
+        for each in (client, b, c):
+            each.send(b"GET /together HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for each in (client, b, c):
+            each.response()
+    calls, mark = len(target.calls), world.mark()  # and three idle connections
     assert client.ask("/never").status == 502
     assert len(target.calls) == calls + 2
-    assert world.line(since=mark, client=client.name)["close"] == "target_closed"
+    assert world.line(since=mark, client=client.name, path="/never")["close"] == "target_closed"
 
 
 def test_post_is_never_sent_twice(world, client, target):
