@@ -511,6 +511,7 @@ void build_config(struct config *c, struct node *root, const char *folder, struc
     c->admin_at = place_of(root, "admin", "address");
     c->access_log_at = place_of(root, "access_log", "file");
     c->user_at = place_of(root, "user", NULL);
+    c->workers_at = place_of(root, "workers", NULL);
     const struct node *n = tree_value(root, "listeners")->first;
     for (size_t i = 0; i < c->listeners_n; i++, n = n->next)
         settle_listener((struct config_listener *)(uintptr_t)&c->listeners[i], n);

@@ -173,7 +173,7 @@ struct config {
     size_t groups_n;
     const char *access_log; /* absolute path; "-" is stdout; NULL: none */
     const char *admin;      /* address, or NULL */
-    struct position admin_at, user_at, access_log_at;
+    struct position admin_at, user_at, workers_at, access_log_at;
     unsigned workers; /* 0: one per core */
     const char *user; /* "" = sallyport if it exists, else nobody */
     struct config_timeouts timeouts;

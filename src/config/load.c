@@ -71,7 +71,7 @@ static int read_file(const char *path, struct buf *out, struct error *err)
     else if (buf_size(out) > max)
         error_set(err, "%s is too large; at most %zu bytes are accepted", path, max);
     else if (buf_size(out) == 0)
-        error_set(err, "%s is empty", path);
+        error_set(err, "%s is empty; write it again", path);
     else
         result = 0;
     close(fd);
@@ -80,25 +80,66 @@ static int read_file(const char *path, struct buf *out, struct error *err)
 
 /* Put FILE into the public archive or, if it IS_KEY, into the keys; each file is read once, also if
  * it is in both. */
+/* What stands between the first and the last line of the first PEM block of a private key in TEXT,
+ * of whatever kind (RFC 7468 §10, §11, and older ones); to the end of the text, if it has no last
+ * line. */
+static bool find_private_key(struct bytes text, struct bytes *key)
+{
+    static const char begin[] = "-----BEGIN ", end[] = "-----END ", label[] = "PRIVATE KEY-----";
+    for (;;) {
+        const uint8_t *at = text.n ? memmem(text.at, text.n, begin, sizeof(begin) - 1) : NULL;
+        if (!at)
+            return false;
+        text = bytes_skip(text, (size_t)(at - text.at));
+        struct bytes line = bytes_first(text, bytes_find(text, '\n'));
+        text = bytes_skip(text, line.n);
+        if (memmem(line.at, line.n, label, sizeof(label) - 1))
+            break;
+    }
+    const uint8_t *last = text.n ? memmem(text.at, text.n, end, sizeof(end) - 1) : NULL;
+    *key = bytes_first(text, last ? (size_t)(last - text.at) : text.n);
+    return true;
+}
+
+/* Stands for the key: still a PEM block, so that whoever gave a key in place of a certificate is
+ * told so. */
+#define KEY_CUT_OUT "\nAA==\n"
+
+/* What of a file may be seen by those who may not see keys: a PEM file may hold both. */
+static int add_public(struct buf *archive, const char *path, struct bytes content)
+{
+    struct buf public;
+    struct bytes key;
+    buf_init(&public, LOAD_FILE_MAX + 1);
+    while (find_private_key(content, &key)) {
+        size_t before = (size_t)(key.at - content.at);
+        ignore_result(buf_append(&public, bytes_first(content, before)));
+        if (key.n > sizeof(KEY_CUT_OUT))
+            ignore_result(buf_append(&public, BYTES(KEY_CUT_OUT)));
+        content = bytes_skip(content, before + key.n);
+    }
+    ignore_result(buf_append(&public, content));
+    int result = archive_add(archive, path, buf_bytes(&public));
+    buf_fini(&public);
+    return result;
+}
+
 static void gather_file(void *owner, const struct config_file *file, bool is_key)
 {
     struct loading *l = owner;
     struct buf *into = is_key ? &l->out->keys : &l->out->archive;
-    const struct buf *other = is_key ? &l->out->archive : &l->out->keys;
     if (archive_find(buf_bytes(into), file->path).at)
         return;
     struct error err;
     struct buf content;
     buf_init(&content, LOAD_FILE_MAX + 1);
-    struct bytes bytes = archive_find(buf_bytes(other), file->path);
-    if (!bytes.at) {
-        if (read_file(file->path, &content, &err) < 0) {
-            report_error(l->report, file->at, "%s", err.text);
-            goto out;
-        }
-        bytes = buf_bytes(&content);
+    if (read_file(file->path, &content, &err) < 0) {
+        report_error(l->report, file->at, "%s", err.text);
+        goto out;
     }
-    if (archive_add(into, file->path, bytes) < 0)
+    int result = is_key ? archive_add(into, file->path, buf_bytes(&content))
+                        : add_public(into, file->path, buf_bytes(&content));
+    if (result < 0)
         report_error(l->report, file->at,
             "%s: all files together are too large; at most %u bytes are accepted", file->path,
             LOAD_TOTAL_MAX);

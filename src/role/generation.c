@@ -149,8 +149,7 @@ int generation_may_follow(struct generation *g, const struct generation *previou
 {
     const struct config *c = g->config, *old = previous->config;
     if (c->workers != old->workers)
-        report_error(&g->report, (struct position){.file = c->file},
-            "`workers` has changed, which takes a restart");
+        report_error(&g->report, c->workers_at, "`workers` has changed, which takes a restart");
     if (strcmp(c->user, old->user) != 0)
         report_error(&g->report, c->user_at, "`user` has changed, which takes a restart");
     return g->report.errors ? -1 : 0;

@@ -32,6 +32,11 @@ static void write_file(const char *name, const char *text)
     }
 }
 
+/* A certificate with its key and chain in one file, as other balancers want it. */
+#define LEAF   "-----BEGIN CERTIFICATE-----\nleaf\n-----END CERTIFICATE-----\n"
+#define ISSUER "-----BEGIN CERTIFICATE-----\nissuer\n-----END CERTIFICATE-----\n"
+#define BOTH   LEAF "-----BEGIN EC PRIVATE KEY-----\nsecret\n-----END EC PRIVATE KEY-----\n" ISSUER
+
 static void begin(void)
 {
     snprintf(folder, sizeof(folder), "/tmp/sallyport-load-XXXXXX");
@@ -39,7 +44,7 @@ static void begin(void)
     write_file("c.yaml", CONFIG);
     write_file("s.crt", "CERT");
     write_file("s.key", "SECRET");
-    write_file("both.pem", "BOTH");
+    write_file("both.pem", BOTH);
 }
 
 static void end(void)
@@ -69,11 +74,41 @@ TEST(everything_named_is_there)
     CHECK(bytes_equal(find(&l.archive, ARCHIVE_CONFIG_FOLDER), bytes_of(folder)));
     CHECK(bytes_equal(find(&l.archive, in_folder("s.crt")), BYTES("CERT")));
     CHECK(bytes_equal(find(&l.keys, in_folder("s.key")), BYTES("SECRET")));
-    CHECK(bytes_equal(find(&l.archive, in_folder("both.pem")), BYTES("BOTH")));
-    CHECK(bytes_equal(find(&l.keys, in_folder("both.pem")), BYTES("BOTH")));
+    CHECK(bytes_equal(find(&l.archive, in_folder("both.pem")),
+        BYTES(LEAF "-----BEGIN EC PRIVATE KEY-----\nAA==\n-----END EC PRIVATE KEY-----\n" ISSUER)));
+    CHECK(bytes_equal(find(&l.keys, in_folder("both.pem")), BYTES(BOTH)));
     loaded_fini(&l);
     report_fini(&report);
     end();
+}
+
+static void check_public(const char *content, const char *want)
+{
+    struct buf archive;
+    buf_init(&archive, 4096);
+    CHECK_INT(add_public(&archive, "x", bytes_of(content)), 0);
+    CHECK(bytes_equal(archive_find(buf_bytes(&archive), "x"), bytes_of(want)));
+    buf_fini(&archive);
+}
+
+TEST(no_private_key_is_public_whatever_its_kind)
+{
+    static const char *const kinds[] = {"", "RSA ", "EC ", "ENCRYPTED ", "OPENSSH "};
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        char text[256], want[256];
+        snprintf(text, sizeof(text),
+            "a\n-----BEGIN %sPRIVATE KEY-----\nMIGHAgEAMBMG\n-----END %sPRIVATE KEY-----\nb",
+            kinds[i], kinds[i]);
+        snprintf(want, sizeof(want),
+            "a\n-----BEGIN %sPRIVATE KEY-----\nAA==\n-----END %sPRIVATE KEY-----\nb", kinds[i],
+            kinds[i]);
+        check_public(text, want);
+    }
+    check_public("-----BEGIN PRIVATE KEY-----\ncut off", "-----BEGIN PRIVATE KEY-----\nAA==\n");
+    check_public("-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----");
+    check_public("-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n",
+        "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n");
+    check_public("-----BEGIN ", "-----BEGIN ");
 }
 
 TEST(a_file_named_twice_is_there_once)
