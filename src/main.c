@@ -33,7 +33,7 @@ static int usage(FILE *out, int status)
 {
     fputs("usage: sallyport COMMAND [OPTION…]\n\n", out);
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+        fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].help);
     fputs("\n`sallyport COMMAND --help` tells the options. `sallyport --version` tells the "
           "version.\n",
         out);
