@@ -108,7 +108,7 @@ TEST(a_response_is_framed_anew_too)
     CHECK_TEXT(response("HTTP/1.1 200 Fine\r\nServer: x\r\nConnection: "
                         "keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n",
                    "GET", true, HEADERS_PERSIST),
-        "HTTP/1.1 200 OK\r\nServer: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+        "HTTP/1.1 200 Fine\r\nServer: x\r\nTransfer-Encoding: chunked\r\n\r\n");
     CHECK_TEXT(response("HTTP/1.0 200 OK\r\nServer: x\r\n\r\n", "GET", false, HEADERS_CLOSE),
         "HTTP/1.1 200 OK\r\nServer: x\r\nConnection: close\r\n\r\n");
     CHECK_TEXT(
