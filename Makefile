@@ -4,15 +4,17 @@
 #   make release    build/release/sallyport, hardened    make fuzz T=name      one fuzz target for SECONDS (60)
 #   make demo       a running example to try with curl   make lint | make fmt  the house rules | clang-format
 #   make bench [T=row]  what it costs, beside HAProxy, nginx and hitch; QUICK=1 for a look
+#   make soak [T=name]   that nothing is lost, at length; SOAK_GIB=10 through one listener (2)
 #   make install    the release build; DESTDIR counts
 SECONDS = 60
 
-.PHONY: debug release demo test bench fuzz lint fmt install
+.PHONY: debug release demo test bench soak fuzz lint fmt install
 debug:   ; @packaging/build debug sallyport
 release: ; @packaging/build release sallyport
 demo:    ; @packaging/packages build demo && packaging/build debug sallyport && build/sallyport demo
 test:    ; @packaging/packages build test && tests/run "$(T)"
 bench:   ; @packaging/packages build bench && bench/run "$(T)"
+soak:    ; @packaging/packages build test && tests/soak/run "$(T)"
 fuzz:    ; @packaging/packages build test && tests/fuzz/run "$(T)" "$(SECONDS)"
 lint:    ; @packaging/packages build test && tests/lint/run
 fmt:     ; @packaging/packages build test && tests/lint/format.py --write
