@@ -181,7 +181,7 @@ def test_a_name_that_is_never_resolved_delays_the_start_and_nothing_else(lb, dns
     assert time.monotonic() - begin < (5 if server.silent else 0) + 4
     assert ask(instance) == 503
     assert instance.line(status=503)["close"] == "no_target"
-    assert "it gets no work until it can" in instance.stderr()
+    until(lambda: "it gets no work until it can" in instance.stderr(), "the failure in the log")
     server.silent, server.says["app.test"] = False, ["127.0.0.2"]
     until(lambda: ask(instance) == "127.0.0.2", "the name to be resolved")
 
