@@ -22,7 +22,7 @@ def figures(what, **values):
 
 def spread(values, unit="ms", scale=1000):
     values = sorted(v * scale for v in values)
-    return (f"p50 {statistics.median(values):.0f} {unit}, p99 {values[min(len(values) - 1, len(values) * 99 // 100)]:.0f} {unit}, "
+    return (f"p50 {statistics.median(values):.0f} {unit}, p99 {values[-(-len(values) * 99 // 100) - 1]:.0f} {unit}, "
             f"max {values[-1]:.0f} {unit}")
 
 

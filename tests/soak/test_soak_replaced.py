@@ -35,16 +35,16 @@ def test_a_hundred_reloads_lose_no_request_and_touch_no_relay(lb, pki, target):
             for traffic in a, b, c:
                 traffic.goes_on(4)
             if generation == 11:
-                before = {pid: (memory(pid), descriptors(pid)) for pid in processes}
-        after = {pid: (memory(pid), descriptors(pid)) for pid in processes}
+                before = {pid: (memory(pid, "RssAnon"), descriptors(pid)) for pid in processes}
+        after = {pid: (memory(pid, "RssAnon"), descriptors(pid)) for pid in processes}
         result = load.result()
     figures(f"{RELOADS} reloads", kept=f"{len(a.sent)} on {requests[0].opened} connections", new=len(b.sent), rounds_of_4_relays=len(c.sent),
             of_bench_load=result["operations"], failed=len(a.failures + b.failures + c.failures) + result["errors"], reload=spread(took),
-            grown_in_90_KiB=[(after[p][0] - before[p][0]) // 1024 for p in processes],
+            private_memory_grown_in_90_KiB=[(after[p][0] - before[p][0]) // 1024 for p in processes],
             descriptors_grown=[after[p][1] - before[p][1] for p in processes])
     assert not a.failures + b.failures + c.failures and result["errors"] == 0, (a.failures, b.failures, c.failures, result)
     assert requests[0].opened > 20 and requests[2].opened == 4
-    assert all(n < 4 << 20 for n in (after[p][0] - before[p][0] for p in processes))
+    assert all(n < 1 << 20 for n in (after[p][0] - before[p][0] for p in processes))
     assert all(n < 20 for n in (after[p][1] - before[p][1] for p in processes))
 
 
@@ -141,6 +141,17 @@ def slow(target, connection):
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 
+def patient(requests, prefix):
+    """REQUESTS below PREFIX, which do not come again at once when they are refused: the targets share a processor with them."""
+    def ask(path):
+        try:
+            return requests(prefix + path)
+        except Lost:
+            time.sleep(0.05)
+            raise
+    return ask
+
+
 def test_a_drain_under_load_finishes_what_is_in_flight(lb, pki, target):
     ends, in_flight, arrived, lost = [], 0, 0, set()
     for _ in range(10):
@@ -148,7 +159,7 @@ def test_a_drain_under_load_finishes_what_is_in_flight(lb, pki, target):
         web.paths = set()
         instance = lb(config(pki, web.port, timeouts="{drain: 5s}"))
         requests = [Requests(instance.port("web"), context, is_kept) for context, is_kept in zip(contexts(pki), (True, False))]
-        with Traffic(lambda path: requests[0]("/kept" + path), n=8) as a, Traffic(lambda path: requests[1]("/new" + path), n=8) as b:
+        with Traffic(patient(requests[0], "/kept"), n=8) as a, Traffic(patient(requests[1], "/new"), n=8) as b:
             a.goes_on(20)
             b.goes_on(20)
             done = len(a.sent) - len(a.failures) + len(b.sent) - len(b.failures)
@@ -157,7 +168,8 @@ def test_a_drain_under_load_finishes_what_is_in_flight(lb, pki, target):
             instance.send(signal.SIGTERM)
             assert instance.process.wait(10) == 0
             ends.append(time.monotonic() - began)
-        answered = {"/kept" + p for p in a.sent} - {"/kept" + f[0] for f in a.failures} | {"/new" + p for p in b.sent} - {"/new" + f[0] for f in b.failures}
+        answered = {prefix + path for prefix, traffic in (("/kept", a), ("/new", b))
+                    for path in set(traffic.sent) - {failure[0] for failure in traffic.failures}}
         lost |= web.paths - answered
         arrived += len(web.paths)
     figures("10 drains", requests=arrived, in_flight_at_SIGTERM=in_flight, lost=len(lost), ended_after=spread(ends))
