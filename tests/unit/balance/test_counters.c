@@ -168,6 +168,12 @@ TEST(nonsense_is_not_believed)
     listener("a");
     atomic_store(&counters->memory->used, UINT32_MAX);
     CHECK_INT(read_all().rows_n, 0);
+    /* Labels of a length that fits into the memory, but into no reader. */
+    atomic_store(&counters->memory->used, COUNTERS_BYTES);
+    *own_row(counters, FIRST_ROW) = (struct row){
+        .kind = COUNTERS_LISTENER, .text_n = 60000, .size = row_size(COUNTERS_LISTENER, 60000)};
+    ((uint8_t *)own_row(counters, FIRST_ROW))[row_size(COUNTERS_LISTENER, 60000) - 1] = 0;
+    CHECK_INT(read_all().rows_n, 0);
     end();
 }
 
