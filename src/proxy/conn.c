@@ -575,6 +575,7 @@ void conn_open(struct proxy *proxy, struct service *service, const struct listen
     struct tlsconn *tls =
         listener->is_tls ? tlsconn_new_server(listener->authn.tls, &handler, c) : NULL;
     c->proxy = proxy;
+    c->service = service_ref(service);
     c->listener = listener;
     c->peer = *peer;
     c->state = CONN_HANDSHAKE;
@@ -584,10 +585,10 @@ void conn_open(struct proxy *proxy, struct service *service, const struct listen
         access_log_connection(c);
         tlsconn_free(&tls);
         close(fd);
+        service_unref(&c->service);
         free(c);
         return;
     }
-    c->service = service_ref(service);
     exchange_init(&c->exchange);
     buf_init(&c->identity, IDENTITY_MAX);
     buf_init(&c->peer_json, VERDICT_JSON_MAX);
