@@ -71,6 +71,11 @@ class Scripted(peers.Target):
         return add
 
 
+def name_of(sock):
+    """As the access log calls this client."""
+    return f"127.0.0.1:{sock.getsockname()[1]}"
+
+
 class Client:
     """A raw connection (TCP, or TLS given one) and a reader of responses that forgives nothing."""
 
@@ -83,7 +88,7 @@ class Client:
             sock.connect(("127.0.0.1", port))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock, self.data = sock, b""
-        self.name = f"127.0.0.1:{sock.getsockname()[1]}"  # as the access log calls it
+        self.name = name_of(sock)
 
     def __enter__(self):
         return self
@@ -239,3 +244,8 @@ def share_of_core(pid, window=0.2):
     begin, before = time.monotonic(), ran()
     time.sleep(window)  # a measurement, not a wait
     return (ran() - before) / (time.monotonic() - begin)
+
+
+def comes_to_rest(pid):
+    """It may have something to do still; one that spins never comes to rest."""
+    return until(lambda: share_of_core(pid) < 0.2, "the process to rest")

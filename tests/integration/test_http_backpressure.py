@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import peers
-from http_peers import Client, Scripted, descriptors, group, memory, plain, running, share_of_core, steady
+from http_peers import Client, Scripted, comes_to_rest, descriptors, group, memory, plain, running, steady
 from instance import until
 
 LARGE = 200 << 20
@@ -58,7 +58,7 @@ def test_a_client_that_does_not_read_stops_the_target(world, client, target):
     before = memory(world.worker)
     client.send(b"GET /served/large HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert steady(lambda: sent[0], "the target to be stopped") < BUFFERS
-    assert memory(world.worker) - before < GROWTH and share_of_core(world.worker) < 0.2
+    assert memory(world.worker) - before < GROWTH and comes_to_rest(world.worker)
     assert client.line() == "HTTP/1.1 200 OK" and client.fields() == [("Content-Length", str(LARGE))]
     for _ in range(LARGE // len(PIECE)):
         assert client.exactly(len(PIECE)) == PIECE
@@ -86,7 +86,7 @@ def test_a_target_that_does_not_read_stops_the_client(world, client, target):
     sender = threading.Thread(target=send)
     sender.start()
     assert steady(lambda: sent[0], "the client to be stopped") < BUFFERS
-    assert memory(world.worker) - before < GROWTH and share_of_core(world.worker) < 0.2
+    assert memory(world.worker) - before < GROWTH and comes_to_rest(world.worker)
     go.set()
     assert client.response().body == b"taken" and seen == [True]
     sender.join()
@@ -117,7 +117,7 @@ def test_who_sends_requests_and_takes_no_response_is_not_read_from(world, path, 
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         whole = flood(client, request)
         assert 100 < whole < BUFFERS // len(request)
-        assert memory(world.worker) - before < GROWTH and share_of_core(world.worker) < 0.2
+        assert memory(world.worker) - before < GROWTH and comes_to_rest(world.worker)
         for _ in range(min(whole, 20000)):
             assert client.response().status == status
     assert world.worker in world.pids("worker")
@@ -137,7 +137,7 @@ def test_interim_responses_without_end_do_not_pile_up(world, client, target):
     before = memory(world.worker)
     client.send(b"GET /served/hints HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert steady(lambda: sent[0], "the target to be stopped") <= n
-    assert memory(world.worker) - before < GROWTH and share_of_core(world.worker) < 0.2
+    assert memory(world.worker) - before < GROWTH and comes_to_rest(world.worker)
     for _ in range(n):
         assert client.response().status == 103
     assert client.response().body == b"ok"
@@ -157,7 +157,7 @@ def test_a_client_that_hangs_up_while_it_waits_costs_nothing(world, client, targ
     until(lambda: target.calls[-1].path == "/served/wait", "the request")
     client.sock.shutdown(socket.SHUT_RDWR)
     client.sock.close()
-    assert share_of_core(world.worker) < 0.2
+    assert comes_to_rest(world.worker)
     go.set()
     assert world.line(since=mark, client=client.name, path="/served/wait")["target"]
 
@@ -171,7 +171,7 @@ def test_a_target_that_hangs_up_while_the_client_is_slow_costs_nothing(world, cl
     finished = target.finished
     client.send(b"GET /served/gone HTTP/1.1\r\nHost: localhost\r\n\r\n")
     steady(lambda: target.finished, "the target")
-    assert share_of_core(world.worker) < 0.2
+    assert comes_to_rest(world.worker)
     assert len(client.response().body) == 10000000
     until(lambda: target.finished == finished + 1, "the target to be done")
 
@@ -185,7 +185,7 @@ def test_garbage_on_a_tls_port_that_never_stops_costs_nothing(world):
                 c.send(b"x" * 65536)
         except OSError:
             pass
-        assert share_of_core(world.worker) < 0.2
+        assert comes_to_rest(world.worker)
 
 
 def test_a_slow_client_gets_the_end_of_a_response_that_ends_the_connection(world, target):
