@@ -136,7 +136,8 @@ static void make_tls(struct authn *a, const struct config_listener *listener,
         .tickets = !authn_asks(a),
         .session_lifetime_s = (uint32_t)(listener->tls.session_lifetime_ms / 1000),
     };
-    policy_hash(a, listener, domain, s, config.hash);
+    policy_hash(a, listener, domain, s, a->hash);
+    memcpy(config.hash, a->hash, sizeof(config.hash));
     memcpy(config.ticket_secret, s->from->ticket_secret, sizeof(config.ticket_secret));
     struct error err;
     a->tls = tlspolicy_new(&config, &err);

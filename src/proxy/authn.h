@@ -19,6 +19,7 @@ struct authn {
     struct tlspolicy *tls;
     struct verify_policy verify; /* of clients: mutual, optional */
     struct name_pattern *names;  /* client_names */
+    uint8_t hash[SHA256_SIZE];   /* of all that decides who is let in and to whom they talk */
 };
 
 /* A is zeroed. DOMAIN is NULL for the listener's own. What is wrong goes to the source's report; A

@@ -87,7 +87,7 @@ void conn_reset(struct conn *c, enum close_reason reason, const char *detail);
 void conn_client_failed(struct conn *c);
 /* The process shuts down: idle connections end now, others after their exchange. */
 void conn_drain(struct conn *c);
-/* A newer configuration is in force: the connection may go on under its own for timeouts.drain. */
+/* It was let in by rules that are no longer in force: it may go on for timeouts.drain. */
 void conn_retire(struct conn *c);
 void conn_free(struct conn *c);
 

@@ -138,6 +138,21 @@ const struct authn *listener_authn(const struct listener *l, struct bytes host)
     return a ? a : &l->authn;
 }
 
+bool listener_still_admits(
+    const struct listener *now, const struct listener *old, const struct authn *authn)
+{
+    if (!now || now->config->protocol != old->config->protocol)
+        return false;
+    if (!now->is_tls)
+        return true;
+    if (!authn) /* its handshake has not come that far */
+        return false;
+    bool admits = memcmp(now->authn.hash, authn->hash, sizeof(authn->hash)) == 0;
+    for (size_t i = 0; i < now->config->domains_n; i++)
+        admits |= memcmp(now->domain_authn[i].hash, authn->hash, sizeof(authn->hash)) == 0;
+    return admits;
+}
+
 const struct config_rule *listener_route(
     const struct listener *l, struct bytes host, struct bytes path)
 {

@@ -39,6 +39,11 @@ void listener_fini(struct listener *l);
  * none. */
 const struct authn *listener_authn(const struct listener *l, struct bytes host);
 
+/* Does NOW (NULL: gone) let in those whom OLD let in under AUTHN (plain: NULL), and by the same
+ * rules? */
+bool listener_still_admits(
+    const struct listener *now, const struct listener *old, const struct authn *authn);
+
 /* The rule for a request: the host's domain (else the default domain), then `= /x`, then the
  * longest prefix of the normalised PATH; NULL if none matches. */
 const struct config_rule *listener_route(

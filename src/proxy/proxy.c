@@ -129,12 +129,30 @@ static void drop_acceptors(struct proxy *p)
     p->acceptors_n = 0;
 }
 
+static const struct listener *find_listener(const struct service *s, const char *name)
+{
+    for (size_t i = 0; i < s->config->listeners_n; i++)
+        if (strcmp(s->config->listeners[i].name, name) == 0)
+            return &s->listeners[i];
+    return NULL;
+}
+
+/* Whoever was let in by rules that are no longer in force has timeouts.drain to end. */
+static void retire(struct proxy *p, const struct service *next)
+{
+    LIST_FOREACH (link, &p->conns) {
+        struct conn *c = container_of(link, struct conn, link);
+        const struct listener *now = find_listener(next, c->listener->config->name);
+        if (!listener_still_admits(now, c->listener, c->authn))
+            conn_retire(c);
+    }
+}
+
 void proxy_adopt(struct proxy *p, struct service *service, const int *fds, size_t fds_n)
 {
     ASSERT(fds_n == service->config->listeners_n && !p->is_draining && p->counters);
     tally_service(p, service);
-    LIST_FOREACH (link, &p->conns)
-        conn_retire(container_of(link, struct conn, link));
+    retire(p, service);
     drop_acceptors(p);
     service_unref(&p->service);
     p->service = service;

@@ -28,8 +28,9 @@ void proxy_free(struct proxy **p);
 /* Commit: from the next accept on, SERVICE is in force. Takes the reference. FDS holds, for each of
  * its listeners in order, a listening non-blocking socket of this worker (borrowed: the caller
  * closes those of earlier generations after this call). Connections of earlier services go on
- * under them, for their timeouts.drain at most: an HTTP connection ends after the exchange under
- * way, or its next one; a relay by itself. */
+ * under them: an HTTP connection ends after the exchange under way, or its next one; a relay by
+ * itself. Those that were let in by another authentication policy than is in force now, or on a
+ * listener that is gone, have timeouts.drain. */
 void proxy_adopt(struct proxy *p, struct service *service, const int *fds, size_t fds_n);
 
 /* The addresses of host names, for the service in force. */

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What becomes of connections when a newer configuration takes the place of theirs."""
 import threading
+import time
 
 import pytest
 
+import peers
 from http_peers import Client, Cut, Scripted, group, header, plain
 
 RELAY = "\n  - {name: relay, protocol: TCP, address: '127.0.0.1:0', target_group: raw}"
@@ -54,7 +56,12 @@ def test_an_idle_connection_is_good_for_one_more_exchange(lb, target):
         assert (r.status, header(r, "Connection")) == (200, "close") and client.end() == "fin"
 
 
-def test_what_lasts_longer_than_the_time_to_drain_is_cut(lb, target):
+def renamed(configuration):
+    """The same with other listeners: those that were are gone."""
+    return configuration.replace("name: plain", "name: other").replace("name: relay", "name: another")
+
+
+def test_what_came_in_where_no_listener_is_any_more_is_cut_after_the_time_to_drain(lb, target):
     @target.script("/wait")
     def path(call):
         call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
@@ -67,7 +74,7 @@ def test_what_lasts_longer_than_the_time_to_drain_is_cut(lb, target):
         assert client.line() == "HTTP/1.1 200 OK"
         assert relay.ask().status == 200
         mark = instance.mark()
-        replace(instance, config(target, "300ms"))
+        instance.reload(renamed(config(target, "300ms")))
         assert relay.end() == "reset" and idle.end() == "fin"
         with pytest.raises((ConnectionResetError, Cut)):
             client.exactly(1000)
@@ -76,14 +83,56 @@ def test_what_lasts_longer_than_the_time_to_drain_is_cut(lb, target):
             assert line["detail"] == "a newer configuration is in force"
 
 
-def test_connections_of_the_configuration_in_force_have_no_such_end(lb, target):
-    instance = lb(config(target, "300ms"))
-    replace(instance, config(target, "300ms"))
+def goes_on(ask, seconds=0.5):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        ask()
+
+
+def test_what_would_still_be_let_in_goes_on_for_as_long_as_it_likes(lb, target):
+    instance = lb(config(target, "100ms"))
     with Client(instance.port("relay")) as relay:
         assert relay.ask().status == 200
-        with Client(instance.port("relay")) as old:
-            assert old.ask().status == 200
-            replace(instance, config(target, "1h"))
-            with Client(instance.port("relay")) as new:
-                assert old.end() == "reset" and relay.end() == "reset"
-                assert new.ask().status == 200
+        replace(instance, config(target, "100ms"))
+        goes_on(relay.ask)
+
+
+def test_a_new_crl_ends_the_relays_that_the_old_one_let_in(lb, pki, tmp_path):
+    """They may come in again, if it lets them."""
+    ca, raw = pki.ca("clients"), peers.Target(peers.echo)
+    crl = ca.crl(file=tmp_path / "clients.crl")
+    text = f"""
+listeners:
+  - name: inner
+    protocol: TCP_SSL
+    address: 127.0.0.1:0
+    authentication: mutual
+    certificates: [{pki.server.yaml()}]
+    client_ca: [{ca.crt}]
+    revocation: {{crl: [{crl}], policy: hard}}
+    target_group: raw
+target_groups:
+  - {{name: raw, protocol: TCP, targets: [{{address: "127.0.0.1:{raw.port}", weight: 10}}]}}
+timeouts: {{drain: 100ms}}
+access_log: {{file: access.log}}
+"""
+    instance = lb(text)
+
+    def ask():
+        relay.sendall(b"x")
+        assert relay.recv(100) == b"echo:x"
+
+    with peers.connect(instance.port("inner"), peers.client_context(pki.ca("servers"), pki.good)) as relay:
+        ask()
+        replace(instance, text)
+        goes_on(ask)
+        ca.crl(file=crl)
+        instance.reload(text)
+        line = instance.line(listener="inner", close="drained")
+        assert line["detail"] == "a newer configuration is in force"
+        try:
+            left = relay.recv(100)
+        except OSError:
+            left = b""
+        assert left == b""
+    raw.close()
