@@ -24,10 +24,10 @@ def until(condition, what, patience=PATIENCE):
         time.sleep(0.01)
 
 
-def run(*args, **kw):
+def run(*args, binary=BINARY, **kw):
     """The program, to its end."""
     kw.setdefault("timeout", 60)
-    return subprocess.run([BINARY, *map(str, args)], capture_output=True, text=True, errors="replace", **kw)
+    return subprocess.run([binary, *map(str, args)], capture_output=True, text=True, errors="replace", **kw)
 
 
 class Instance:

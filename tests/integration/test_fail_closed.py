@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 import peers
-from instance import Instance, run, until
+from instance import BINARY, Instance, run, until
 from pki import DAY, PKI
 
 CONFIG = """
@@ -118,14 +118,15 @@ def test_t15_does_not_start_with_an_unreadable_file(pki, name):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         folder.chmod(0o755)
+        binary = shutil.copy(BINARY, folder)  # the checkout may be root's alone
         furnish(folder, pki)
         (folder / "sallyport.yaml").write_text(CONFIG)
         for file in FILES:
             (folder / file).chmod(0o644)
-        assert run("check", "-c", folder / "sallyport.yaml", user=user).returncode == 0
+        assert run("check", "-c", folder / "sallyport.yaml", user=user, binary=binary).returncode == 0
         (folder / name).chmod(0)
         for command in ("check", "run"):
-            result = run(command, "-c", folder / "sallyport.yaml", user=user)
+            result = run(command, "-c", folder / "sallyport.yaml", user=user, binary=binary)
             assert result.returncode == 1 and says(result.stderr, place_of(name), name, "Permission denied; it must be readable"), \
                 result.stderr
 

@@ -47,8 +47,15 @@ def free_low_port():
     raise AssertionError("no port below 1024 is free")
 
 
+@pytest.fixture(scope="module")
+def own_mounts():
+    """A root that is no mount point, as after chroot(8), cannot be made private."""
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+        pytest.skip("no mount namespace whose root can be made private: a chroot?")
+
+
 @pytest.fixture
-def confined(monkeypatch, tmp_path, pki, target):
+def confined(own_mounts, monkeypatch, tmp_path, pki, target):
     """start(without="") → an instance within the unit but for one capability, with keys that belong to somebody else."""
     private, started = tmp_path / "private", []
     private.mkdir(0o700)
