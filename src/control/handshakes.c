@@ -84,7 +84,7 @@ static int by_id(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* Add what is new in source I, for now with its time as the id. */
+/* Add what is new in source I, with its time as the id until ids are made unique. */
 static void gather(struct handshakes *h, size_t i)
 {
     struct worker_log *s = &h->sources[i];
