@@ -1,0 +1,11 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- For mod_lua: what Apache itself sends with a length, in chunks.
+
+function download(r)
+    r.content_type = "application/octet-stream"
+    r:flush()
+    if r.method ~= "HEAD" then
+        r:sendfile(r.document_root .. "/files/" .. r.uri:match("[^/]*$"))
+    end
+    return apache2.OK
+end

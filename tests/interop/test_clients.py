@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients of others at our listeners: what each prints, and what we logged of it."""
+import contextlib
+import html
+import json
+import re
+import types
+
+import peers
+import pytest
+from chromium import Browser, corner_colour
+from clients import CLIENTS, NONE, REVOKED, STRANGE, converse
+from instance import Instance
+
+VERSIONS = ["1.2", "1.3"]
+REQUEST = b"GET /interop HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+ANSWER = '"path": "/interop"'
+GREEN = (10, 125, 50)
+
+
+def page(target, connection):
+    """A green page that tells what reached it."""
+    f = connection.makefile("rb")
+    while lines := peers.read_head(f):
+        target.received += lines[0].encode()
+        told = json.dumps({"path": lines[0].split(" ")[1], "headers": lines[1:]}, indent=1)
+        text = (f"<!DOCTYPE html><title>Sallyport</title><body style='background: rgb{GREEN}; color: white'><h1>Let in</h1>"
+                f"<pre style='white-space: pre-wrap; overflow-wrap: anywhere'>{html.escape(told, quote=False)}</pre>").encode()
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {len(text)}\r\n\r\n"
+        connection.sendall(head.encode() + text)
+        if "Connection: close" in lines:
+            return
+
+
+LISTENER = """
+  - name: {mode}_{protocol}
+    protocol: {protocol}
+    address: 127.0.0.1:0
+    authentication: {mode}
+    certificates: [{certificate}]
+    {clients}
+    {towards}"""
+TOWARDS = {"HTTPS": "rules: [{domain: localhost, path: /, target_group: web}]", "TCP_SSL": "target_group: raw"}
+
+
+class Stage:
+    """One instance with a listener per mode and protocol, in front of one page."""
+
+    def __init__(self, folder, pki):
+        self.pki, self.web = pki, peers.Target(page)
+        who = f"client_ca: [{pki.ca('clients').crt}]\n    revocation: {{crl: [{pki.crl('clients')}], policy: hard}}"
+        listeners = "".join(LISTENER.format(mode=m, protocol=p, certificate=pki.server.yaml(), clients=who if m == "mutual" else "",
+                                            towards=TOWARDS[p]) for m in ("one-way", "mutual") for p in TOWARDS)
+        target = f"targets: [{{address: '127.0.0.1:{self.web.port}'}}]"
+        self.instance = Instance(folder, f"""
+listeners:{listeners}
+target_groups:
+  - {{name: web, protocol: HTTP, {target}}}
+  - {{name: raw, protocol: TCP, {target}}}
+access_log: {{file: access.log}}
+workers: 1
+""")
+
+    def port(self, mode, protocol):
+        return self.instance.port(f"{mode}_{protocol}")
+
+    def close(self):
+        self.instance.check()
+        self.web.close()
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory, pki):
+    with contextlib.closing(Stage(tmp_path_factory.mktemp("clients"), pki)) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="module", autouse=True)
+def programs(matrix):
+    for _, command in CLIENTS.values():
+        version = [line for line in converse(b"", *command).splitlines() if re.search(r"\d\.\d|^v\d", line)][0]
+        version = re.sub(r" built on .*| \(x86_64.*|\(Library.*", "", version)
+        matrix.add("programs", "node" if command[0] == "node" else command[0].rsplit("/", 1)[-1], "version", version.strip())
+
+
+names = pytest.mark.parametrize("name", CLIENTS)
+protocols = pytest.mark.parametrize("protocol", TOWARDS)
+versions = pytest.mark.parametrize("version", VERSIONS)
+
+
+@pytest.mark.parametrize("mode", ["one-way", "mutual"])
+@versions
+@protocols
+@names
+def test_client_is_served(stage, matrix, name, protocol, version, mode):
+    since = stage.instance.mark()
+    said = CLIENTS[name][0](stage, stage.port(mode, protocol), REQUEST, version, stage.pki.good if mode == "mutual" else None)
+    assert ANSWER in said, said
+    line = stage.instance.line(since=since, listener=f"{mode}_{protocol}")
+    assert line["tls"]["version"] == f"TLSv{version}" and ("peer" not in line or line["peer"]["accepted"])
+    if mode == "mutual" and protocol == "HTTPS":
+        assert "X-Client-Cert-Subject: CN=good.example" in said
+    matrix.add("clients", f"{name}, {protocol}", mode, "served", version)
+
+
+# reason → (whose certificate, what is printed)
+REFUSED = {"no_certificate": (None, NONE), "revoked": ("revoked", REVOKED)}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+@versions
+@protocols
+@names
+def test_client_is_refused_and_told_why(stage, matrix, name, protocol, version, reason):
+    since, accepted = stage.instance.mark(), stage.web.accepted
+    whose, words = REFUSED[reason]
+    said = CLIENTS[name][0](stage, stage.port("mutual", protocol), REQUEST, version, getattr(stage.pki, whose) if whose else None)
+    told = re.search(words, said)
+    assert told and ANSWER not in said, said
+    line = stage.instance.line(lambda line: "peer" in line, since=since, listener=f"mutual_{protocol}")
+    assert line["peer"]["reason"] == reason and "target" not in line and line["remedy"]
+    assert stage.web.accepted == accepted
+    matrix.add("clients", f"{name}, {protocol}", f"mutual, {reason}", f"refused; {stable(told[0])}", version)
+
+
+@versions
+@protocols
+@names
+def test_client_refuses_a_server_of_a_stranger(stage, matrix, name, protocol, version):
+    """Without this, `served` would not say that the client looked at our certificate."""
+    pki = types.SimpleNamespace(ca=lambda _: stage.pki.ca("strangers"))
+    accepted = stage.web.accepted
+    said = CLIENTS[name][0](types.SimpleNamespace(pki=pki), stage.port("one-way", protocol), REQUEST, version, None)
+    told = re.search(STRANGE, said)
+    assert told and ANSWER not in said, said
+    # A relay has its target before the client has read our certificate, so it may have connected; but nothing is sent there.
+    assert stage.web.accepted == accepted or protocol == "TCP_SSL"
+    matrix.add("clients", f"{name}, {protocol}", "server's CA unknown to it", f"it refuses; {stable(told[0])}", version)
+
+
+def stable(text):
+    """What is printed, without what differs from run to run."""
+    text = re.sub(r"[0-9A-F]{8,}:error:[0-9A-F]+:", "", text).strip()
+    return f"`{re.sub(r'^[*!|<> -]+', '', text)}`"
+
+
+def test_curl_with_http2_falls_back_by_alpn(stage, matrix):
+    since = stage.instance.mark()
+    said = converse(b"", "curl", "-sS4", "--noproxy", "*", "--http2", "--cacert", stage.pki.ca("servers").crt, "-o", "/dev/null", "-w",
+                    "%{http_code} HTTP/%{http_version}", f"https://localhost:{stage.port('one-way', 'HTTPS')}/interop")
+    assert said == "200 HTTP/1.1"
+    assert stage.instance.line(since=since)["tls"]["alpn"] == "http/1.1"
+    matrix.add("alpn", "curl --http2", "offers", "h2, http/1.1")
+    matrix.add("alpn", "curl --http2", "gets", "http/1.1, 200")
+
+
+def test_chromium_shows_the_page_over_mutual_authentication(stage, matrix, results, tmp_path):
+    since = stage.instance.mark()
+    url = f"https://localhost:{stage.port('mutual', 'HTTPS')}/interop"
+    shot = Browser(tmp_path, stage.pki.ca("servers"), stage.pki.good).screenshot(url, results / "chromium-mutual.png")
+    assert corner_colour(shot) == GREEN
+    line = stage.instance.line(since=since, path="/interop")
+    assert line["tls"]["alpn"] == "http/1.1" and line["peer"]["accepted"]
+    assert line["peer"]["chain"][0]["subject"] == "CN=good.example"
+    matrix.add("alpn", "Chromium", "offers", "h2, http/1.1")
+    matrix.add("alpn", "Chromium", "gets", "http/1.1, 200")
