@@ -8,12 +8,13 @@
 #   make install    the release build; DESTDIR counts
 SECONDS = 60
 
-.PHONY: debug release demo test bench soak fuzz lint fmt install
+.PHONY: interop debug release demo test bench soak fuzz lint fmt install
 debug:   ; @packaging/build debug sallyport
 release: ; @packaging/build release sallyport
 demo:    ; @packaging/packages build demo && packaging/build debug sallyport && build/sallyport demo
 test:    ; @packaging/packages build test && tests/run "$(T)"
 bench:   ; @packaging/packages build bench && bench/run "$(T)"
+interop: ; @packaging/packages build test interop && tests/interop/run "$(T)"
 soak:    ; @packaging/packages build test && tests/soak/run "$(T)"
 fuzz:    ; @packaging/packages build test && tests/fuzz/run "$(T)" "$(SECONDS)"
 lint:    ; @packaging/packages build test && tests/lint/run

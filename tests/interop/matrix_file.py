@@ -38,3 +38,55 @@ def markdown(rows, corner):
     for name, row in rows.items():
         out.append(f"| {name} | " + " | ".join(cell(row[c]) if c in row else "not tried" for c in columns) + " |")
     return "\n".join(out) + "\n"
+
+
+PAGE = """# Interoperability
+
+What was seen when programs of others met Sallyport, on {date}: {system}, Sallyport {product}. This page is written by
+`tests/interop/run --write`; `make interop` runs the same without writing. A cell holds for TLS 1.2 and 1.3, or says for which; each is a
+test that fails where something else happens. All certificates are made by `sallyport pki`, in each run.
+
+{programs}
+## Clients
+
+At an HTTPS and at a TCP_SSL listener in front of the same page. "served": the page came, and the access log names the TLS version and,
+under `mutual`, the accepted verdict. Refused: the target saw no connection, the log has the reason, and the client printed what stands
+here. Node, Java and Chromium have their certificate from PKCS#12 (`sallyport pki client --p12`). The last column shows that the
+client looked at our certificate.
+
+{clients}
+Chromium loads the page without a window, with a scratch NSS database and the policy `AutoSelectCertificateForUrls`; a screenshot of it is
+left in `build/interop/chromium-mutual.png`. Which of its two errors it shows for an alert depends on whether that comes before
+it wants to send its request; so it does at `openssl s_server`.
+
+A client that would rather speak HTTP/2 gets HTTP/1.1, by ALPN:
+
+{alpn}
+## Servers as targets
+
+Behind a group of protocol HTTPS and of TCP_SSL, one-way and with our certificate; then what the client gets and the access log says where
+one side refuses the other. nginx completes the handshake with anybody and answers 400 to whom it does not want.
+
+{targets}
+## Content
+
+Through an HTTPS listener to a target over HTTP and over HTTPS: uploads ("up") and downloads ("down"), with Content-Length
+and with chunked coding, which arrives as it was sent. "equal": length and SHA-256.
+
+{bodies}
+{cases}
+nginx drops the trailers of a request for its own handlers, and no module of apache2 sends trailers of a response; their content arrives.
+
+## Quirks of others that the tests step around
+
+- curl 7.88 with `-T FILE -H "Transfer-Encoding: chunked"` never sends the last chunk of an empty file, to any server; with `-T -` it does.
+- Node throws where the answer to a HEAD announces a trailer.
+- nginx 1.22 in one process crashes with sockets that it inherits.
+"""
+CORNERS = {"programs": "program", "clients": "client, listener", "alpn": "client", "targets": "server, group", "bodies": "server, group",
+           "cases": "server, group"}
+
+
+def page(path, **about):
+    tables = load(path)
+    return PAGE.format(**{name: markdown(tables[name], corner) for name, corner in CORNERS.items()}, **about)
