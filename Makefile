@@ -5,17 +5,18 @@
 #   make demo       a running example to try with curl   make lint | make fmt  the house rules | clang-format
 #   make bench [T=row]  what it costs, beside HAProxy, nginx and hitch; QUICK=1 for a look
 #   make soak [T=name]   that nothing is lost, at length; SOAK_GIB=10 through one listener (2)
+#   make interop [T=name]  programs of others, a browser among them (docs/interoperability.md)
 #   make install    the release build; DESTDIR counts
 SECONDS = 60
 
-.PHONY: interop debug release demo test bench soak fuzz lint fmt install
+.PHONY: debug release demo test bench soak interop fuzz lint fmt install
 debug:   ; @packaging/build debug sallyport
 release: ; @packaging/build release sallyport
 demo:    ; @packaging/packages build demo && packaging/build debug sallyport && build/sallyport demo
 test:    ; @packaging/packages build test && tests/run "$(T)"
 bench:   ; @packaging/packages build bench && bench/run "$(T)"
-interop: ; @packaging/packages build test interop && tests/interop/run "$(T)"
 soak:    ; @packaging/packages build test && tests/soak/run "$(T)"
+interop: ; @packaging/packages build test interop && tests/interop/run "$(T)"
 fuzz:    ; @packaging/packages build test && tests/fuzz/run "$(T)" "$(SECONDS)"
 lint:    ; @packaging/packages build test && tests/lint/run
 fmt:     ; @packaging/packages build test && tests/lint/format.py --write

@@ -56,16 +56,17 @@ client looked at our certificate.
 
 {clients}
 Chromium loads the page without a window, with a scratch NSS database and the policy `AutoSelectCertificateForUrls`; a screenshot of it is
-left in `build/interop/chromium-mutual.png`. Which of its two errors it shows for an alert depends on whether that comes before
-it wants to send its request; so it does at `openssl s_server`.
+left in `build/interop/chromium-mutual.png`. For an alert it shows one of two errors, `ERR_BAD_SSL_CLIENT_AUTH_CERT` or
+`ERR_SOCKET_NOT_CONNECTED`, now this and now that; the latter was seen at `openssl s_server` as well.
 
 A client that would rather speak HTTP/2 gets HTTP/1.1, by ALPN:
 
 {alpn}
 ## Servers as targets
 
-Behind a group of protocol HTTPS and of TCP_SSL, one-way and with our certificate; then what the client gets and the access log says where
-one side refuses the other. nginx completes the handshake with anybody and answers 400 to whom it does not want.
+Behind a group of protocol HTTPS and of TCP_SSL, one-way and with our certificate; then, where one side refuses the other, the status that
+the client gets, and of what the target says, `close` and `detail` of the access log. Under TCP_SSL there is no status: the client gets
+nothing. Where we refuse, `close` is `target_refused` and the verdict has the reason. nginx completes the handshake with anybody and answers 400 to whom it does not want.
 
 {targets}
 ## Content
