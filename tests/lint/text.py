@@ -48,6 +48,6 @@ for folder in FOLDERS:
         if path.is_file() and not {"corpus", "__pycache__"} & set(relative.parts):
             check_file(relative)
 for path in sorted(source.ROOT.glob("*")):
-    if path.is_file():
+    if path.is_file() and path.name != ".git":  # of a worktree, where it lies
         check_file(path.relative_to(source.ROOT))
 source.finish()
