@@ -79,9 +79,10 @@ static uint8_t judge(void *owner, const struct certificate *const *chain, size_t
     struct verify_policy policy = u->group->tls.verify;
     policy.names = &u->target->name;
     policy.names_n = 1;
-    verify_chain(&policy, chain, chain_n, loop_wall_s(u->stream.loop), &u->verdict);
-    u->has_verdict = true;
-    return u->verdict.accepted ? 0 : reason_alert(u->verdict.reason);
+    verdict_free(&u->verdict);
+    u->verdict = verdict_new();
+    verify_chain(&policy, chain, chain_n, loop_wall_s(u->stream.loop), u->verdict);
+    return u->verdict->accepted ? 0 : reason_alert(u->verdict->reason);
 }
 
 static const struct tlsconn_handler handler = {.judge = judge};
@@ -90,7 +91,7 @@ static void handshake(struct upstream *u)
 {
     switch (stream_handshake(&u->stream)) {
     case TLSCONN_OK:
-        ASSERT(u->has_verdict && u->verdict.accepted);
+        ASSERT(u->verdict && u->verdict->accepted);
         became_ready(u);
         return;
     case TLSCONN_WANT_INPUT:
@@ -105,13 +106,13 @@ static void handshake(struct upstream *u)
         break;
     }
     const struct tlsconn_failure *f = tlsconn_failure(u->stream.tls);
-    if (f->fault == TLSCONN_FAULT_PEER_CERTIFICATE && !u->has_verdict) {
-        u->has_verdict = true;
-        verdict_malformed(&u->verdict, f->text);
+    if (f->fault == TLSCONN_FAULT_PEER_CERTIFICATE && !u->verdict) {
+        u->verdict = verdict_new();
+        verdict_malformed(u->verdict, f->text);
     }
-    bool refused = u->has_verdict && !u->verdict.accepted;
+    bool refused = u->verdict && !u->verdict->accepted;
     fail(u, refused ? UPSTREAM_FAULT_CERTIFICATE : UPSTREAM_FAULT_HANDSHAKE,
-        refused ? reason_remedy(u->verdict.reason) : f->text);
+        refused ? reason_remedy(u->verdict->reason) : f->text);
 }
 
 static void connected(struct upstream *u)
@@ -172,7 +173,6 @@ struct upstream *upstream_open(struct loop *loop, struct group *g, struct target
         .idle_timeout_ms = limits->idle_ms};
     u->stream = (struct stream){.loop = loop, .fd = -1, .watch = {.fd = -1}};
     list_init(&u->link);
-    verdict_init(&u->verdict);
     count_add(&t->counts[TARGET_OPEN], 1);
     uint64_t wait_ms = limits->connect_ms;
     struct error err;
@@ -268,7 +268,7 @@ void upstream_close(struct upstream **up)
     if (stream_is_open(&u->stream) && u->stream.tls && u->state != UPSTREAM_CONNECTING)
         stream_shutdown(&u->stream);
     stream_fini(&u->stream);
-    verdict_fini(&u->verdict);
+    verdict_free(&u->verdict);
     free(u);
 }
 

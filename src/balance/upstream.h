@@ -44,10 +44,9 @@ struct upstream {
     enum upstream_state state;
     enum upstream_fault fault;
     char detail[UPSTREAM_DETAIL_MAX]; /* of the fault, for the log */
-    struct verdict verdict;           /* TLS: of the target's certificate */
-    bool has_verdict;
-    bool is_reused;               /* taken from the idle ones: may turn out stale */
-    uint64_t opened_ms, ready_ms; /* loop_now_ms of the beginning, and of READY */
+    struct verdict *verdict;          /* TLS: of the target's certificate, once it was judged */
+    bool is_reused;                   /* taken from the idle ones: may turn out stale */
+    uint64_t opened_ms, ready_ms;     /* loop_now_ms of the beginning, and of READY */
     struct timer timer;
     uint64_t handshake_timeout_ms, idle_timeout_ms;
     upstream_fn *changed;

@@ -4,8 +4,10 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/panic.h"
 #include "pki/name.h"
 
@@ -89,6 +91,22 @@ void verdict_init(struct verdict *v)
 void verdict_fini(struct verdict *v)
 {
     certificate_list_fini(&v->chain);
+}
+
+struct verdict *verdict_new(void)
+{
+    struct verdict *v = mem_alloc(sizeof(*v));
+    verdict_init(v);
+    return v;
+}
+
+void verdict_free(struct verdict **v)
+{
+    if (!*v)
+        return;
+    verdict_fini(*v);
+    free(*v);
+    *v = NULL;
 }
 
 void verdict_set(

@@ -51,6 +51,9 @@ struct verdict {
 /* Everything failed: the state before anything has been decided. Never accepted. */
 void verdict_init(struct verdict *v);
 void verdict_fini(struct verdict *v);
+/* The same on the heap, for those who have one only now and then: it is large. */
+struct verdict *verdict_new(void);
+void verdict_free(struct verdict **v);
 
 /* Set the result and detail of factor F. */
 void verdict_set(struct verdict *v, enum factor f, enum factor_result result, const char *format,

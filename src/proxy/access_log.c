@@ -63,7 +63,7 @@ struct bytes access_log_peer(struct conn *c)
     if (buf_size(&c->peer_json) == 0) {
         struct json once;
         json_init(&once, &c->peer_json);
-        verdict_json(&c->verdict, &once, NULL);
+        verdict_json(c->verdict, &once, NULL);
     }
     return buf_bytes(&c->peer_json);
 }
@@ -86,10 +86,10 @@ static void begin(struct conn *c, struct json *j)
         text_if(j, "sni", tlsconn_facts(c->client.tls)->sni);
         tls_object(j, c->client.tls);
     }
-    if (c->has_verdict)
+    if (c->verdict)
         json_raw(j, "peer", access_log_peer(c));
-    if (c->upstream && c->upstream->has_verdict)
-        verdict_json(&c->upstream->verdict, j, "target_peer");
+    if (c->upstream && c->upstream->verdict)
+        verdict_json(c->upstream->verdict, j, "target_peer");
 }
 
 /* As it stands in the configuration. */
@@ -120,10 +120,10 @@ static void target(struct conn *c, struct json *j)
 static void remedy(struct conn *c, struct json *j)
 {
     const struct verdict *v = NULL;
-    if (c->has_verdict && !c->verdict.accepted)
-        v = &c->verdict;
-    else if (c->upstream && c->upstream->has_verdict && !c->upstream->verdict.accepted)
-        v = &c->upstream->verdict;
+    if (c->verdict && !c->verdict->accepted)
+        v = c->verdict;
+    else if (c->upstream && c->upstream->verdict && !c->upstream->verdict->accepted)
+        v = c->upstream->verdict;
     if (!v)
         return;
     char text[512];

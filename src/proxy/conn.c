@@ -271,8 +271,7 @@ void conn_free(struct conn *c)
     upstream_close(&c->upstream);
     stream_fini(&c->client);
     exchange_fini(&c->exchange);
-    if (c->has_verdict)
-        verdict_fini(&c->verdict);
+    verdict_free(&c->verdict);
     buf_fini(&c->identity);
     buf_fini(&c->peer_json);
     service_unref(&c->service);
@@ -298,11 +297,10 @@ static const struct tlspolicy *choose(void *owner, const struct tlsconn_hello *h
 static uint8_t judge(void *owner, const struct certificate *const *chain, size_t chain_n)
 {
     struct conn *c = owner;
-    if (c->has_verdict)
-        verdict_fini(&c->verdict);
-    c->has_verdict = true;
-    authn_judge(c->authn, chain, chain_n, loop_wall_s(c->proxy->loop), &c->verdict);
-    return c->verdict.accepted ? 0 : reason_alert(c->verdict.reason);
+    verdict_free(&c->verdict);
+    c->verdict = verdict_new();
+    authn_judge(c->authn, chain, chain_n, loop_wall_s(c->proxy->loop), c->verdict);
+    return c->verdict->accepted ? 0 : reason_alert(c->verdict->reason);
 }
 
 static void see(void *owner, enum tlsconn_message_direction direction, struct bytes message)
@@ -316,7 +314,7 @@ static const struct tlsconn_handler handler = {.choose = choose, .judge = judge,
  */
 static bool may_pass(const struct conn *c)
 {
-    return c->authn && (!authn_asks(c->authn) || (c->has_verdict && c->verdict.accepted));
+    return c->authn && (!authn_asks(c->authn) || (c->verdict && c->verdict->accepted));
 }
 
 static void begin_service(struct conn *c)
@@ -352,12 +350,12 @@ static enum close_reason handshake_reason(const struct tlsconn_failure *f)
 static void handshake_failed(struct conn *c)
 {
     const struct tlsconn_failure *f = tlsconn_failure(c->client.tls);
-    if (f->fault == TLSCONN_FAULT_PEER_CERTIFICATE && !c->has_verdict) {
-        c->has_verdict = true;
+    if (f->fault == TLSCONN_FAULT_PEER_CERTIFICATE && !c->verdict) {
+        c->verdict = verdict_new();
         if (f->no_certificate)
-            verdict_no_certificate(&c->verdict, false);
+            verdict_no_certificate(c->verdict, false);
         else
-            verdict_malformed(&c->verdict, f->text);
+            verdict_malformed(c->verdict, f->text);
     }
     conn_close(c, handshake_reason(f), f->text);
 }

@@ -57,11 +57,10 @@ struct conn {
     struct stream client;
     struct address peer;
     const struct authn *authn; /* TLS: chosen by the ClientHello */
-    struct verdict verdict;    /* of the client's certificate, if one is asked for */
-    bool has_verdict;
-    struct steps_seen steps; /* TLS: what the messages of the handshake said */
-    struct buf identity;     /* header lines about the client for targets, once made */
-    struct buf peer_json;    /* the verdict for the log, once made */
+    struct verdict *verdict;   /* of the client's certificate, if one is asked for */
+    struct steps_seen steps;   /* TLS: what the messages of the handshake said */
+    struct buf identity;       /* header lines about the client for targets, once made */
+    struct buf peer_json;      /* the verdict for the log, once made */
     struct upstream *upstream;
     struct group *group;
     const struct target *tried[CONN_TARGETS_MAX]; /* for the exchange or relay under way */

@@ -116,8 +116,8 @@ static bool is_trusted_proxy(const struct conn *c)
 /* The head for the target; it does not depend on which target. */
 static int write_head(struct conn *c, const struct http1_head *h)
 {
-    if (c->has_verdict && buf_size(&c->identity) == 0)
-        headers_identity(&c->identity, &c->verdict);
+    if (c->verdict && buf_size(&c->identity) == 0)
+        headers_identity(&c->identity, c->verdict);
     struct headers_client client = {
         .peer = &c->peer,
         .is_trusted_proxy = is_trusted_proxy(c),

@@ -182,10 +182,10 @@ static void record_tls(struct handshake_record *r, const struct conn *c)
 static void record_peer(struct handshake_record *r, struct conn *c)
 {
     struct bytes full = access_log_peer(c);
-    steps_note_verdict(&r->steps.verdict, &c->verdict);
-    if (c->verdict.chain.n)
-        steps_describe(&r->steps.client, c->verdict.chain.at[0]);
-    struct verdict shown = c->verdict;
+    steps_note_verdict(&r->steps.verdict, c->verdict);
+    if (c->verdict->chain.n)
+        steps_describe(&r->steps.client, c->verdict->chain.at[0]);
+    struct verdict shown = *c->verdict;
     for (size_t n = 2; full.n > sizeof(r->peer) && n--;) {
         struct json j;
         shown.chain.n = n;
@@ -213,10 +213,10 @@ static void record(
     COPY(r->detail, detail);
     r->remedy[0] = 0;
     record_tls(r, c);
-    if (c->has_verdict)
+    if (c->verdict)
         record_peer(r, c);
-    if (c->has_verdict && !c->verdict.accepted)
-        verdict_explain(&c->verdict, r->remedy, sizeof(r->remedy));
+    if (c->verdict && !c->verdict->accepted)
+        verdict_explain(c->verdict, r->remedy, sizeof(r->remedy));
     handshake_log_end(c->proxy->handshakes);
 }
 
@@ -249,9 +249,9 @@ static void count_handshake(struct conn *c, enum handshake_result result, enum c
 {
     struct tally *t = c->listener->tally;
     bool by_verdict = result != HANDSHAKE_FAILED;
-    unsigned verdict = !by_verdict      ? 0
-                       : c->has_verdict ? (unsigned)c->verdict.reason
-                                        : (unsigned)REASON_ACCEPTED;
+    unsigned verdict = !by_verdict  ? 0
+                       : c->verdict ? (unsigned)c->verdict->reason
+                                    : (unsigned)REASON_ACCEPTED;
     uint64_t outcome = outcome_of(c, result, by_verdict ? CLOSE_NONE : reason, verdict);
     struct count *row = NULL;
     for (size_t i = 0; i < t->known_n && !row; i++)
@@ -268,7 +268,7 @@ static void count_handshake(struct conn *c, enum handshake_result result, enum c
 
 void tally_handshake(struct conn *c, enum close_reason reason, const char *detail)
 {
-    bool is_refused = reason == CLOSE_CLIENT_REFUSED && c->has_verdict && !c->verdict.accepted;
+    bool is_refused = reason == CLOSE_CLIENT_REFUSED && c->verdict && !c->verdict->accepted;
     enum handshake_result result = reason == CLOSE_NONE ? HANDSHAKE_ACCEPTED
                                    : is_refused         ? HANDSHAKE_REFUSED
                                                         : HANDSHAKE_FAILED;
