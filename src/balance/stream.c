@@ -11,10 +11,11 @@
 
 #define RECEIVE_MAX (32 * 1024) /* per readiness: fair to the other connections of the loop */
 
-int stream_init(struct stream *s, struct loop *loop, int fd, struct tlsconn *tls, watch_fn *ready)
+int stream_init(struct stream *s, struct loop *loop, int fd, struct tlsconn *tls, uint32_t events,
+    watch_fn *ready)
 {
     *s = (struct stream){.loop = loop, .fd = -1, .watch = {.fd = -1}, .ready = ready};
-    if (loop_watch(loop, &s->watch, fd, EPOLLIN, ready) < 0)
+    if (loop_watch(loop, &s->watch, fd, events, ready) < 0)
         return -1;
     s->fd = fd;
     s->tls = tls;
@@ -27,7 +28,7 @@ static void end(struct stream *s, bool is_reset)
 {
     if (!stream_is_open(s))
         return;
-    loop_unwatch(s->loop, &s->watch);
+    loop_forget(s->loop, &s->watch);
     if (is_reset)
         socket_reset(s->fd);
     else

@@ -39,9 +39,10 @@ struct stream {
     uint64_t received, sent; /* wire bytes */
 };
 
-/* Takes FD and TLS (may be NULL). -1 if the loop cannot watch it (nothing is taken then). */
-int stream_init(
-    struct stream *s, struct loop *loop, int fd, struct tlsconn *tls, watch_fn *ready) MUST_USE;
+/* Takes FD and TLS (may be NULL), and waits for EVENTS. -1 if the loop cannot watch it (nothing is
+ * taken then). */
+int stream_init(struct stream *s, struct loop *loop, int fd, struct tlsconn *tls, uint32_t events,
+    watch_fn *ready) MUST_USE;
 /* Closes without ceremony. Does nothing if it was never opened or is closed already. */
 void stream_fini(struct stream *s);
 /* The same with RST instead of FIN: the peer must not take what it got for complete. */

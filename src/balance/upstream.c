@@ -180,9 +180,7 @@ struct upstream *upstream_open(struct loop *loop, struct group *g, struct target
     struct tlsconn *tls = fd >= 0 && g->is_tls
                               ? tlsconn_new_client(g->tls.policy, t->server_name, &handler, u)
                               : NULL;
-    if (fd >= 0 && stream_init(&u->stream, loop, fd, tls, ready) == 0) {
-        loop_watch_change(loop, &u->stream.watch, EPOLLOUT);
-    } else {
+    if (fd < 0 || stream_init(&u->stream, loop, fd, tls, EPOLLOUT, ready) < 0) {
         snprintf(u->detail, sizeof(u->detail), "%.150s",
             fd < 0 ? err.text : "the event loop cannot watch the socket");
         wait_ms =

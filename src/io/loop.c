@@ -31,7 +31,7 @@ struct loop {
         fetched[FETCHED_MAX]; /* of this turn; data.ptr is NULL where the watch was stopped since */
     size_t fetched_n;
 
-    struct timer **heap; /* binary min-heap by deadline; slot of heap[i] is i + 1 */
+    struct timer **heap; /* binary min-heap by due_ms; slot of heap[i] is i + 1 */
     size_t heap_n, heap_capacity;
 
     struct turn_end turn_ends[TURN_ENDS_MAX];
@@ -96,6 +96,14 @@ void loop_watch_change(struct loop *l, struct watch *w, uint32_t events)
     w->events = events;
 }
 
+void loop_forget(struct loop *l, struct watch *w)
+{
+    *w = (struct watch){.fd = -1};
+    for (size_t i = 0; i < l->fetched_n; i++)
+        if (l->fetched[i].data.ptr == w)
+            l->fetched[i].data.ptr = NULL;
+}
+
 void loop_unwatch(struct loop *l, struct watch *w)
 {
     if (!is_watching(w))
@@ -104,10 +112,7 @@ void loop_unwatch(struct loop *l, struct watch *w)
      * else's. */
     int result = epoll_ctl(l->epoll, EPOLL_CTL_DEL, w->fd, NULL);
     ASSERT(result == 0);
-    *w = (struct watch){.fd = -1};
-    for (size_t i = 0; i < l->fetched_n; i++)
-        if (l->fetched[i].data.ptr == w)
-            l->fetched[i].data.ptr = NULL;
+    loop_forget(l, w);
 }
 
 static void place(struct loop *l, struct timer *t, size_t i)
@@ -118,7 +123,7 @@ static void place(struct loop *l, struct timer *t, size_t i)
 
 static void sift_up(struct loop *l, struct timer *t, size_t i)
 {
-    while (i > 0 && l->heap[(i - 1) / 2]->deadline_ms > t->deadline_ms) {
+    while (i > 0 && l->heap[(i - 1) / 2]->due_ms > t->due_ms) {
         place(l, l->heap[(i - 1) / 2], i);
         i = (i - 1) / 2;
     }
@@ -128,9 +133,9 @@ static void sift_up(struct loop *l, struct timer *t, size_t i)
 static void sift_down(struct loop *l, struct timer *t, size_t i)
 {
     for (size_t child; (child = 2 * i + 1) < l->heap_n; i = child) {
-        if (child + 1 < l->heap_n && l->heap[child + 1]->deadline_ms < l->heap[child]->deadline_ms)
+        if (child + 1 < l->heap_n && l->heap[child + 1]->due_ms < l->heap[child]->due_ms)
             child++;
-        if (l->heap[child]->deadline_ms >= t->deadline_ms)
+        if (l->heap[child]->due_ms >= t->due_ms)
             break;
         place(l, l->heap[child], i);
     }
@@ -139,13 +144,18 @@ static void sift_down(struct loop *l, struct timer *t, size_t i)
 
 void loop_timer_arm(struct loop *l, struct timer *t, uint64_t deadline_ms, timer_fn *fire)
 {
+    t->deadline_ms = deadline_ms;
+    t->fire = fire;
+    /* Most timers are put off again and again, and never fire. One that stands early enough in the
+     * heap stays there: settle moves it if nothing else has until then. */
+    if (t->slot && t->due_ms <= deadline_ms)
+        return;
     loop_timer_stop(l, t);
     if (l->heap_n == l->heap_capacity) {
         l->heap_capacity = l->heap_capacity ? 2 * l->heap_capacity : HEAP_CAPACITY_MIN;
         l->heap = mem_realloc(l->heap, l->heap_capacity * sizeof(struct timer *));
     }
-    t->deadline_ms = deadline_ms;
-    t->fire = fire;
+    t->due_ms = deadline_ms;
     sift_up(l, t, l->heap_n++);
 }
 
@@ -185,8 +195,8 @@ static int time_to_wait(const struct loop *l, int wait_ms)
 {
     if (!l->heap_n || wait_ms == 0)
         return wait_ms;
-    uint64_t now_ms = clock_monotonic_ms(), deadline_ms = l->heap[0]->deadline_ms;
-    uint64_t left_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
+    uint64_t now_ms = clock_monotonic_ms(), due_ms = l->heap[0]->due_ms;
+    uint64_t left_ms = due_ms > now_ms ? due_ms - now_ms : 0;
     uint64_t longest_ms = wait_ms < 0 ? INT_MAX : (uint64_t)wait_ms;
     return (int)(left_ms < longest_ms ? left_ms : longest_ms);
 }
@@ -205,12 +215,24 @@ static void deliver(struct loop *l)
     l->fetched_n = 0;
 }
 
+/* Put those that are due where their deadlines belong; true if one of these has come. */
+static bool settle(struct loop *l)
+{
+    while (l->heap_n && l->heap[0]->due_ms <= l->now_ms) {
+        struct timer *t = l->heap[0];
+        if (t->due_ms == t->deadline_ms)
+            return true;
+        t->due_ms = t->deadline_ms;
+        sift_down(l, t, 0);
+    }
+    return false;
+}
+
 static void fire_timers(struct loop *l)
 {
     /* No more than were armed at the beginning, so that one that re-arms itself for now cannot hold
      * up the loop. */
-    for (size_t left = l->heap_n; left && l->heap_n && l->heap[0]->deadline_ms <= l->now_ms;
-         left--) {
+    for (size_t left = l->heap_n; left && settle(l); left--) {
         struct timer *t = l->heap[0];
         loop_timer_stop(l, t);
         t->fire(t);

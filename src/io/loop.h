@@ -31,6 +31,8 @@ struct watch {
 
 struct timer {
     uint64_t deadline_ms;
+    uint64_t
+        due_ms;  /* when the heap looks at it: the deadline, or an earlier one that was put off */
     size_t slot; /* 1 + position in the heap; 0: not armed */
     timer_fn *fire;
 };
@@ -45,8 +47,12 @@ void loop_watch_change(struct loop *l, struct watch *w, uint32_t events);
 /* Stop; the descriptor is still open and stays so. Stopping a stopped or zeroed watch does nothing.
  */
 void loop_unwatch(struct loop *l, struct watch *w);
+/* The same for a descriptor that the caller closes before the next turn, and that nobody else has:
+ * the kernel forgets it by itself then. */
+void loop_forget(struct loop *l, struct watch *w);
 
-/* Arm T to fire once at DEADLINE_MS (loop_now_ms based). Re-arming moves it. */
+/* Arm T to fire once at DEADLINE_MS (loop_now_ms based). Re-arming moves it; putting it off costs
+ * next to nothing, so that may be done at every sign of life. */
 void loop_timer_arm(struct loop *l, struct timer *t, uint64_t deadline_ms, timer_fn *fire);
 void loop_timer_stop(struct loop *l, struct timer *t);
 

@@ -78,7 +78,8 @@ int socket_listen(
         return cannot_listen(a, err);
     struct address actual = *a;
     actual.n = sizeof(actual.sa);
-    if (listen(fd, backlog) < 0 || getsockname(fd, &actual.sa.any, &actual.n) < 0) {
+    if (set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0 || listen(fd, backlog) < 0 ||
+        getsockname(fd, &actual.sa.any, &actual.n) < 0) {
         close_failed(fd);
         return cannot_listen(a, err);
     }
@@ -90,13 +91,7 @@ int socket_listen(
 int socket_accept(int listener, struct address *peer)
 {
     *peer = (struct address){.n = sizeof(peer->sa)};
-    int fd = accept4(listener, &peer->sa.any, &peer->n, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    if (set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) == 0)
-        return fd;
-    close_failed(fd);
-    return -1;
+    return accept4(listener, &peer->sa.any, &peer->n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
 int socket_connect(const struct address *a, struct error *err)

@@ -13,10 +13,11 @@
  * refused and not shared. Port 0 is always free. -1 names the address and that it is in use. */
 int socket_probe(const struct address *a, struct error *err) MUST_USE;
 /* Bind and listen. REUSEPORT: one of several sockets of ours on one port. BOUND (may be NULL) gets
- * the address with the port that was picked. */
+ * the address with the port that was picked. What is accepted there has TCP_NODELAY, by
+ * inheritance. */
 int socket_listen(const struct address *a, bool reuseport, int backlog, struct address *bound,
     struct error *err) MUST_USE;
-/* A connected socket, PEER filled; -1 with errno EAGAIN (none), EMFILE, …. TCP_NODELAY is set. */
+/* A connected socket, PEER filled; -1 with errno EAGAIN (none), EMFILE, …. */
 int socket_accept(int listener, struct address *peer) MUST_USE;
 /* Begin to connect; the socket is writable when that has ended, and socket_connected tells how. */
 int socket_connect(const struct address *a, struct error *err) MUST_USE;

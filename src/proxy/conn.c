@@ -578,7 +578,7 @@ void conn_open(struct proxy *proxy, struct service *service, const struct listen
     c->peer = *peer;
     c->state = CONN_HANDSHAKE;
     c->accepted_ms = conn_now_ms(c);
-    if (stream_init(&c->client, proxy->loop, fd, tls, client_ready) < 0) {
+    if (stream_init(&c->client, proxy->loop, fd, tls, EPOLLIN, client_ready) < 0) {
         c->reason = CLOSE_NO_DESCRIPTOR;
         access_log_connection(c);
         tlsconn_free(&tls);

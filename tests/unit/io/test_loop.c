@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -189,6 +190,50 @@ TEST(timers_fire_in_order_whatever_was_moved_or_stopped)
     for (size_t i = 1; i < fired_n; i++)
         CHECK(fired[i - 1] <= fired[i]);
     loop_free(&l);
+}
+
+TEST(a_timer_that_is_put_off_fires_at_its_last_deadline)
+{
+    begin_timers();
+    uint64_t now_ms = loop_now_ms(l);
+    loop_timer_arm(l, &timers[0], now_ms - 3, note_timer);
+    loop_timer_arm(l, &timers[0], now_ms - 1, note_timer);
+    loop_timer_arm(l, &timers[1], now_ms - 2, note_timer);
+    loop_timer_arm(l, &timers[2], now_ms - 1, note_timer);
+    loop_timer_arm(l, &timers[2], now_ms + 1000000, note_timer);
+    loop_turn(l, -1); /* one that is put off beyond now only ends the wait */
+    CHECK_INT(fired_n, 2);
+    CHECK_INT(fired[0], now_ms - 2);
+    CHECK_INT(fired[1], now_ms - 1);
+    loop_turn(l, 0);
+    CHECK_INT(fired_n, 2);
+    loop_timer_arm(l, &timers[2], now_ms, note_timer); /* and may be brought forward again */
+    loop_turn(l, -1);
+    CHECK_INT(fired_n, 3);
+    loop_free(&l);
+}
+
+static void close_other(struct watch *w, uint32_t events)
+{
+    struct end *other = w == &a.watch ? &b : &a;
+    note(w, events);
+    w->ready = note;
+    loop_forget(l, &other->watch);
+    close(other->fd);
+    other->fd = eventfd(0, EFD_NONBLOCK); /* gets the same number */
+    CHECK_INT(loop_watch(l, &other->watch, other->fd, EPOLLOUT, note), 0);
+}
+
+TEST(a_descriptor_that_is_closed_need_not_be_unwatched)
+{
+    open_pair();
+    CHECK_INT(loop_watch(l, &a.watch, a.fd, EPOLLOUT, close_other), 0);
+    CHECK_INT(loop_watch(l, &b.watch, b.fd, EPOLLOUT, close_other), 0);
+    loop_turn(l, 0);
+    CHECK_INT(a.calls + b.calls, 1); /* what was fetched for the one before is not the next one's */
+    loop_turn(l, 0);
+    CHECK(a.calls && b.calls);
+    close_pair();
 }
 
 TEST(a_timer_ends_the_wait_and_fires_once)

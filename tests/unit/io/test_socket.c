@@ -79,7 +79,7 @@ TEST(sockets_are_non_blocking_close_on_exec_and_without_delay)
         int no_delay = 0;
         socklen_t n = sizeof(no_delay);
         CHECK_INT(getsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &no_delay, &n), 0);
-        CHECK(no_delay || fds[i] == listener);
+        CHECK(no_delay); /* what is accepted has it from the listener */
     }
     close_connection();
 }
