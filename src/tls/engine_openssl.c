@@ -257,6 +257,7 @@ void tlsconn_free(struct tlsconn **c)
     SSL_free((*c)->ssl);
     buf_fini(&(*c)->wire_in);
     buf_fini(&(*c)->wire_out);
+    certificate_list_fini(&(*c)->shown);
     free(*c);
     *c = NULL;
 }
@@ -321,6 +322,8 @@ enum tlsconn_status tlsconn_handshake(struct tlsconn *c, int64_t now_s)
     if (status == TLSCONN_OK)
         c->state = CONNECTION_OPEN;
     refresh_facts(c);
+    if (status == TLSCONN_OK && !c->is_server)
+        engine_session_established(c);
     buf_release(&c->wire_in);
     return status;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * engine_openssl — what the files of the libssl engine share: the policy as libssl contexts, and
- * its tickets.
+ * its tickets and sessions.
  *
  * Private to engine_openssl*.c. libssl's types are named without their headers, so that this header
  * stands alone.
@@ -57,11 +57,15 @@ struct tlsconn {
     bool has_received;  /* a whole handshake message: the peer speaks TLS */
     bool has_hello;     /* server: the policy is chosen */
     bool is_drained;    /* libssl found no whole record in what it was given */
+    bool has_ticket;    /* client: NewSessionTicket was received */
     uint8_t first_byte; /* that the peer sent; 0 before */
     uint8_t alert_sent;
     unsigned key_updates;   /* received */
     int64_t now_s;          /* wall clock of the call that is in progress */
     int64_t resumed_auth_s; /* when the session that is being resumed was authenticated */
+    /* Client that takes sessions: what the server showed, now or when the session that it resumes
+     * was made. */
+    struct certificate_list shown;
     struct buf wire_in, wire_out;
     struct tlsconn_facts facts;
     struct tlsconn_failure failure;
@@ -98,3 +102,10 @@ const struct credential *engine_policy_credential(
 
 /* Let connections that begin with CTX issue and take tickets, each by the rules of its policy. */
 void engine_ticket_install(struct ssl_ctx_st *ctx);
+
+/* engine_openssl_session.c */
+
+/* Let client connections of CTX take sessions that are resumed by ticket under TLS 1.3. */
+void engine_session_install(struct ssl_ctx_st *ctx);
+/* The handshake of C, a client, is over: give its owner the session, if TLS 1.2 made one. */
+void engine_session_established(struct tlsconn *c);

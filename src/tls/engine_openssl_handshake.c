@@ -25,6 +25,7 @@
 enum {
     CLIENT_HELLO = 1,
     SERVER_HELLO = 2,
+    NEW_SESSION_TICKET = 4,
     CERTIFICATE = 11,
     SERVER_KEY_EXCHANGE = 12,
     CERTIFICATE_REQUEST = 13,
@@ -125,6 +126,8 @@ static void note_received(struct tlsconn *c, uint8_t type, struct bytes body)
         note_no_certificate(c);
     else if (type == KEY_UPDATE)
         c->key_updates++;
+    else if (type == NEW_SESSION_TICKET)
+        c->has_ticket = true;
 }
 
 /* libssl's message callback. CONTENT_TYPE is that of the record; record headers and inner content
@@ -298,6 +301,17 @@ static int verify_error_for(uint8_t alert)
     }
 }
 
+/* A session may be resumed only while its server's certificate would be accepted: it takes them
+ * along. */
+static void note_shown(struct tlsconn *c, struct certificate *const *chain, size_t n)
+{
+    certificate_list_fini(&c->shown); /* those of a session that the server did not resume */
+    if (c->is_server || !c->policy->tickets)
+        return;
+    for (size_t i = 0; i < n; i++)
+        certificate_list_add(&c->shown, chain[i]);
+}
+
 /* The judge's alert for the certificates that the peer sent. */
 static uint8_t judge_sent(struct tlsconn *c, const STACK_OF(X509) * sent)
 {
@@ -317,6 +331,7 @@ static uint8_t judge_sent(struct tlsconn *c, const STACK_OF(X509) * sent)
     }
     if (!alert)
         alert = c->handler->judge(c->owner, (const struct certificate *const *)chain, n);
+    note_shown(c, chain, alert ? 0 : n);
     for (size_t i = 0; i < n; i++)
         certificate_unref(&chain[i]);
     return alert;

@@ -78,10 +78,8 @@ static int set_suites(const struct tlspolicy *p, SSL_CTX *ctx)
 
 static uint64_t options_of(const struct tlspolicy *p)
 {
-    /* Clients do not resume, so they need no ticket. */
-    bool has_tickets = p->role == TLSPOLICY_SERVER && p->tickets;
     return SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-           (has_tickets ? 0 : SSL_OP_NO_TICKET);
+           (p->tickets ? 0 : SSL_OP_NO_TICKET);
 }
 
 static int verify_mode_of(const struct tlspolicy *p)
@@ -164,8 +162,10 @@ static SSL_CTX *new_context(
         engine_ticket_install(ctx);
         if (p->peer != PEER_NOT_ASKED)
             SSL_CTX_set0_CA_list(ctx, ca_names(config->ca));
-    } else if (p->alpn_n && SSL_CTX_set_alpn_protos(ctx, p->alpn, (unsigned)p->alpn_n) != 0) {
-        goto failed;
+    } else {
+        engine_session_install(ctx);
+        if (p->alpn_n && SSL_CTX_set_alpn_protos(ctx, p->alpn, (unsigned)p->alpn_n) != 0)
+            goto failed;
     }
     return ctx;
 failed:
@@ -227,7 +227,7 @@ static int copy_alpn(struct tlspolicy *p, const struct tlspolicy_config *config,
     return 0;
 }
 
-/* A ticket carries version and suite past their negotiation, so they are part of what it is bound
+/* A session carries version and suite past their negotiation, so they are part of what it is bound
  * to. */
 static void bind_sessions(struct tlspolicy *p, const struct tlspolicy_config *config)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The libssl engine's session tickets (RFC 5077, RFC 8446 §4.6.1).
+ * The libssl engine's session tickets (RFC 5077, RFC 8446 §4.6.1), as a server.
  *
  * A ticket opens only under the policy that issued it: its keys derive from the policy's binding,
  * so that another policy's ticket is but noise (CVE-2025-23419, CVE-2025-23048). All workers derive

@@ -18,8 +18,12 @@
 
 #define TLSCONN_WIRE_MAX    (128 * 1024) /* the most that wire_in or wire_out ever holds */
 #define TLSCONN_OFFERED_MAX 64
+#define TLSCONN_TICKET_MAX  (8 * 1024) /* bytes; a longer one is not kept */
 
 struct tlsconn;
+/* What a client keeps of a connection so that another one can resume it. Holds secrets, which are
+ * wiped with it. */
+struct tlsconn_session;
 
 /* A ClientHello, as far as a policy is chosen by it. Slices live during the call. */
 struct tlsconn_hello {
@@ -37,10 +41,15 @@ struct tlsconn_handler {
     const struct tlspolicy *(*choose)(void *owner, const struct tlsconn_hello *hello);
     /* The peer's certificates, leaf first (CHAIN_N = 0: it sent none, and none is demanded: server
      * with PEER_OPTIONAL only). 0 accepts; else the alert (RFC 8446 §6.2) with which the handshake
-     * ends. Not called on resumption. */
+     * ends. Not called on resumption: see tlsconn_offer. */
     uint8_t (*judge)(void *owner, const struct certificate *const *chain, size_t chain_n);
     /* A handshake message passed: whole, with its 4-byte header, in plaintext. May be NULL. */
     void (*message)(void *owner, enum tlsconn_message_direction direction, struct bytes message);
+    /* Client, under a policy with tickets: the server lets this connection be resumed, by a ticket
+     * (RFC 8446 §4.6.1, RFC 5077 §3.3) or a session id (RFC 5246 §7.4.1.3). The session is the
+     * owner's from now on. Called when the handshake is over: at its end, or from tlsconn_read. May
+     * be NULL. */
+    void (*session)(void *owner, struct tlsconn_session *session);
 };
 
 struct tlsconn *tlsconn_new_server(
@@ -48,8 +57,24 @@ struct tlsconn *tlsconn_new_server(
 /* SERVER_NAME: sent as SNI if it is a DNS name; may be NULL. */
 struct tlsconn *tlsconn_new_client(const struct tlspolicy *policy, const char *server_name,
     const struct tlsconn_handler *handler, void *owner);
+/* Client, before the first tlsconn_handshake: offer S, which stays the caller's. If the server
+ * resumes it (facts.resumed), it shows no certificate (RFC 8446 §2.2), and judge is not asked:
+ * judge tlsconn_session_chain before. If not, a full handshake follows in the same connection.
+ * False if S has ended or was made under another policy or for another server name: nothing is
+ * offered then. */
+bool tlsconn_offer(struct tlsconn *c, const struct tlsconn_session *s, int64_t now_s) MUST_USE;
 /* NULL is fine. Does not call the handler. */
 void tlsconn_free(struct tlsconn **c);
+
+/* What the server showed in the full handshake that S goes back to, leaf first. */
+const struct certificate_list *tlsconn_session_chain(const struct tlsconn_session *s);
+/* It must not be offered from here on: session_lifetime_s of the policy after the full handshake,
+ * however often it was resumed, or earlier if the server says so. */
+int64_t tlsconn_session_ends_s(const struct tlsconn_session *s);
+/* To be offered once only: TLS 1.3 (RFC 8446 C.4). */
+bool tlsconn_session_is_single_use(const struct tlsconn_session *s);
+/* NULL is fine. */
+void tlsconn_session_free(struct tlsconn_session **s);
 
 struct buf *tlsconn_wire_in(struct tlsconn *c);
 struct buf *tlsconn_wire_out(struct tlsconn *c);

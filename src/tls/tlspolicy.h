@@ -39,10 +39,12 @@ struct tlspolicy_config {
     const struct certificate_list *ca;
     const struct bytes *alpn; /* in our order of preference; none: ALPN is ignored / not offered */
     size_t alpn_n;
-    bool tickets;                /* server: resumption by ticket (never with peer asked) */
+    /* Server: sessions are resumed, by ticket (never with peer asked). Client: sessions are taken
+     * from servers. */
+    bool tickets;
     uint32_t session_lifetime_s; /* hard deadline since the full handshake; survives renewal */
-    uint8_t hash[SHA256_SIZE];   /* of the whole authentication policy: tickets are bound to it */
-    /* The same in all workers; ticket keys derive from it, the hash and the hour. */
+    uint8_t hash[SHA256_SIZE];   /* of the whole authentication policy: sessions are bound to it */
+    /* Server: the same in all workers; ticket keys derive from it, the hash and the hour. */
     uint8_t ticket_secret[32];
 };
 

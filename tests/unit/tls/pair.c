@@ -167,7 +167,15 @@ static void message(void *owner, enum tlsconn_message_direction direction, struc
         e->received[e->received_n++] = m.at[0];
 }
 
-static const struct tlsconn_handler handler = {choose, judge, message};
+static void session(void *owner, struct tlsconn_session *s)
+{
+    struct end *e = owner;
+    tlsconn_session_free(&e->session);
+    e->session = s;
+    e->sessions_n++;
+}
+
+static const struct tlsconn_handler handler = {choose, judge, message, session};
 
 void end_server(struct end *e, const struct tlspolicy *policy)
 {
@@ -184,6 +192,7 @@ void end_client(struct end *e, const struct tlspolicy *policy, const char *serve
 void end_free(struct end *e)
 {
     tlsconn_free(&e->c);
+    tlsconn_session_free(&e->session);
 }
 
 bool end_has_sent(const struct end *e, uint8_t type)

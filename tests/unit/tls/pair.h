@@ -37,6 +37,8 @@ struct end {
     bool has_sni;
     uint8_t sent[64], received[64]; /* types of messages that passed, in order */
     size_t sent_n, received_n;
+    struct tlsconn_session *session; /* client: the last that it was given; owned */
+    unsigned sessions_n;             /* how many that were */
     int64_t now_s;
     enum tlsconn_status status; /* of the last tlsconn_handshake */
 };
