@@ -12,19 +12,6 @@ bool authn_asks(const struct authn *a)
     return a->config->authentication != AUTHENTICATION_ONE_WAY;
 }
 
-static void add_number(struct digest *d, uint64_t n)
-{
-    digest_add(d, (struct bytes){(const uint8_t *)&n, sizeof(n)});
-}
-
-static void add_files(
-    struct digest *d, const struct source *s, const struct config_file *files, size_t n)
-{
-    add_number(d, n);
-    for (size_t i = 0; i < n; i++)
-        digest_add(d, source_file(s, &files[i]));
-}
-
 /* Everything that decides who is let in and to whom they talk. A ticket opens only under the hash
  * that it was made under (peers.md §4.1: resumption that carries authentication across policies).
  */
@@ -33,25 +20,23 @@ static void policy_hash(const struct authn *a, const struct config_listener *lis
 {
     const struct config_authn *c = a->config;
     struct digest *d = digest_new();
-    digest_add(d, bytes_of(listener->name));
-    digest_add(d, bytes_of(listener->address));
-    digest_add(d, bytes_of(domain ? domain->name : ""));
-    add_number(d, (uint64_t)listener->protocol);
-    add_number(d, (uint64_t)c->authentication);
-    add_number(d, (uint64_t)listener->tls.tls12 | (uint64_t)listener->tls.tls13 << 1 |
-                      (uint64_t)listener->tls.key_exchange_rsa << 2 |
-                      (uint64_t)listener->tls.preference << 3);
-    add_number(d, listener->tls.session_lifetime_ms);
-    add_number(d, c->certificates_n);
+    source_digest_text(d, listener->name);
+    source_digest_text(d, listener->address);
+    source_digest_text(d, domain ? domain->name : "");
+    source_digest_number(d, (uint64_t)listener->protocol);
+    source_digest_number(d, (uint64_t)c->authentication);
+    source_digest_number(d, (uint64_t)listener->tls.tls12 | (uint64_t)listener->tls.tls13 << 1 |
+                                (uint64_t)listener->tls.key_exchange_rsa << 2 |
+                                (uint64_t)listener->tls.preference << 3);
+    source_digest_number(d, listener->tls.session_lifetime_ms);
+    source_digest_number(d, c->certificates_n);
     for (size_t i = 0; i < c->certificates_n; i++)
-        digest_add(d, source_file(s, &c->certificates[i].certificate));
-    add_files(d, s, c->client_ca, c->client_ca_n);
-    add_number(d, c->client_names_n);
+        source_digest_files(d, s, &c->certificates[i].certificate, 1);
+    source_digest_files(d, s, c->client_ca, c->client_ca_n);
+    source_digest_number(d, c->client_names_n);
     for (size_t i = 0; i < c->client_names_n; i++)
-        digest_add(d, bytes_of(c->client_names[i].text));
-    add_number(d, (uint64_t)c->revocation.policy);
-    add_number(d, c->revocation.grace_ms);
-    add_files(d, s, c->revocation.crl, c->revocation.crl_n);
+        source_digest_text(d, c->client_names[i].text);
+    source_digest_revocation(d, s, &c->revocation);
     digest_finish(&d, out);
 }
 

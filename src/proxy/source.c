@@ -24,6 +24,38 @@ struct bytes source_key(const struct source *s, const struct config_file *file)
     return content(s->from->keys, file);
 }
 
+void source_digest_number(struct digest *d, uint64_t n)
+{
+    digest_add(d, (struct bytes){(const uint8_t *)&n, sizeof(n)});
+}
+
+static void digest_piece(struct digest *d, struct bytes b)
+{
+    source_digest_number(d, b.n);
+    digest_add(d, b);
+}
+
+void source_digest_text(struct digest *d, const char *text)
+{
+    digest_piece(d, bytes_of(text));
+}
+
+void source_digest_files(
+    struct digest *d, const struct source *s, const struct config_file *files, size_t n)
+{
+    source_digest_number(d, n);
+    for (size_t i = 0; i < n; i++)
+        digest_piece(d, source_file(s, &files[i]));
+}
+
+void source_digest_revocation(
+    struct digest *d, const struct source *s, const struct config_revocation_rule *rule)
+{
+    source_digest_number(d, (uint64_t)rule->policy);
+    source_digest_number(d, rule->grace_ms);
+    source_digest_files(d, s, rule->crl, rule->crl_n);
+}
+
 struct credential *source_credential(
     const struct source *s, const struct config_certificate *config, enum path_purpose purpose)
 {

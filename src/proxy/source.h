@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "crypto/digest.h"
 #include "pki/credential.h"
 #include "pki/verify.h"
 #include "proxy/service.h"
@@ -18,6 +19,15 @@ struct source {
 /* The content of a file that the configuration names; loading has made sure that it is there. */
 struct bytes source_file(const struct source *s, const struct config_file *file);
 struct bytes source_key(const struct source *s, const struct config_file *file);
+
+/* What a policy is made of, for its hash (tlspolicy.h), unambiguously: a number; a text; the
+ * content of files; a revocation rule with its lists. */
+void source_digest_number(struct digest *d, uint64_t n);
+void source_digest_text(struct digest *d, const char *text);
+void source_digest_files(
+    struct digest *d, const struct source *s, const struct config_file *files, size_t n);
+void source_digest_revocation(
+    struct digest *d, const struct source *s, const struct config_revocation_rule *rule);
 
 /* A certificate and its key, or NULL after a report. PURPOSE: for whom we show it. */
 struct credential *source_credential(
