@@ -63,11 +63,18 @@ void group_init(struct group *g, const struct config_group *config, struct arena
     free(weights);
 }
 
+static void free_addresses(struct target *t)
+{
+    for (size_t i = 0; i < t->addresses_n; i++)
+        sessions_clear(&t->addresses[i].sessions);
+    free(t->addresses);
+}
+
 void group_fini(struct group *g)
 {
     for (size_t i = 0; i < g->targets_n; i++) {
         ASSERT(list_is_empty(&g->targets[i].idle));
-        free(g->targets[i].addresses);
+        free_addresses(&g->targets[i]);
     }
     free(g->targets);
     wrr_fini(&g->wrr);
@@ -117,6 +124,12 @@ bool group_has_address(const struct target *t, const struct address *a)
     return find_address(t, a) < t->addresses_n;
 }
 
+struct sessions *group_sessions(struct target *t, const struct address *a)
+{
+    size_t i = find_address(t, a);
+    return i < t->addresses_n ? &t->addresses[i].sessions : NULL;
+}
+
 /* What is known of an address stays known. */
 static void set_addresses(struct target *t, const struct address_book_entry *found)
 {
@@ -126,10 +139,12 @@ static void set_addresses(struct target *t, const struct address_book_entry *fou
         a->address = found->addresses[i];
         address_set_port(&a->address, port_of(t->config));
         size_t old = find_address(t, &a->address);
-        if (old < t->addresses_n)
+        if (old < t->addresses_n) {
             *a = t->addresses[old];
+            t->addresses[old].sessions = (struct sessions){0};
+        }
     }
-    free(t->addresses);
+    free_addresses(t);
     t->addresses = addresses;
     t->addresses_n = found->addresses_n;
     t->turn %= t->addresses_n;

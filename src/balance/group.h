@@ -10,6 +10,7 @@
 
 #include "balance/address_book.h"
 #include "balance/counters.h"
+#include "balance/sessions.h"
 #include "balance/wrr.h"
 #include "base/list.h"
 #include "config/config.h"
@@ -22,10 +23,16 @@
 /* After a failed attempt to connect. */
 #define GROUP_AVOID_MS 10000
 
+/* Towards TLS targets a full handshake is made at least this often: a session is resumed only while
+ * the target's certificate would be accepted anew, but who holds its secrets need not hold the
+ * certificate's key any more. */
+#define GROUP_SESSION_LIFETIME_S 3600
+
 /* One of the addresses of a target. */
 struct target_address {
     struct address address;
-    uint64_t avoid_until_ms; /* it could not be connected to: the others are taken, if there are */
+    uint64_t avoid_until_ms;  /* it could not be connected to: the others are taken, if there are */
+    struct sessions sessions; /* TLS: to be resumed there, and nowhere else */
 };
 
 struct target {
@@ -71,6 +78,8 @@ void group_turn(struct target *t, uint64_t now_ms);
 void group_avoid(struct target *t, const struct address *a, uint64_t now_ms);
 /* Is A one of the addresses of T (still)? */
 bool group_has_address(const struct target *t, const struct address *a);
+/* The sessions for connections to T at A; NULL if it is none of its addresses any more. */
+struct sessions *group_sessions(struct target *t, const struct address *a);
 /* Take the addresses of the targets with a host name from BOOK; those that it does not know keep
  * theirs. Idle connections to addresses that are gone must be closed then (upstream_close_gone). */
 void group_resolve(struct group *g, const struct address_book *book);

@@ -23,6 +23,38 @@ static struct upstream *of_timer(struct timer *t)
     return container_of(t, struct upstream, timer);
 }
 
+/* ---- sessions
+ * -------------------------------------------------------------------------------------------- */
+
+static void forget_sessions(struct upstream *u)
+{
+    struct sessions *sessions = group_sessions(u->target, &u->address);
+    if (sessions)
+        sessions_clear(sessions);
+}
+
+/* RFC 8446 §6.2: what belongs to a failed connection must be forgotten, and "PSKs associated with
+ * session tickets […] SHOULD be discarded if possible"; RFC 5246 §7.2.2: it "MUST NOT be resumed".
+ */
+static void forget_if_failed(struct upstream *u)
+{
+    if (u->stream.tls && tlsconn_failure(u->stream.tls)->fault != TLSCONN_FAULT_NONE)
+        forget_sessions(u);
+}
+
+static void keep_session(void *owner, struct tlsconn_session *session)
+{
+    struct upstream *u = owner;
+    struct sessions *sessions = group_sessions(u->target, &u->address);
+    if (sessions)
+        sessions_keep(sessions, session);
+    else
+        tlsconn_session_free(&session);
+}
+
+/* ---- beginning and end
+ * ----------------------------------------------------------------------------------- */
+
 static void tell(struct upstream *u, uint32_t events)
 {
     u->changed(u->owner, events);
@@ -40,6 +72,8 @@ static void became_ready(struct upstream *u)
 
 static void fail(struct upstream *u, enum upstream_fault fault, const char *detail)
 {
+    if (u->state == UPSTREAM_HANDSHAKE)
+        forget_sessions(u);
     u->state = UPSTREAM_FAILED;
     u->fault = fault;
     if (fault == UPSTREAM_FAULT_CONNECT || fault == UPSTREAM_FAULT_CONNECT_TIMEOUT)
@@ -72,27 +106,71 @@ static void timed_out(struct timer *t)
     }
 }
 
-/* The target's certificates: all four factors, for the name that this target must prove. */
-static uint8_t judge(void *owner, const struct certificate *const *chain, size_t chain_n)
+/* ---- handshake
+ * ------------------------------------------------------------------------------------------- */
+
+/* Certificates of the target: all four factors, for the name that it must prove. */
+static struct verdict *judge_chain(
+    const struct upstream *u, const struct certificate *const *chain, size_t chain_n)
 {
-    struct upstream *u = owner;
     struct verify_policy policy = u->group->tls.verify;
     policy.names = &u->target->name;
     policy.names_n = 1;
+    struct verdict *v = verdict_new();
+    verify_chain(&policy, chain, chain_n, loop_wall_s(u->stream.loop), v);
+    return v;
+}
+
+/* What the target shows now: it resumes nothing. */
+static uint8_t judge(void *owner, const struct certificate *const *chain, size_t chain_n)
+{
+    struct upstream *u = owner;
+    verdict_free(&u->session_verdict);
     verdict_free(&u->verdict);
-    u->verdict = verdict_new();
-    verify_chain(&policy, chain, chain_n, loop_wall_s(u->stream.loop), u->verdict);
+    u->verdict = judge_chain(u, chain, chain_n);
     return u->verdict->accepted ? 0 : reason_alert(u->verdict->reason);
 }
 
-static const struct tlsconn_handler handler = {.judge = judge};
+static const struct tlsconn_handler handler = {.judge = judge, .session = keep_session};
+
+/* What the target showed in the full handshake may have expired since, and CRLs grow old: a session
+ * is offered only if that would be accepted now. Else the target has to show what it has by now. */
+static void offer_session(struct upstream *u)
+{
+    struct sessions *sessions = group_sessions(u->target, &u->address);
+    int64_t now_s = loop_wall_s(u->stream.loop);
+    const struct tlsconn_session *s = sessions ? sessions_newest(sessions, now_s) : NULL;
+    if (!s)
+        return;
+    const struct certificate_list *chain = tlsconn_session_chain(s);
+    u->session_verdict = judge_chain(u, (const struct certificate *const *)chain->at, chain->n);
+    if (u->session_verdict->accepted && tlsconn_offer(u->stream.tls, s, now_s)) {
+        sessions_offered(sessions);
+    } else {
+        verdict_free(&u->session_verdict);
+        sessions_clear(sessions);
+    }
+}
+
+/* The handshake is over: a verdict on whoever is at the other end must have let it come so far. */
+static void secured(struct upstream *u)
+{
+    bool is_resumed = tlsconn_facts(u->stream.tls)->resumed;
+    if (is_resumed) {
+        ASSERT(!u->verdict);
+        u->verdict = u->session_verdict;
+        u->session_verdict = NULL;
+    }
+    ASSERT(u->verdict && u->verdict->accepted && !u->session_verdict);
+    count_add(&u->target->counts[is_resumed ? TARGET_RESUMED : TARGET_FULL], 1);
+    became_ready(u);
+}
 
 static void handshake(struct upstream *u)
 {
     switch (stream_handshake(&u->stream)) {
     case TLSCONN_OK:
-        ASSERT(u->verdict && u->verdict->accepted);
-        became_ready(u);
+        secured(u);
         return;
     case TLSCONN_WANT_INPUT:
         if (u->stream.state != STREAM_OPEN)
@@ -128,12 +206,23 @@ static void connected(struct upstream *u)
     }
     if (u->stream.tls) {
         u->state = UPSTREAM_HANDSHAKE;
+        offer_session(u);
         loop_timer_arm(u->stream.loop, &u->timer,
             loop_now_ms(u->stream.loop) + u->handshake_timeout_ms, timed_out);
         handshake(u);
         return;
     }
     became_ready(u);
+}
+
+/* Good for another exchange? A target has nothing to say now: it closes, or it is confused. Within
+ * TLS it may; tickets can come late. */
+static bool is_between_exchanges(const struct upstream *u)
+{
+    const struct stream *s = &u->stream;
+    return s->state == STREAM_OPEN && !s->write_failed && !s->shut &&
+           group_has_address(u->target, &u->address) && buf_size(&s->in) == 0 &&
+           !stream_has_unsent(s) && !(s->tls && tlsconn_has_pending(s->tls));
 }
 
 static void ready(struct watch *w, uint32_t events)
@@ -151,8 +240,12 @@ static void ready(struct watch *w, uint32_t events)
         stream_ready(&u->stream, events);
         tell(u, events);
         break;
-    case UPSTREAM_IDLE: /* a target has nothing to say now: it closes, or it is confused */
-        upstream_close(&u);
+    case UPSTREAM_IDLE:
+        stream_ready(&u->stream, events);
+        if (is_between_exchanges(u))
+            stream_poll(&u->stream, true);
+        else
+            upstream_close(&u);
         break;
     case UPSTREAM_FAILED:
         break;
@@ -231,11 +324,7 @@ void upstream_keep(struct upstream **up)
 {
     struct upstream *u = *up;
     struct target *t = u->target;
-    bool is_clean = u->stream.state == STREAM_OPEN && !u->stream.write_failed && !u->stream.shut &&
-                    group_has_address(t, &u->address) && buf_size(&u->stream.in) == 0 &&
-                    !stream_has_unsent(&u->stream) &&
-                    !(u->stream.tls && tlsconn_has_pending(u->stream.tls));
-    if (!is_clean || t->idle_n >= GROUP_IDLE_MAX) {
+    if (!is_between_exchanges(u) || t->idle_n >= GROUP_IDLE_MAX) {
         upstream_close(up);
         return;
     }
@@ -256,6 +345,7 @@ void upstream_close(struct upstream **up)
     if (!u)
         return;
     *up = NULL;
+    forget_if_failed(u);
     if (u->state == UPSTREAM_IDLE) {
         list_remove(&u->link);
         u->target->idle_n--;
@@ -267,13 +357,16 @@ void upstream_close(struct upstream **up)
         stream_shutdown(&u->stream);
     stream_fini(&u->stream);
     verdict_free(&u->verdict);
+    verdict_free(&u->session_verdict);
     free(u);
 }
 
 void upstream_reset(struct upstream **up)
 {
-    if (*up)
+    if (*up) {
+        forget_if_failed(*up);
         stream_reset(&(*up)->stream);
+    }
     upstream_close(up);
 }
 

@@ -4,7 +4,9 @@
  * certificate, then a stream for one exchange or relay at a time; kept idle with its target between
  * exchanges.
  *
- * Nothing is written to a target before its certificate was accepted.
+ * Nothing is written to a target before its certificate was accepted. Where a TLS session is
+ * resumed, the target shows none: then that of the full handshake is judged anew before the session
+ * is offered (docs/authentication.md).
  */
 #pragma once
 
@@ -45,6 +47,8 @@ struct upstream {
     enum upstream_fault fault;
     char detail[UPSTREAM_DETAIL_MAX]; /* of the fault, for the log */
     struct verdict *verdict;          /* TLS: of the target's certificate, once it was judged */
+    struct verdict *session_verdict;  /* of that which came with the session that is offered: the
+                                         verdict, if the target resumes it */
     bool is_reused;                   /* taken from the idle ones: may turn out stale */
     uint64_t opened_ms, ready_ms;     /* loop_now_ms of the beginning, and of READY */
     struct timer timer;

@@ -133,6 +133,7 @@ struct config_group_tls {         /* HTTPS, TCP_SSL groups */
     struct config_revocation_rule revocation;
     struct config_file certificate, key; /* path NULL: none */
     bool tls12, tls13, key_exchange_rsa;
+    bool resumption; /* the targets' sessions are resumed */
     struct position at;
 };
 

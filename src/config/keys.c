@@ -12,6 +12,7 @@ static const char *const authentication_names[] = {"one-way", "mutual", "optiona
 static const char *const preference_names[] = {"strongest", "fastest", "client", NULL};
 static const char *const scheduler_names[] = {"wrr", NULL};
 static const char *const key_exchange_names[] = {"ecdhe", "rsa", NULL};
+static const char *const switch_names[] = {"false", "true", NULL};
 
 #define CHOICE(names)                                  .type = TYPE_CHOICE, .choices = names
 #define MAP(scope)                                     .type = TYPE_MAP, .child = SCOPE_##scope

@@ -68,6 +68,22 @@ struct bytes access_log_peer(struct conn *c)
     return buf_bytes(&c->peer_json);
 }
 
+/* What was negotiated with a target, and the verdict on it. */
+static void target_tls(const struct upstream *u, struct json *j)
+{
+    if (u->stream.tls) {
+        const struct tlsconn_facts *f = tlsconn_facts(u->stream.tls);
+        json_open_object(j, "target_tls");
+        text_if(j, "version", version_name(f->version));
+        text_if(j, "cipher", f->cipher);
+        text_if(j, "group", f->group);
+        if (f->is_handshake_complete)
+            json_bool(j, "resumed", f->resumed);
+        json_close_object(j);
+    }
+    verdict_json(u->verdict, j, "target_peer");
+}
+
 static void begin(struct conn *c, struct json *j)
 {
     struct proxy *p = c->proxy;
@@ -89,7 +105,7 @@ static void begin(struct conn *c, struct json *j)
     if (c->verdict)
         json_raw(j, "peer", access_log_peer(c));
     if (c->upstream && c->upstream->verdict)
-        verdict_json(c->upstream->verdict, j, "target_peer");
+        target_tls(c->upstream, j);
 }
 
 /* As it stands in the configuration. */

@@ -24,6 +24,21 @@ static struct config *parse(const struct service_source *from, struct report *re
     return config;
 }
 
+/* Everything that decides whom a group's targets may be, and as whom we come. The sessions that
+ * they give are bound to it. */
+static void group_hash(const struct group *g, const struct source *s, uint8_t out[SHA256_SIZE])
+{
+    const struct config_group_tls *c = &g->config->tls;
+    struct digest *d = digest_new();
+    source_digest_text(d, g->config->name);
+    source_digest_number(d, (uint64_t)g->config->protocol);
+    source_digest_files(d, s, c->ca, c->ca_n);
+    source_digest_text(d, c->name);
+    source_digest_revocation(d, s, &c->revocation);
+    source_digest_files(d, s, &c->certificate, c->certificate.path ? 1 : 0);
+    digest_finish(&d, out);
+}
+
 /* Sallyport as the client of a group's targets. */
 static void init_group_tls(struct group *g, const struct source *s)
 {
@@ -50,7 +65,10 @@ static void init_group_tls(struct group *g, const struct source *s)
         .credentials_n = g->tls.credential ? 1 : 0,
         .alpn = is_http ? http11 : NULL,
         .alpn_n = is_http ? COUNT_OF(http11) : 0,
+        .tickets = c->resumption,
+        .session_lifetime_s = GROUP_SESSION_LIFETIME_S,
     };
+    group_hash(g, s, config.hash);
     struct error err;
     if (s->report->errors == errors) {
         g->tls.policy = tlspolicy_new(&config, &err);

@@ -313,6 +313,7 @@ TEST(defaults)
     CHECK_INT(l->rules[0].group, 0);
     CHECK_INT(l->address_at.line, 4);
     CHECK_INT(c->groups[0].targets[0].weight, 10);
+    CHECK(c->groups[0].tls.resumption);
     CHECK_INT(c->workers, 0);
     CHECK_TEXT(c->user, "");
     CHECK(!c->access_log && !c->admin);
