@@ -272,18 +272,28 @@ void tree_move(struct node *n, struct position at)
         tree_move(child, at);
 }
 
+/* The bytes of the control character at AT, or 0: C0, DEL, and C1, which terminals obey as well
+ * (U+0080 to U+009F are C2 80 to C2 9F in UTF-8). */
+static size_t control_length(const char *at)
+{
+    uint8_t c = (uint8_t)at[0], next = c ? (uint8_t)at[1] : 0;
+    if (c == 0xC2 && next >= 0x80 && next <= 0x9F)
+        return 2;
+    return c < 0x20 || c == 0x7F ? 1 : 0;
+}
+
 const char *tree_quote(struct arena *a, const char *text)
 {
-    char *quoted = arena_alloc(a, 4 * QUOTE_MAX + sizeof("\"…\""));
+    char *quoted = arena_alloc(a, 4 * (QUOTE_MAX + 1) + sizeof("\"…\""));
     char *to = quoted;
     *to++ = '"';
     size_t i = 0;
-    for (; text[i] && i < QUOTE_MAX; i++) {
-        uint8_t c = (uint8_t)text[i];
-        if (c < 0x20 || c == 0x7F)
-            to += snprintf(to, 5, "\\x%02x", c);
-        else
-            *to++ = (char)c;
+    while (text[i] && i < QUOTE_MAX) {
+        size_t control = control_length(text + i);
+        if (!control)
+            *to++ = text[i++];
+        for (; control; control--)
+            to += snprintf(to, 5, "\\x%02x", (uint8_t)text[i++]);
     }
     /* Do not end inside a character. */
     while (text[i] && i && ((uint8_t)text[i] & 0xC0) == 0x80 && to > quoted + 1) {

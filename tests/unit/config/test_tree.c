@@ -152,6 +152,7 @@ TEST(quotes_are_safe_to_show)
     arena_init(&a);
     CHECK_TEXT(tree_quote(&a, "mutal"), "\"mutal\"");
     CHECK_TEXT(tree_quote(&a, "a\n\x1b[1m"), "\"a\\x0a\\x1b[1m\"");
+    CHECK_TEXT(tree_quote(&a, "\xc2\x9b[1m\xc2\xa0é\xc2"), "\"\\xc2\\x9b[1m\xc2\xa0é\xc2\"");
     char text[200] = {0};
     memset(text, 'x', sizeof(text) - 1);
     CHECK_INT(strlen(tree_quote(&a, text)), QUOTE_MAX + strlen("\"…\""));
