@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "balance/counters.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/memory.h"
-#include "base/panic.h"
+#include "base/shared_memory.h"
 
 #include "base/ban.h"
 
@@ -30,9 +25,8 @@ struct row {
 #define ALIGN     8u
 #define FIRST_ROW ((uint32_t)sizeof(struct memory))
 /* Kept for a row of COUNTERS_MORE of each kind. */
-#define RESERVE      (COUNTERS_ROW_COUNT * 1024u)
-#define INDEX_MIN    256
-#define SEALS_WANTED (F_SEAL_SHRINK | F_SEAL_GROW)
+#define RESERVE   (COUNTERS_ROW_COUNT * 1024u)
+#define INDEX_MIN 256
 
 struct counters {
     struct memory *memory;
@@ -254,36 +248,13 @@ void counters_clear(struct counters *c, enum counters_row kind)
 
 int counters_new(int *fd, struct error *err)
 {
-    *fd = memfd_create("counters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    /* Nobody can cut the memory from under the others (SIGBUS). */
-    if (*fd >= 0 && ftruncate(*fd, COUNTERS_BYTES) == 0 &&
-        fcntl(*fd, F_ADD_SEALS, SEALS_WANTED | F_SEAL_SEAL) == 0)
-        return 0;
-    error_errno(err, errno, "no memory for counters");
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-    return -1;
-}
-
-static void *map(int fd, int protection, struct error *err)
-{
-    struct stat st;
-    void *at = MAP_FAILED;
-    errno = EINVAL;
-    int seals = fcntl(fd, F_GET_SEALS);
-    if (seals >= 0 && (seals & SEALS_WANTED) == SEALS_WANTED && fstat(fd, &st) == 0 &&
-        st.st_size == COUNTERS_BYTES)
-        at = mmap(NULL, COUNTERS_BYTES, protection, MAP_SHARED, fd, 0);
-    if (at == MAP_FAILED)
-        error_errno(err, errno, "no counters");
-    return at;
+    return shared_memory_new("counters", COUNTERS_BYTES, fd, err);
 }
 
 struct counters *counters_open(int fd, struct error *err)
 {
-    void *at = map(fd, PROT_READ | PROT_WRITE, err);
-    if (at == MAP_FAILED)
+    void *at = shared_memory_map(fd, COUNTERS_BYTES, SHARED_MEMORY_WRITE, err);
+    if (!at)
         return NULL;
     struct counters *c = mem_alloc(sizeof(*c));
     c->memory = at;
@@ -293,19 +264,13 @@ struct counters *counters_open(int fd, struct error *err)
     return c;
 }
 
-static void unmap(void *at)
-{
-    int result = munmap(at, COUNTERS_BYTES);
-    ASSERT(result == 0);
-}
-
 void counters_close(struct counters **cp)
 {
     struct counters *c = *cp;
     *cp = NULL;
     if (!c)
         return;
-    unmap(c->memory);
+    shared_memory_unmap(c->memory, COUNTERS_BYTES);
     free(c->index);
     free(c);
 }
@@ -314,15 +279,14 @@ void counters_close(struct counters **cp)
 
 int counters_map(int fd, struct counters_view *out, struct error *err)
 {
-    void *at = map(fd, PROT_READ, err);
-    out->at = at == MAP_FAILED ? NULL : at;
+    out->at = shared_memory_map(fd, COUNTERS_BYTES, SHARED_MEMORY_READ, err);
     return out->at ? 0 : -1;
 }
 
 void counters_unmap(struct counters_view *v)
 {
     if (v->at)
-        unmap((void *)(uintptr_t)v->at);
+        shared_memory_unmap(v->at, COUNTERS_BYTES);
     v->at = NULL;
 }
 

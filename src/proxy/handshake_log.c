@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/handshake_log.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/memory.h"
-#include "base/panic.h"
+#include "base/shared_memory.h"
 
 #include "base/ban.h"
-
-#define SEALS_WANTED (F_SEAL_SHRINK | F_SEAL_GROW)
 
 /* `turn` is 1 + the number of the record that the slot holds; 0 while it is written. */
 struct slot {
@@ -47,42 +40,24 @@ const char *handshake_log_reason(const struct handshake_record *r)
 
 int handshake_log_new(int *fd, struct error *err)
 {
-    *fd = memfd_create("handshakes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (*fd >= 0 && ftruncate(*fd, sizeof(struct handshake_memory)) == 0 &&
-        fcntl(*fd, F_ADD_SEALS, SEALS_WANTED | F_SEAL_SEAL) == 0)
-        return 0;
-    error_errno(err, errno, "no memory for handshakes");
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-    return -1;
+    return shared_memory_new("handshakes", sizeof(struct handshake_memory), fd, err);
 }
 
-static void *map(int fd, int protection, struct error *err)
+static void *map(int fd, enum shared_memory_access access, struct error *err)
 {
-    struct stat st;
-    void *at = MAP_FAILED;
-    errno = EINVAL;
-    int seals = fcntl(fd, F_GET_SEALS);
-    if (seals >= 0 && (seals & SEALS_WANTED) == SEALS_WANTED && fstat(fd, &st) == 0 &&
-        st.st_size == sizeof(struct handshake_memory))
-        at = mmap(NULL, sizeof(struct handshake_memory), protection, MAP_SHARED, fd, 0);
-    if (at == MAP_FAILED)
-        error_errno(err, errno, "no handshakes");
-    return at == MAP_FAILED ? NULL : at;
+    return shared_memory_map(fd, sizeof(struct handshake_memory), access, err);
 }
 
-static void unmap(void *at)
+static void unmap(const void *at)
 {
-    int result = munmap(at, sizeof(struct handshake_memory));
-    ASSERT(result == 0);
+    shared_memory_unmap(at, sizeof(struct handshake_memory));
 }
 
 /* ---- writing ---- */
 
 struct handshake_log *handshake_log_open(int fd, struct error *err)
 {
-    void *at = map(fd, PROT_READ | PROT_WRITE, err);
+    void *at = map(fd, SHARED_MEMORY_WRITE, err);
     if (!at)
         return NULL;
     struct handshake_log *l = mem_alloc(sizeof(*l));
@@ -124,14 +99,14 @@ void handshake_log_end(struct handshake_log *l)
 
 int handshake_log_map(int fd, struct handshake_view *out, struct error *err)
 {
-    out->at = map(fd, PROT_READ, err);
+    out->at = map(fd, SHARED_MEMORY_READ, err);
     return out->at ? 0 : -1;
 }
 
 void handshake_log_unmap(struct handshake_view *v)
 {
     if (v->at)
-        unmap((void *)(uintptr_t)v->at);
+        unmap(v->at);
     v->at = NULL;
 }
 

@@ -2,15 +2,12 @@
 #include "role/ring.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "base/panic.h"
+#include "base/shared_memory.h"
 
 #include "base/ban.h"
 
@@ -32,34 +29,21 @@ _Static_assert(RING_RECORD_MAX + LENGTH_BYTES <= DATA_BYTES, "the longest record
 
 int ring_new(int *memory_fd, int *wake_fd, struct error *err)
 {
-    int memory = memfd_create("ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    /* Neither side can cut the memory from under the other (SIGBUS). */
-    if (memory >= 0 && wake >= 0 && ftruncate(memory, sizeof(struct ring_memory)) == 0 &&
-        fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
-        *memory_fd = memory;
-        *wake_fd = wake;
+    if (shared_memory_new("ring", sizeof(struct ring_memory), memory_fd, err) < 0)
+        return -1;
+    *wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (*wake_fd >= 0)
         return 0;
-    }
     error_errno(err, errno, "no ring for log lines");
-    if (memory >= 0)
-        close(memory);
-    if (wake >= 0)
-        close(wake);
+    close(*memory_fd);
     return -1;
 }
 
 int ring_open(struct ring *r, int memory_fd, int wake_fd, struct error *err)
 {
-    struct stat st;
-    void *at = MAP_FAILED;
-    if (fstat(memory_fd, &st) == 0 && st.st_size == sizeof(struct ring_memory))
-        at = mmap(
-            NULL, sizeof(struct ring_memory), PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
-    if (at == MAP_FAILED)
-        error_errno(err, errno, "no ring for log lines");
+    void *at = shared_memory_map(memory_fd, sizeof(struct ring_memory), SHARED_MEMORY_WRITE, err);
     close(memory_fd);
-    if (at == MAP_FAILED) {
+    if (!at) {
         close(wake_fd);
         return -1;
     }
@@ -72,8 +56,7 @@ void ring_close(struct ring *r)
 {
     if (!r->memory)
         return;
-    int result = munmap(r->memory, sizeof(struct ring_memory));
-    ASSERT(result == 0);
+    shared_memory_unmap(r->memory, sizeof(struct ring_memory));
     close(r->wake_fd);
     *r = (struct ring){.wake_fd = -1};
 }

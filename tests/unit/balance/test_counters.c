@@ -176,13 +176,3 @@ TEST(nonsense_is_not_believed)
     CHECK_INT(read_all().rows_n, 0);
     end();
 }
-
-TEST(memory_that_could_shrink_is_refused)
-{
-    struct error err;
-    int other = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    CHECK_INT(ftruncate(other, COUNTERS_BYTES), 0);
-    CHECK(!counters_open(other, &err));
-    CHECK_INT(counters_map(other, &view, &err), -1);
-    close(other);
-}
