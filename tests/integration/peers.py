@@ -223,3 +223,54 @@ class ByHand:
             answer += data
         head, _, body = answer.partition(b"\r\n\r\n")
         return int(head.split(b" ")[1]), body
+
+
+class TLS:
+    """A TLS client that ends its directions one by one, and sees whether the other side ended with close_notify."""
+
+    def __init__(self, port, context):
+        self.sock = socket.create_connection(("127.0.0.1", port), 10)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.name = f"127.0.0.1:{self.sock.getsockname()[1]}"  # as the access log has it
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
+        self.step(self.tls.do_handshake)
+
+    def flush(self):
+        if data := self.outgoing.read():
+            self.sock.sendall(data)
+
+    def step(self, f, *args):
+        while True:
+            try:
+                result = f(*args)
+                self.flush()
+                return result
+            except ssl.SSLWantReadError:
+                self.flush()
+                data = self.sock.recv(1 << 16)
+                self.incoming.write(data) if data else self.incoming.write_eof()
+
+    def sendall(self, data):
+        for i in range(0, len(data), 16384):
+            self.step(self.tls.write, data[i:i + 16384])
+
+    def recv(self, n):
+        """b"" after close_notify; an end without it is an SSLEOFError."""
+        try:
+            return self.step(self.tls.read, n)
+        except ssl.SSLZeroReturnError:  # if we had ended as well
+            return b""
+
+    def end_writing(self):
+        try:
+            self.tls.unwrap()
+        except ssl.SSLWantReadError:
+            pass
+        self.flush()
+
+    def getsockname(self):
+        return self.sock.getsockname()
+
+    def close(self):
+        self.sock.close()

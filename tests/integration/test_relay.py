@@ -2,7 +2,6 @@
 """TCP and TCP_SSL: bytes both ways, each direction ending by itself, and no end that looks better than it was."""
 import os
 import socket
-import ssl
 import threading
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 import peers
 from http_peers import Client, closed_port, comes_to_rest, descriptors, group, memory, name_of, running, steady
 from instance import until
+from peers import TLS
 
 TEN = os.urandom(10 << 20)
 LARGE = 200 << 20
@@ -31,53 +31,6 @@ class Ends:
             self.end = "fin"
         except ConnectionResetError:
             self.end = "reset"
-
-
-class TLS:
-    """A TLS client that ends its directions one by one, and sees whether the other side ended with close_notify."""
-
-    def __init__(self, port, context):
-        self.sock = socket.create_connection(("127.0.0.1", port), 10)
-        self.name = name_of(self.sock)
-        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
-        self.step(self.tls.do_handshake)
-
-    def flush(self):
-        if data := self.outgoing.read():
-            self.sock.sendall(data)
-
-    def step(self, f, *args):
-        while True:
-            try:
-                result = f(*args)
-                self.flush()
-                return result
-            except ssl.SSLWantReadError:
-                self.flush()
-                data = self.sock.recv(1 << 16)
-                self.incoming.write(data) if data else self.incoming.write_eof()
-
-    def sendall(self, data):
-        for i in range(0, len(data), 16384):
-            self.step(self.tls.write, data[i:i + 16384])
-
-    def recv(self, n):
-        """b"" after close_notify; an end without it is an SSLEOFError."""
-        try:
-            return self.step(self.tls.read, n)
-        except ssl.SSLZeroReturnError:  # if we had ended as well
-            return b""
-
-    def end_writing(self):
-        try:
-            self.tls.unwrap()
-        except ssl.SSLWantReadError:
-            pass
-        self.flush()
-
-    def close(self):
-        self.sock.close()
 
 
 class Plain:
