@@ -42,8 +42,10 @@ static void init_address(struct target *t)
     ASSERT(result == 0); /* config_parse has looked at it */
 }
 
-void group_init(struct group *g, const struct config_group *config, struct arena *a)
+void group_init(
+    struct group *g, const struct config_group *config, struct group_idle *idle, struct arena *a)
 {
+    g->idle = idle;
     g->config = config;
     g->is_tls = config_protocol_is_tls(config->protocol);
     g->targets_n = config->targets_n;

@@ -55,8 +55,14 @@ struct group_tls {
     struct credential *credential;
 };
 
+/* The idle connections to the targets of several groups together. */
+struct group_idle {
+    size_t n, max;
+};
+
 struct group {
     const struct config_group *config;
+    struct group_idle *idle; /* shared with other groups; the owner's */
     struct target *targets;
     size_t targets_n;
     struct wrr wrr;
@@ -66,7 +72,8 @@ struct group {
 
 /* G is zeroed. The strings in NAMES' memory are put into A. Addresses were validated by
  * config_parse. */
-void group_init(struct group *g, const struct config_group *config, struct arena *a);
+void group_init(
+    struct group *g, const struct config_group *config, struct group_idle *idle, struct arena *a);
 /* The idle connections must have been closed (upstream_close_idle). */
 void group_fini(struct group *g);
 

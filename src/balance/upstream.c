@@ -294,6 +294,14 @@ static bool is_quiet(const struct upstream *u)
     return recv(u->stream.fd, &byte, 1, MSG_PEEK) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
+static void leave_idle(struct upstream *u)
+{
+    list_remove(&u->link);
+    u->target->idle_n--;
+    u->group->idle->n--;
+    count_drop(&u->target->counts[TARGET_IDLE]);
+}
+
 struct upstream *upstream_reuse(struct target *t, upstream_fn *changed, void *owner)
 {
     struct upstream *u = NULL;
@@ -308,9 +316,7 @@ struct upstream *upstream_reuse(struct target *t, upstream_fn *changed, void *ow
     }
     if (!u)
         return NULL;
-    list_remove(&u->link);
-    t->idle_n--;
-    count_drop(&t->counts[TARGET_IDLE]);
+    leave_idle(u);
     loop_timer_stop(u->stream.loop, &u->timer);
     u->state = UPSTREAM_READY;
     u->is_reused = true;
@@ -324,7 +330,8 @@ void upstream_keep(struct upstream **up)
 {
     struct upstream *u = *up;
     struct target *t = u->target;
-    if (!is_between_exchanges(u) || t->idle_n >= GROUP_IDLE_MAX) {
+    struct group_idle *all = u->group->idle;
+    if (!is_between_exchanges(u) || t->idle_n >= GROUP_IDLE_MAX || all->n >= all->max) {
         upstream_close(up);
         return;
     }
@@ -333,6 +340,7 @@ void upstream_keep(struct upstream **up)
     u->owner = NULL;
     list_append(t->idle.next, &u->link); /* before the first: last in, first out */
     t->idle_n++;
+    all->n++;
     count_add(&t->counts[TARGET_IDLE], 1);
     stream_poll(&u->stream, true);
     loop_timer_arm(
@@ -346,11 +354,8 @@ void upstream_close(struct upstream **up)
         return;
     *up = NULL;
     forget_if_failed(u);
-    if (u->state == UPSTREAM_IDLE) {
-        list_remove(&u->link);
-        u->target->idle_n--;
-        count_drop(&u->target->counts[TARGET_IDLE]);
-    }
+    if (u->state == UPSTREAM_IDLE)
+        leave_idle(u);
     count_drop(&u->target->counts[TARGET_OPEN]);
     loop_timer_stop(u->stream.loop, &u->timer);
     if (stream_is_open(&u->stream) && u->stream.tls && u->state != UPSTREAM_CONNECTING)

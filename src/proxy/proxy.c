@@ -1,84 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/proxy.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/memory.h"
 #include "base/panic.h"
-#include "io/socket.h"
 #include "proxy/proxy_parts.h"
 #include "proxy/tally.h"
 
 #include "base/ban.h"
 
-#define ACCEPTS_PER_TURN 64  /* of one listener, so that connections get their turn */
-#define ACCEPT_PAUSE_MS  100 /* after descriptors ran out */
-#define LINE_MAX_BYTES   (256 * 1024)
-
-struct acceptor {
-    struct watch watch;
-    struct proxy *proxy;
-    const struct listener *listener;
-    int fd;
-};
-
-static void acceptor_ready(struct watch *w, uint32_t events);
-
-static void watch_acceptors(struct proxy *p)
-{
-    for (size_t i = 0; i < p->acceptors_n; i++)
-        if (loop_watch(
-                p->loop, &p->acceptors[i].watch, p->acceptors[i].fd, EPOLLIN, acceptor_ready) < 0)
-            log_error("listener %s: the event loop cannot watch its socket",
-                p->acceptors[i].listener->config->name);
-}
-
-static void unwatch_acceptors(struct proxy *p)
-{
-    for (size_t i = 0; i < p->acceptors_n; i++)
-        loop_unwatch(p->loop, &p->acceptors[i].watch);
-}
-
-static void accept_again(struct timer *t)
-{
-    struct proxy *p = container_of(t, struct proxy, accept_again);
-    if (!p->is_draining)
-        watch_acceptors(p);
-}
-
-static bool is_exhaustion(int errno_value)
-{
-    return errno_value == EMFILE || errno_value == ENFILE || errno_value == ENOBUFS ||
-           errno_value == ENOMEM;
-}
-
-static void acceptor_ready(struct watch *w, uint32_t events)
-{
-    struct acceptor *a = container_of(w, struct acceptor, watch);
-    struct proxy *p = a->proxy;
-    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-        struct address peer;
-        int fd = socket_accept(a->fd, &peer);
-        if (fd >= 0) {
-            conn_open(p, p->service, a->listener, fd, &peer);
-            continue;
-        }
-        if (is_exhaustion(errno)) {
-            log_error("no descriptor left for a connection: accepting pauses for %d ms; raise "
-                      "LimitNOFILE",
-                ACCEPT_PAUSE_MS);
-            unwatch_acceptors(p);
-            loop_timer_arm(
-                p->loop, &p->accept_again, loop_now_ms(p->loop) + ACCEPT_PAUSE_MS, accept_again);
-        }
-        if (errno != ECONNABORTED && errno != EINTR)
-            return;
-    }
-}
+#define LINE_MAX_BYTES (256 * 1024)
 
 static void free_closed(void *owner)
 {
@@ -118,15 +52,7 @@ void proxy_forget(struct proxy *p, struct conn *c)
     list_remove(&c->link);
     list_append(&p->closed, &c->link);
     p->conns_n--;
-}
-
-static void drop_acceptors(struct proxy *p)
-{
-    unwatch_acceptors(p);
-    loop_timer_stop(p->loop, &p->accept_again);
-    free(p->acceptors);
-    p->acceptors = NULL;
-    p->acceptors_n = 0;
+    acceptors_room(p);
 }
 
 static const struct listener *find_listener(const struct service *s, const char *name)
@@ -153,15 +79,12 @@ void proxy_adopt(struct proxy *p, struct service *service, const int *fds, size_
     ASSERT(fds_n == service->config->listeners_n && !p->is_draining && p->counters);
     tally_service(p, service);
     retire(p, service);
-    drop_acceptors(p);
+    if (p->service)
+        service_limit_idle(p->service, 0);
     service_unref(&p->service);
     p->service = service;
-    p->acceptors = mem_calloc(fds_n, sizeof(*p->acceptors));
-    p->acceptors_n = fds_n;
-    for (size_t i = 0; i < fds_n; i++)
-        p->acceptors[i] = (struct acceptor){
-            .watch = {.fd = -1}, .proxy = p, .listener = &service->listeners[i], .fd = fds[i]};
-    watch_acceptors(p);
+    acceptors_open(p, fds);
+    service_limit_idle(service, p->acceptors.shares.idle);
 }
 
 void proxy_resolve(struct proxy *p, const struct address_book *book)
@@ -173,7 +96,7 @@ void proxy_resolve(struct proxy *p, const struct address_book *book)
 void proxy_drain(struct proxy *p)
 {
     p->is_draining = true;
-    drop_acceptors(p);
+    acceptors_close(p);
     LIST_FOREACH_SAFE (link, &p->conns)
         conn_drain(container_of(link, struct conn, link));
 }
@@ -195,7 +118,7 @@ void proxy_free(struct proxy **pp)
     *pp = NULL;
     if (!p)
         return;
-    drop_acceptors(p);
+    acceptors_close(p);
     proxy_abort(p);
     free_closed(p);
     service_unref(&p->service);

@@ -3,19 +3,18 @@
 #pragma once
 
 #include "proto/http1.h"
+#include "proxy/acceptors.h"
 #include "proxy/conn.h"
 #include "proxy/proxy.h"
 
 struct proxy {
     struct loop *loop;
-    struct service *service;    /* in force; NULL before the first proxy_adopt */
-    struct acceptor *acceptors; /* one per listener of the service */
-    size_t acceptors_n;
+    struct service *service; /* in force; NULL before the first proxy_adopt */
+    struct acceptors acceptors;
     struct list conns;
     size_t conns_n;
     struct list closed; /* freed at the end of the turn */
     bool is_draining;
-    struct timer accept_again; /* descriptors ran out: accepting pauses */
     proxy_log_fn *log;
     void *log_owner;
     struct buf line; /* the access-log line being made */

@@ -92,7 +92,7 @@ struct service *service_build(const struct service_source *from, struct report *
     struct source source = {.from = from, .report = report, .arena = &s->arena};
     s->groups = mem_calloc(config->groups_n, sizeof(*s->groups));
     for (size_t i = 0; i < config->groups_n; i++) {
-        group_init(&s->groups[i], &config->groups[i], &s->arena);
+        group_init(&s->groups[i], &config->groups[i], &s->idle, &s->arena);
         if (s->groups[i].is_tls)
             init_group_tls(&s->groups[i], &source);
     }
@@ -139,6 +139,13 @@ void service_resolve(struct service *s, const struct address_book *book)
         group_resolve(&s->groups[i], book);
         upstream_close_gone(&s->groups[i]);
     }
+}
+
+void service_limit_idle(struct service *s, size_t max)
+{
+    s->idle.max = max;
+    for (size_t i = 0; !max && i < s->config->groups_n; i++)
+        upstream_close_idle(&s->groups[i]);
 }
 
 const struct config *service_config(const struct service *s)

@@ -31,5 +31,8 @@ void service_unref(struct service **s);
 struct address_book;
 void service_resolve(struct service *s, const struct address_book *book);
 
+/* Keep at most MAX idle connections to its targets; 0: close those that there are. */
+void service_limit_idle(struct service *s, size_t max);
+
 const struct config *service_config(const struct service *s);
 uint64_t service_generation(const struct service *s);

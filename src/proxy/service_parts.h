@@ -12,4 +12,5 @@ struct service {
     struct arena arena;
     struct listener *listeners; /* config->listeners_n */
     struct group *groups;       /* config->groups_n */
+    struct group_idle idle;     /* of all of them */
 };

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -91,6 +92,7 @@ int role_run(int argc, char **argv)
     /* Executed by descriptor, we would be called after its number in ps and top. */
     prctl(PR_SET_NAME, "sallyport", 0, 0, 0);
     log_init(argv[0] + strlen(TITLE_PREFIX));
+    tzset(); /* reads /etc/localtime now, and not where the first time is put into words */
     if (r == ROLE_SUPERVISOR)
         return supervisor_main(argc > 1 ? argv[1] : NULL);
     struct start start;

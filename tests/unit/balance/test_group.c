@@ -11,13 +11,14 @@ static const struct config_group plain = {
     .name = "g", .protocol = PROTOCOL_HTTP, .targets = targets, .targets_n = 3};
 
 static struct arena arena;
+static struct group_idle idle;
 static struct group g;
 
 static void begin(const struct config_group *config)
 {
     arena_init(&arena);
     g = (struct group){0};
-    group_init(&g, config, &arena);
+    group_init(&g, config, &idle, &arena);
 }
 
 static void end(void)
