@@ -19,6 +19,7 @@
 #define HTTP1_CONNECTION_MAX 1024        /* bytes of all Connection fields of a head together */
 #define HTTP1_EXTENSIONS_MAX (64 * 1024) /* by which chunk extensions may outweigh the content */
 #define HTTP1_HOST_SIZE      256         /* what http1_normalise_host may write, with its NUL */
+#define HTTP1_UPGRADE_MAX    256         /* bytes of the protocols that a request asks for */
 
 /* Why a message is refused. Parsers return the negative. http1_fault.def: X(symbol, token, status,
  * text). */
@@ -84,9 +85,20 @@ ssize_t http1_parse_response(
 const struct http1_field *http1_find(const struct http1_head *h, const char *name);
 /* Does the comma-separated list in any field NAME contain TOKEN (case does not count)? */
 bool http1_list_has(const struct http1_head *h, const char *name, struct bytes token);
+/* Does the sender of REQUEST take trailers (RFC 9110 §10.1.4)? */
+bool http1_takes_trailers(const struct http1_head *request);
 /* Is this a field that ends at this hop: Connection and what it names, Keep-Alive,
- * Proxy-Connection, TE, Transfer-Encoding, Upgrade, Trailer is not (RFC 9110 §7.6.1)? */
+ * Proxy-Connection, TE, Transfer-Encoding, Upgrade, HTTP2-Settings, Trailer is not (RFC 9110
+ * §7.6.1)? */
 bool http1_is_hop_by_hop(const struct http1_head *h, struct bytes name);
+
+/* ---- upgrades ------------------------------------------------------------------------------ */
+
+/* The protocols that REQUEST asks for (RFC 9110 §7.8) as a list for another Upgrade field, without
+ * those under which requests would go on unseen (HTTP/2, TLS). Its length; 0 if there are none. */
+size_t http1_offered_upgrade(const struct http1_head *request, char list[HTTP1_UPGRADE_MAX]);
+/* Does RESPONSE, a 101, switch to nothing but what OFFERED lists? */
+bool http1_upgrades_to(const struct http1_head *response, struct bytes offered);
 
 /* ---- bodies -------------------------------------------------------------------------------- */
 

@@ -273,10 +273,18 @@ bool http1_list_has(const struct http1_head *h, const char *name, struct bytes t
     return false;
 }
 
+bool http1_takes_trailers(const struct http1_head *request)
+{
+    /* RFC 9110 §10.1.4: a sender of TE MUST also send the connection option. Without it, somebody
+     * before us may have passed the field on without knowing it. */
+    return request->minor_version > 0 && http1_list_has(request, "connection", BYTES("te")) &&
+           http1_list_has(request, "te", BYTES("trailers"));
+}
+
 bool http1_is_hop_by_hop(const struct http1_head *h, struct bytes name)
 {
-    static const char *const names[] = {
-        "connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"};
+    static const char *const names[] = {"connection", "http2-settings", "keep-alive",
+        "proxy-connection", "te", "transfer-encoding", "upgrade"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (bytes_equal_nocase(name, bytes_of(names[i])))
             return true;

@@ -22,6 +22,20 @@ static void check_target(const struct http1_head *head)
         ASSERT(http1_normalise_host(head->authority, host) > 0);
 }
 
+/* What is asked for can be said again, and is understood as the same. */
+static void check_upgrade(const struct http1_head *head)
+{
+    char list[HTTP1_UPGRADE_MAX];
+    size_t n = http1_offered_upgrade(head, list);
+    struct bytes offered = {(const uint8_t *)list, n};
+    struct http1_head again = {
+        .fields = {{BYTES("Upgrade"), offered}}, .fields_n = 1, .upgrades = true};
+    char same[HTTP1_UPGRADE_MAX];
+    ASSERT(n <= HTTP1_UPGRADE_MAX && (n == 0 || head->upgrades));
+    ASSERT(http1_offered_upgrade(&again, same) == n && memcmp(list, same, n) == 0);
+    ASSERT(http1_upgrades_to(&again, offered) == (n > 0));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     static struct http1_head head;
@@ -34,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         return 0;
     ASSERT(head.framing != HTTP1_BODY_UNTIL_CLOSE);
     check_target(&head);
+    check_upgrade(&head);
     check_body(&head, bytes_skip(in, (size_t)head_n), step);
     if (head.minor_version == 0) /* we write HTTP/1.1 only */
         return 0;
