@@ -302,11 +302,20 @@ static void leave_idle(struct upstream *u)
     count_drop(&u->target->counts[TARGET_IDLE]);
 }
 
-struct upstream *upstream_reuse(struct target *t, upstream_fn *changed, void *owner)
+/* The timer has been running since then. */
+static uint64_t idle_ms(const struct upstream *u)
+{
+    return loop_now_ms(u->stream.loop) + u->idle_timeout_ms - u->timer.deadline_ms;
+}
+
+struct upstream *upstream_reuse(
+    struct target *t, uint64_t idle_max_ms, upstream_fn *changed, void *owner)
 {
     struct upstream *u = NULL;
     LIST_FOREACH_SAFE (link, &t->idle) {
         u = container_of(link, struct upstream, link);
+        if (idle_ms(u) > idle_max_ms)
+            return NULL; /* so are those behind it */
         if (!address_equal(&u->address, &t->addresses[t->turn].address))
             u = NULL;
         else if (is_quiet(u))

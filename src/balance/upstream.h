@@ -66,8 +66,10 @@ struct upstream_limits {
  * CHANGED, never from inside this call. */
 struct upstream *upstream_open(struct loop *loop, struct group *g, struct target *t,
     const struct upstream_limits *limits, upstream_fn *changed, void *owner);
-/* An idle connection to T, at that address, READY at once; or NULL. */
-struct upstream *upstream_reuse(struct target *t, upstream_fn *changed, void *owner);
+/* A connection to T, at that address, that has been idle for at most IDLE_MAX_MS, READY at once; or
+ * NULL. */
+struct upstream *upstream_reuse(
+    struct target *t, uint64_t idle_max_ms, upstream_fn *changed, void *owner);
 /* The exchange is over and the connection good for another one: keep it (or close it, if there are
  * enough). */
 void upstream_keep(struct upstream **u);

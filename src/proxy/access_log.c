@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "proxy/proxy_parts.h"
 #include "proxy/tally.h"
+#include "proxy/target_fault.h"
 
 #include "base/ban.h"
 
@@ -132,7 +133,7 @@ static void target(struct conn *c, struct json *j)
     }
 }
 
-/* The remedy in words, for whoever was refused. */
+/* The remedy in words: for whoever was refused, or for us where a target refused us. */
 static void remedy(struct conn *c, struct json *j)
 {
     const struct verdict *v = NULL;
@@ -140,11 +141,13 @@ static void remedy(struct conn *c, struct json *j)
         v = c->verdict;
     else if (c->upstream && c->upstream->verdict && !c->upstream->verdict->accepted)
         v = c->upstream->verdict;
-    if (!v)
-        return;
-    char text[512];
-    verdict_explain(v, text, sizeof(text));
-    json_text(j, "remedy", text);
+    if (v) {
+        char text[512];
+        verdict_explain(v, text, sizeof(text));
+        json_text(j, "remedy", text);
+    } else if (c->upstream && target_fault_remedy(c->upstream)) {
+        json_text(j, "remedy", target_fault_remedy(c->upstream));
+    }
 }
 
 static void finish(struct conn *c, struct json *j, enum close_reason reason, const char *detail)

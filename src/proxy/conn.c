@@ -12,6 +12,7 @@
 #include "proxy/proxy_parts.h"
 #include "proxy/relay.h"
 #include "proxy/tally.h"
+#include "proxy/target_fault.h"
 
 #include "base/ban.h"
 
@@ -73,7 +74,7 @@ static const struct conn_step {
     [CONN_TARGET] = {"target", run_target, late_target,
         TO(CONN_EXCHANGE) | TO(CONN_RELAY) | TO(CONN_IDLE) | TO(CONN_TARGET) | END},
     [CONN_EXCHANGE] = {"exchange", exchange_run, late_exchange,
-        TO(CONN_IDLE) | TO(CONN_TARGET) | END},
+        TO(CONN_IDLE) | TO(CONN_TARGET) | TO(CONN_RELAY) | END},
     [CONN_RELAY] = {"relay", relay_run, late_relay, END},
     [CONN_CLOSING] = {"closing", run_closing, late_closing, TO(CONN_CLOSED)},
     [CONN_CLOSED] = {"closed", run_closed, run_closed, 0},
@@ -325,7 +326,7 @@ static void begin_service(struct conn *c)
     if (c->listener->is_http)
         conn_goto(c, CONN_IDLE, timeouts(c)->header);
     else
-        conn_connect(c, &c->service->groups[c->listener->config->group], false);
+        conn_connect(c, &c->service->groups[c->listener->config->group], 0);
 }
 
 static enum close_reason handshake_reason(const struct tlsconn_failure *f)
@@ -398,6 +399,11 @@ void conn_next(struct conn *c)
         conn_close(c, CLOSE_DRAINED, "");
 }
 
+void conn_upgrade(struct conn *c)
+{
+    conn_goto(c, CONN_RELAY, timeouts(c)->relay_idle);
+}
+
 static void client_ended(struct conn *c)
 {
     if (c->client.state == STREAM_FAILED)
@@ -467,32 +473,19 @@ static void late_relay(struct conn *c)
 /* ---- targets
  * --------------------------------------------------------------------------------------------- */
 
-/* How a failed connection to a target is told: to HTTP clients by status, to all in the log. */
-static const struct target_failure {
-    unsigned status;
-    enum close_reason reason;
-} target_failures[] = {
-    [UPSTREAM_FAULT_NONE] = {502, CLOSE_TARGET_CONNECT},
-    [UPSTREAM_FAULT_CONNECT] = {502, CLOSE_TARGET_CONNECT},
-    [UPSTREAM_FAULT_CONNECT_TIMEOUT] = {504, CLOSE_TARGET_TIMEOUT},
-    [UPSTREAM_FAULT_HANDSHAKE] = {502, CLOSE_TARGET_HANDSHAKE},
-    [UPSTREAM_FAULT_HANDSHAKE_TIMEOUT] = {504, CLOSE_TARGET_TIMEOUT},
-    [UPSTREAM_FAULT_CERTIFICATE] = {502, CLOSE_TARGET_REFUSED},
-};
-
 static void target_failed(struct conn *c)
 {
     struct upstream *u = c->upstream;
-    tally_target_failed(c, target_failures[u->fault].reason);
+    const struct target_fault *f = target_fault_of(u->fault);
+    tally_target_failed(c, f->reason);
     bool is_connect =
         u->fault == UPSTREAM_FAULT_CONNECT || u->fault == UPSTREAM_FAULT_CONNECT_TIMEOUT;
     if (is_connect && c->tried_n < CONN_TARGETS_MAX &&
         group_other(c->group, c->tried, c->tried_n)) {
         upstream_close(&c->upstream);
-        conn_connect(c, c->group, false);
+        conn_connect(c, c->group, 0);
         return;
     }
-    const struct target_failure *f = &target_failures[u->fault];
     char detail[sizeof(u->detail)];
     snprintf(detail, sizeof(detail), "%s", u->detail);
     if (c->listener->is_http)
@@ -536,9 +529,23 @@ static void late_target(struct conn *c)
         conn_close(c, CLOSE_TARGET_TIMEOUT, "");
 }
 
-void conn_connect(struct conn *c, struct group *group, bool may_reuse)
+/* To TARGET, at the address whose turn it is. */
+static void connect_to(struct conn *c, struct target *target, uint64_t idle_max_ms)
 {
     const struct config_timeouts *t = timeouts(c);
+    struct upstream_limits limits = {
+        .connect_ms = t->connect, .handshake_ms = t->handshake, .idle_ms = t->idle};
+    group_turn(target, conn_now_ms(c));
+    if (idle_max_ms)
+        c->upstream = upstream_reuse(target, idle_max_ms, upstream_changed, c);
+    if (!c->upstream)
+        c->upstream = upstream_open(c->proxy->loop, c->group, target, &limits, upstream_changed, c);
+    conn_goto(c, CONN_TARGET,
+        t->connect + t->handshake + 1000); /* the upstream's own timers come first */
+}
+
+void conn_connect(struct conn *c, struct group *group, uint64_t idle_max_ms)
+{
     if (c->state != CONN_TARGET)
         c->tried_n = 0;
     c->group = group;
@@ -551,16 +558,15 @@ void conn_connect(struct conn *c, struct group *group, bool may_reuse)
             conn_close(c, CLOSE_NO_TARGET, "");
         return;
     }
-    struct upstream_limits limits = {
-        .connect_ms = t->connect, .handshake_ms = t->handshake, .idle_ms = t->idle};
     c->tried[c->tried_n++] = target;
-    group_turn(target, conn_now_ms(c));
-    if (may_reuse)
-        c->upstream = upstream_reuse(target, upstream_changed, c);
-    if (!c->upstream)
-        c->upstream = upstream_open(c->proxy->loop, group, target, &limits, upstream_changed, c);
-    conn_goto(c, CONN_TARGET,
-        t->connect + t->handshake + 1000); /* the upstream's own timers come first */
+    connect_to(c, target, idle_max_ms);
+}
+
+void conn_connect_anew(struct conn *c)
+{
+    struct target *target = c->upstream->target;
+    upstream_close(&c->upstream);
+    connect_to(c, target, 0);
 }
 
 /* ---- beginning

@@ -4,6 +4,7 @@
  *
  *   accept → HANDSHAKE → IDLE ⇄ HEAD → TARGET → EXCHANGE → IDLE …            HTTP, HTTPS
  *   accept → HANDSHAKE → TARGET → RELAY                                      TCP, TCP_SSL
+ *                                  EXCHANGE → RELAY                         HTTP, after a 101
  *            every state → CLOSING → CLOSED                                  or at once → CLOSED
  *
  *   HANDSHAKE  TLS only: no target yet, nothing decided about the client.        left by
@@ -92,9 +93,15 @@ void conn_free(struct conn *c);
 
 /* For exchange.c and relay.c. */
 
-/* Choose a target of GROUP and connect. MAY_REUSE: an idle connection will do. Answers with state
- * EXCHANGE or RELAY, or through exchange_target_failed or a close. */
-void conn_connect(struct conn *c, struct group *group, bool may_reuse);
+/* Choose a target of GROUP and connect; an idle connection will do that was used within the last
+ * IDLE_MAX_MS (0: none will). Answers with state EXCHANGE or RELAY, or through exchange_fail or a
+ * close. */
+void conn_connect(struct conn *c, struct group *group, uint64_t idle_max_ms);
+/* The idle connection that was taken turned out closed: a new one to the same target, or, if that
+ * cannot be reached, another. */
+void conn_connect_anew(struct conn *c);
+/* The exchange has become a relay (101). */
+void conn_upgrade(struct conn *c);
 /* The exchange is over; the connection waits for the next request. */
 void conn_next(struct conn *c);
 /* Something moved: the time-out of the state starts anew. */

@@ -8,22 +8,28 @@
 #include "proxy/access_log.h"
 #include "proxy/headers.h"
 #include "proxy/proxy_parts.h"
+#include "proxy/target_fault.h"
 
 #include "base/ban.h"
 
-#define HOST_MAX 256
+#define HOST_MAX        256
+#define REPEAT_BODY_MAX (32 * 1024) /* of a body, kept for a second attempt */
+
+/* A request that must not be sent twice goes only where a connection was used so shortly before
+ * that no target has given it up for being idle: docs/adr/0004. */
+#define FRESH_MS 1000
 
 void exchange_init(struct exchange *e)
 {
     *e = (struct exchange){0};
     arena_init(&e->arena);
-    buf_init(&e->head, STREAM_OUT_MAX);
+    buf_init(&e->sent, STREAM_OUT_MAX);
 }
 
 void exchange_fini(struct exchange *e)
 {
     arena_fini(&e->arena);
-    buf_fini(&e->head);
+    buf_fini(&e->sent);
     exchange_init(e);
 }
 
@@ -123,8 +129,9 @@ static int write_head(struct conn *c, const struct http1_head *h)
         .is_trusted_proxy = is_trusted_proxy(c),
         .is_tls = c->client.tls != NULL,
         .identity = buf_bytes(&c->identity),
+        .upgrade = c->exchange.upgrade,
     };
-    return headers_write_request(&c->exchange.head, h, &client);
+    return headers_write_request(&c->exchange.sent, h, &client);
 }
 
 static bool is_idempotent(struct bytes method)
@@ -134,6 +141,15 @@ static bool is_idempotent(struct bytes method)
         if (bytes_equal(method, bytes_of(methods[i])))
             return true;
     return false;
+}
+
+/* RFC 9110 §7.8: what follows an upgrade request with a body would be ambiguous; a server MAY
+ * ignore Upgrade. */
+static void remember_upgrade(struct exchange *e, const struct http1_head *h)
+{
+    char list[HTTP1_UPGRADE_MAX];
+    size_t n = http1_body_is_done(&e->request.body) ? http1_offered_upgrade(h, list) : 0;
+    e->upgrade = arena_copy(&e->arena, (struct bytes){(const uint8_t *)list, n});
 }
 
 static void remember(struct conn *c, const struct http1_head *h)
@@ -147,6 +163,7 @@ static void remember(struct conn *c, const struct http1_head *h)
     e->path =
         arena_copy(&e->arena, bytes_first(h->path_and_query, bytes_find(h->path_and_query, '?')));
     transfer_init(&e->request, h, h->framing == HTTP1_BODY_CHUNKED);
+    remember_upgrade(e, h);
 }
 
 /* Host and path in the form by which rules and policies are chosen. 0, or -fault. */
@@ -196,17 +213,27 @@ void exchange_begin(struct conn *c, size_t length)
         exchange_fail(c, 404, CLOSE_NO_RULE, "no rule for this path");
         return;
     }
-    /* An idle connection may turn out to have been closed by the target: only what can be sent
-     * again goes there. */
-    bool may_reuse = e->is_idempotent && http1_body_is_done(&e->request.body);
-    conn_connect(c, &c->service->groups[e->rule->group], may_reuse);
+    conn_connect(c, &c->service->groups[e->rule->group], e->is_idempotent ? UINT64_MAX : FRESH_MS);
 }
 
 void exchange_connected(struct conn *c)
 {
     struct exchange *e = &c->exchange;
-    stream_write(&c->upstream->stream, buf_bytes(&e->head));
+    stream_write(&c->upstream->stream, buf_bytes(&e->sent));
+    e->can_repeat = e->is_idempotent && c->upstream->is_reused;
+    if (!e->can_repeat)
+        buf_fini(&e->sent);
     conn_progress(c, timeouts(c)->response);
+}
+
+/* PIECE of the body went to the target. */
+static void keep_for_repeat(struct exchange *e, struct bytes piece)
+{
+    if (!e->can_repeat)
+        return;
+    e->can_repeat = e->request.bytes <= REPEAT_BODY_MAX && buf_append(&e->sent, piece) == 0;
+    if (!e->can_repeat)
+        buf_fini(&e->sent);
 }
 
 /* Move the request's body. False if the exchange has ended. */
@@ -216,7 +243,10 @@ static bool run_request(struct conn *c, bool *moved)
     struct stream *target = &c->upstream->stream;
     if (e->request.state == TRANSFER_COMPLETE || target->write_failed)
         return true;
-    switch (transfer_run(&e->request, &c->client, target, moved)) {
+    size_t before = buf_size(&target->out);
+    enum transfer_status status = transfer_run(&e->request, &c->client, target, moved);
+    keep_for_repeat(e, bytes_skip(buf_bytes(&target->out), before));
+    switch (status) {
     case TRANSFER_WAITS:
         return true;
     case TRANSFER_ENDED:
@@ -247,37 +277,77 @@ static void begin_response(struct conn *c, const struct http1_head *h)
     e->answered_ms = conn_now_ms(c);
     e->response_state = RESPONSE_BODY;
     transfer_init(&e->response, h, is_chunked);
-    buf_fini(&e->head);
+    e->can_repeat = false;
+    buf_fini(&e->sent);
     int result = headers_write_response(
         &c->client.out, h, is_chunked, connection_header(e, e->client_keeps_alive));
     ASSERT(result == 0); /* a head is at most HTTP1_HEAD_MAX; ours adds little */
 }
 
-/* RFC 9110 §15.2: interim responses go on to the client, but not to one of HTTP/1.0. We never ask
- * to switch protocols. */
-static int interim(struct conn *c, const struct http1_head *h)
+/* RFC 9110 §15.2: interim responses go on to the client, but not to one of HTTP/1.0. */
+static void forward_interim(struct conn *c, const struct http1_head *h)
 {
-    if (h->status == 101)
-        return -1;
-    if (c->exchange.minor_version > 0)
-        return headers_write_response(&c->client.out, h, false, HEADERS_PERSIST);
-    return 0;
+    c->exchange.is_heard = true;
+    if (c->exchange.minor_version == 0)
+        return;
+    int result = headers_write_response(&c->client.out, h, false, HEADERS_PERSIST);
+    ASSERT(result == 0); /* as in begin_response */
 }
 
-/* The target ended before its response. A connection that had been idle may just have been closed
- * by then. */
-static void response_missing(struct conn *c)
+/* RFC 9110 §7.8: whatever the client has sent behind its request, and the target behind its 101, is
+ * of the new protocol. */
+static void switch_protocols(struct conn *c, const struct http1_head *h, size_t length)
 {
-    if (c->upstream->is_reused && buf_size(&c->upstream->stream.in) == 0) {
-        struct group *group = c->group;
-        upstream_close(&c->upstream);
-        conn_connect(c, group, false);
+    struct exchange *e = &c->exchange;
+    if (!http1_upgrades_to(h, e->upgrade)) {
+        exchange_fail(c, 502, CLOSE_TARGET_BAD_RESPONSE,
+            e->upgrade.n ? "it switches to another protocol than was asked for"
+                         : "it switches protocols unasked");
         return;
     }
-    exchange_fail(c, 502, CLOSE_TARGET_CLOSED, "before its response");
+    e->status = h->status;
+    e->answered_ms = conn_now_ms(c);
+    int result = headers_write_response(&c->client.out, h, false, HEADERS_PERSIST);
+    ASSERT(result == 0); /* as in begin_response */
+    buf_consume(&c->upstream->stream.in, length);
+    buf_fini(&e->sent);
+    conn_upgrade(c);
 }
 
-/* Look for the response's head. False if the exchange has ended or waits for another target. */
+/* The target ended before its response. RFC 9110 §9.2.2: a request is repeated only if that cannot
+ * do harm, and only where the connection had been idle, and may just have been closed by then. */
+static void response_missing(struct conn *c)
+{
+    struct exchange *e = &c->exchange;
+    const struct stream *target = &c->upstream->stream;
+    bool is_silent = !e->is_heard && buf_size(&target->in) == 0;
+    if (e->can_repeat && is_silent) {
+        conn_connect_anew(c);
+        return;
+    }
+    if (target_fault_is_late_refusal(c->upstream, !is_silent))
+        exchange_fail(c, 502, CLOSE_TARGET_HANDSHAKE, tlsconn_failure(target->tls)->text);
+    else
+        exchange_fail(c, 502, CLOSE_TARGET_CLOSED, "before its response");
+}
+
+/* The head of LENGTH bytes at the start of what the target has sent. */
+static void take_head(struct conn *c, const struct http1_head *h, size_t length)
+{
+    if (h->status == 101) {
+        switch_protocols(c, h, length);
+        return;
+    }
+    if (h->status < 200)
+        forward_interim(c, h);
+    else
+        begin_response(c, h);
+    buf_consume(&c->upstream->stream.in, length);
+    c->exchange.scanned = 0;
+}
+
+/* Look for the response's head. False if the exchange has ended, waits for another target, or has
+ * become a relay. */
 static bool await_response(struct conn *c)
 {
     struct exchange *e = &c->exchange;
@@ -285,16 +355,15 @@ static bool await_response(struct conn *c)
     struct http1_head *h = &c->proxy->head;
     while (e->response_state == RESPONSE_AWAITED && stream_room(&c->client)) {
         ssize_t n = http1_parse_response(buf_bytes(&target->in), &e->scanned, e->method, h);
-        if (n < 0 || (n > 0 && h->status < 200 && interim(c, h) < 0)) {
-            exchange_fail(c, 502, CLOSE_TARGET_BAD_RESPONSE,
-                n < 0 ? http1_fault_text((enum http1_fault) - n) : "it switches protocols unasked");
+        if (n < 0) {
+            exchange_fail(
+                c, 502, CLOSE_TARGET_BAD_RESPONSE, http1_fault_text((enum http1_fault) - n));
             return false;
         }
-        if (n > 0 && h->status >= 200)
-            begin_response(c, h);
         if (n > 0) {
-            buf_consume(&target->in, (size_t)n);
-            e->scanned = 0;
+            take_head(c, h, (size_t)n);
+            if (c->state != CONN_EXCHANGE)
+                return false;
             continue;
         }
         if (stream_refill(target))

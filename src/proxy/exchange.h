@@ -23,7 +23,10 @@ struct exchange {
     unsigned minor_version;  /* of the client's request */
     bool client_keeps_alive; /* as its request says */
     bool is_idempotent;      /* RFC 9110 §9.2.2 */
-    struct buf head;         /* the request head for the target, until the response begins */
+    struct bytes upgrade;    /* the protocols that were asked for on the way to the target */
+    struct buf sent;         /* what the target is sent, as long as it may have to be sent again */
+    bool can_repeat;         /* all of it is there */
+    bool is_heard;           /* the target has sent an interim response */
     struct transfer request;
     struct transfer response;
     enum response_state response_state;

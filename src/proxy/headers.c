@@ -120,6 +120,24 @@ static int write_length(struct buf *out, const struct http1_head *h, bool is_chu
     return 0;
 }
 
+/* What holds for the next hop only, said anew: RFC 9110 §7.8 and §10.1.4 want each named in
+ * Connection. */
+static int write_hop(struct buf *out, const struct http1_head *h, struct bytes upgrade)
+{
+    bool takes_trailers = http1_takes_trailers(h);
+    int result = 0;
+    if (takes_trailers)
+        result |= http1_write_field(out, BYTES("TE"), BYTES("trailers"));
+    if (upgrade.n)
+        result |= http1_write_field(out, BYTES("Upgrade"), upgrade);
+    if (takes_trailers || upgrade.n)
+        result |= http1_write_field(out, BYTES("Connection"),
+            !upgrade.n        ? BYTES("TE")
+            : !takes_trailers ? BYTES("Upgrade")
+                              : BYTES("Upgrade, TE"));
+    return result;
+}
+
 int headers_write_request(
     struct buf *out, const struct http1_head *h, const struct headers_client *client)
 {
@@ -133,6 +151,7 @@ int headers_write_request(
         result |= http1_write_field(out, name, h->fields[i].value);
     }
     result |= write_length(out, h, h->framing == HTTP1_BODY_CHUNKED);
+    result |= write_hop(out, h, client->upgrade);
     result |= write_forwarded(out, h, client);
     result |= buf_append(out, client->identity);
     result |= http1_write_end(out);
@@ -152,6 +171,16 @@ static int write_connection(struct buf *out, enum headers_connection connection)
     return 0;
 }
 
+/* RFC 9110 §7.8: a 101 names the protocol, and Connection names Upgrade. */
+static int write_switch(struct buf *out, const struct http1_head *h)
+{
+    int result = http1_write_field(out, BYTES("Connection"), BYTES("Upgrade"));
+    for (size_t i = 0; i < h->fields_n; i++)
+        if (bytes_equal_nocase(h->fields[i].name, BYTES("Upgrade")))
+            result |= http1_write_field(out, BYTES("Upgrade"), h->fields[i].value);
+    return result;
+}
+
 int headers_write_response(struct buf *out, const struct http1_head *h, bool is_chunked,
     enum headers_connection connection)
 {
@@ -167,6 +196,8 @@ int headers_write_response(struct buf *out, const struct http1_head *h, bool is_
     result |= write_length(out, h, is_chunked);
     if (h->status >= 200)
         result |= write_connection(out, connection);
+    if (h->status == 101)
+        result |= write_switch(out, h);
     result |= http1_write_end(out);
     return result;
 }

@@ -26,6 +26,7 @@ struct headers_client {
     bool is_trusted_proxy; /* X-Forwarded-For is appended to, not replaced */
     bool is_tls;
     struct bytes identity; /* from headers_identity; empty where no certificate is asked for */
+    struct bytes upgrade;  /* what it may be upgraded to (http1_offered_upgrade); empty: nothing */
 };
 
 /* The head of a request for a target. -1 if OUT has no room. */
@@ -38,7 +39,8 @@ enum headers_connection {
     HEADERS_PERSIST /* HTTP/1.1: nothing need be said */
 };
 
-/* The head of a target's response for the client. IS_CHUNKED: its body will be. */
+/* The head of a target's response for the client. IS_CHUNKED: its body will be. A 101 keeps its
+ * Upgrade. */
 int headers_write_response(struct buf *out, const struct http1_head *h, bool is_chunked,
     enum headers_connection connection) MUST_USE;
 /* A short answer of our own; no body after HEAD. */

@@ -2,13 +2,14 @@
 #include "proxy/relay.h"
 
 #include "proxy/conn.h"
+#include "proxy/target_fault.h"
 
 #include "base/ban.h"
 
 /* Move bytes from one side's `in` to the other's `out`; when the sender has ended, so do we towards
  * the receiver. Nothing is flushed after the last look for room: what made room would not be
- * reported again. */
-static bool pump(struct stream *from, struct stream *to)
+ * reported again. PASSED counts them. */
+static bool pump(struct stream *from, struct stream *to, uint64_t *passed)
 {
     bool moved = false;
     for (;;) {
@@ -20,6 +21,7 @@ static bool pump(struct stream *from, struct stream *to)
             break;
         stream_write(to, data);
         buf_consume(&from->in, data.n);
+        *passed += data.n;
         moved = true;
     }
     if (from->state == STREAM_EOF && buf_size(&from->in) == 0)
@@ -32,11 +34,24 @@ static bool has_failed(const struct stream *s)
     return s->state == STREAM_FAILED || s->state == STREAM_TRUNCATED || s->write_failed;
 }
 
+static void target_failed(struct conn *c)
+{
+    struct stream *target = &c->upstream->stream;
+    if (target->state == STREAM_OPEN) /* writing failed; it may have said why before */
+        stream_ready(target, EPOLLIN);
+    const struct tlsconn_failure *f = target->tls ? tlsconn_failure(target->tls) : NULL;
+    bool is_refusal = target_fault_is_late_refusal(c->upstream, c->exchange.response.bytes > 0);
+    const char *detail = target->state == STREAM_TRUNCATED ? "without close_notify"
+                         : f                               ? f->text
+                                                           : "";
+    conn_reset(c, is_refusal ? CLOSE_TARGET_HANDSHAKE : CLOSE_TARGET_CLOSED, detail);
+}
+
 void relay_run(struct conn *c)
 {
     struct stream *client = &c->client, *target = &c->upstream->stream;
-    bool moved = pump(client, target);
-    moved |= pump(target, client);
+    bool moved = pump(client, target, &c->exchange.request.bytes);
+    moved |= pump(target, client, &c->exchange.response.bytes);
     if (client->state == STREAM_EOF && target->state == STREAM_EOF && client->shut &&
         target->shut) {
         conn_close(c, CLOSE_DONE, "");
@@ -45,8 +60,7 @@ void relay_run(struct conn *c)
     } else if (has_failed(client)) {
         conn_client_failed(c);
     } else if (has_failed(target)) {
-        conn_reset(c, CLOSE_TARGET_CLOSED,
-            target->state == STREAM_TRUNCATED ? "without close_notify" : "");
+        target_failed(c);
     } else if (moved) {
         conn_progress(c, service_config(c->service)->timeouts.relay_idle);
     }

@@ -345,7 +345,9 @@ void tally_exchange(struct conn *c, enum close_reason reason)
 {
     const struct exchange *e = &c->exchange;
     struct count *route = route_of(c, e->rule);
-    uint64_t now_ms = conn_now_ms(c), ms = now_ms > e->started_ms ? now_ms - e->started_ms : 0;
+    /* How long an upgraded connection is used says nothing about who is slow. */
+    uint64_t ended_ms = e->status == 101 ? e->answered_ms : conn_now_ms(c);
+    uint64_t ms = ended_ms > e->started_ms ? ended_ms - e->started_ms : 0;
     count_add(&route[status_column(e->status)], 1);
     count_add(&route[ROUTE_BYTES_IN], e->request.bytes);
     count_add(&route[ROUTE_BYTES_OUT], e->response.bytes);

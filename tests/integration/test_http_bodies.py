@@ -95,6 +95,17 @@ def test_trailers_arrive_both_ways(client, target):
     assert told == [(b"a", ["X-In: 1", "X-Two: 2"])]
 
 
+@pytest.mark.parametrize("fields, told", [
+    (["TE: trailers", "Connection: TE"], True), (["TE: gzip;q=0.5, Trailers", "Connection: close, te"], True),
+    (["TE: trailers"], False), (["TE: gzip", "Connection: TE"], False),
+    (["TE: trailers", "Connection: TE, Upgrade", "Upgrade: x"], True)])
+def test_a_target_learns_that_the_client_takes_trailers(client, target, fields, told):
+    """RFC 9110 §10.1.4: only who names it in Connection says so to us."""
+    assert client.ask("/", "GET", *fields).status == 200
+    assert target.calls[-1].all("TE") == (["trailers"] if told else [])
+    assert ("TE" in (header(target.calls[-1], "Connection") or "")) == told
+
+
 def test_trailers_that_speak_for_us_do_not_arrive(client, target):
     told = []
 
@@ -183,17 +194,6 @@ def test_interim_responses_are_not_for_http_1_0(client, target):
     client.send(b"GET /hints10 HTTP/1.0\r\nHost: localhost\r\n\r\n")
     assert client.response().status == 200
     assert client.end() == "fin"
-
-
-def test_a_protocol_switch_is_a_bad_response(client, world, target):
-    @target.script("/switch")
-    def path(call):
-        assert not call.all("Upgrade")
-        call.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
-
-    mark = world.mark()
-    assert client.ask("/switch", "GET", "Connection: upgrade", "Upgrade: websocket").status == 502
-    assert world.line(since=mark, client=client.name)["close"] == "target_bad_response"
 
 
 def test_an_http_1_0_client_gets_one_response_and_the_end(client, target):

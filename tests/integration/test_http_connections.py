@@ -2,6 +2,7 @@
 """Connections of HTTP clients and to targets: kept, reused, gone stale, refused, late; and what is chosen among targets."""
 import socket
 import threading
+import time
 
 import pytest
 
@@ -158,12 +159,144 @@ def test_get_is_sent_again_only_once(world, client, target):
     assert world.line(since=mark, client=client.name, path="/never")["close"] == "target_closed"
 
 
-def test_post_is_never_sent_twice(world, client, target):
+def attempts(target, path):
+    return sum(c.path == path for c in target.calls)
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "BREW"])
+def test_what_is_not_idempotent_is_never_sent_twice(world, client, target, method):
+    """It went over a connection that had been used, and nobody knows what the target did with it."""
     target.script("/never")(lambda call: False)
     client.ask()
-    calls = len(target.calls)
-    assert client.ask("/never", "POST", "Content-Length: 0").status == 502
-    assert len(target.calls) == calls + 1
+    calls, mark, idle = len(target.calls), world.mark(), target.calls[-1].connection
+    assert client.ask("/never", method, "Content-Length: 4", body=b"once").status == 502
+    assert len(target.calls) == calls + 1 and target.calls[-1].connection is idle
+    line = world.line(since=mark, client=client.name)
+    assert (line["close"], line["detail"]) == ("target_closed", "before its response")
+
+
+def test_post_uses_an_idle_connection_only_if_that_was_used_just_now(client, target):
+    client.ask()
+    first = target.calls[-1].connection
+    assert client.ask("/", "POST", "Content-Length: 4", body=b"soon").status == 200
+    assert target.calls[-1].connection is first
+    time.sleep(1.1)  # nothing is waited for: it is the time that counts
+    assert client.ask("/", "POST", "Content-Length: 4", body=b"late").status == 200
+    late = target.calls[-1].connection
+    assert late is not first
+    assert client.ask().status == 200 and target.calls[-1].connection is late  # the last one used
+
+
+def test_a_connection_that_has_ended_is_replaced_before_post_is_sent(client, target):
+    ended = threading.Event()
+
+    @target.script("/last")
+    def path(call):
+        call.answer(b"last")
+        call.connection.shutdown(socket.SHUT_RDWR)
+        ended.set()
+        return False
+
+    for _ in range(20):
+        ended.clear()
+        client.ask("/last")
+        assert ended.wait(20)
+        assert client.ask("/", "POST", "Content-Length: 4", body=b"once").status == 200
+
+
+def again(target, size):
+    """Scripts `/again`: the first time on a used connection it takes SIZE bytes of the body and ends; bodies that came whole."""
+    seen, whole = set(), []
+
+    @target.script("/again")
+    def path(call):
+        if call.connection in seen and not whole:
+            call.file.read(size)
+            return False
+        whole.append(call.body())
+        return call.answer(b"again")
+    target.scripts["/"] = lambda call: (seen.add(call.connection), answer_ok(call))[1]
+    return whole
+
+
+@pytest.mark.parametrize("fields, wire, body", [
+    (["Content-Length: 5000"], b"x" * 5000, b"x" * 5000),
+    (["Transfer-Encoding: chunked"], b"3\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: 1\r\n\r\n", b"abcde")], ids=["length", "chunked"])
+def test_put_is_sent_again_with_its_body(client, target, fields, wire, body):
+    whole = again(target, 3)
+    client.ask()
+    before = attempts(target, "/again")
+    assert client.ask("/again", "PUT", *fields, body=wire).body == b"again"
+    assert attempts(target, "/again") == before + 2 and [content for content, _ in whole] == [body]
+
+
+def test_put_is_sent_again_while_its_body_is_still_coming(client, target):
+    whole = again(target, 3)
+    client.ask()
+    before, accepted = attempts(target, "/again"), target.accepted
+    client.send(b"PUT /again HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345")
+    until(lambda: target.accepted == accepted + 1, "the second attempt")
+    client.send(b"67890")
+    assert client.response().body == b"again" and whole == [(b"1234567890", [])]
+    assert attempts(target, "/again") == before + 2
+
+
+def test_put_is_not_sent_again_when_more_has_gone_than_was_kept(world, client, target):
+    whole, mark = again(target, 40000), world.mark()
+    client.ask()
+    before = attempts(target, "/again")
+    assert client.ask("/again", "PUT", "Content-Length: 50000", body=b"x" * 50000).status == 502
+    assert attempts(target, "/again") == before + 1 and not whole
+    assert world.line(since=mark, client=client.name, path="/again")["close"] == "target_closed"
+
+
+def test_get_is_not_sent_again_after_an_interim_response(client, target):
+    @target.script("/hinted")
+    def path(call):
+        call.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+
+    client.ask()
+    before = attempts(target, "/hinted")
+    client.send(b"GET /hinted HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert [client.response().status, client.response().status] == [103, 502]
+    assert attempts(target, "/hinted") == before + 1
+
+
+def test_get_is_not_sent_again_after_a_new_connection(tmp_path):
+    alone = Scripted()
+    alone.script("/never")(lambda call: False)
+    with running(tmp_path, plain(group("web", alone)), alone) as instance, Client(instance.port("plain")) as client:
+        assert client.ask("/never").status == 502 and attempts(alone, "/never") == 1
+
+
+def test_get_is_sent_again_to_the_same_target(tmp_path):
+    first, second = Scripted(), Scripted()
+    with running(tmp_path, plain(group("web", first, second)), first, second) as instance, Client(instance.port("plain")) as client:
+        paths = stale(first), stale(second, 0)
+        for _ in range(3):  # the first, the second, the first
+            assert client.ask(paths[0]).body == b"again"
+        assert (len(first.calls), len(second.calls)) == (3, 1)
+
+
+def test_get_goes_to_another_target_if_that_of_the_idle_connection_has_gone(tmp_path):
+    """The target closes its listening socket, then the connection that was kept."""
+    first, second = Scripted(), Scripted()
+    gone = threading.Event()
+
+    @first.script("/gone")
+    def path(call):
+        first.close()
+        gone.set()
+        return False
+
+    config = plain(group("web", (first, 100), (second, 1)))
+    with running(tmp_path, config, first, second) as instance, Client(instance.port("plain")) as client:
+        client.ask()
+        assert len(first.calls) == 1
+        assert client.ask("/gone").body == b"ok" and gone.is_set()
+        assert [c.path for c in first.calls] == ["/", "/gone"] and [c.path for c in second.calls] == ["/gone"]
+        line = instance.line(path="/gone")
+        assert line["status"] == 200 and line["target"] == f"127.0.0.1:{second.port}"
 
 
 def test_get_is_not_sent_again_after_a_part_of_the_response(client, target):
