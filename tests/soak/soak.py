@@ -53,6 +53,7 @@ class Load:
             [PROGRAMS / "load", "--name", "localhost", "--certificate", certificate.crt, "--key", certificate.key_file,
              "--seconds", str(seconds), *map(str, options), "127.0.0.1", str(port)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.patience = seconds + 60
         assert self.process.stdout.readline() == "ready\n"
 
     def start(self):
@@ -61,7 +62,7 @@ class Load:
         return self
 
     def result(self):
-        out, _ = self.process.communicate(timeout=600)
+        out, _ = self.process.communicate(timeout=self.patience)
         return json.loads(out)
 
 

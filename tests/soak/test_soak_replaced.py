@@ -6,7 +6,7 @@ import signal
 import time
 
 import peers
-from http_peers import descriptors, memory
+from http_peers import Client, descriptors, header, memory
 from instance import until
 from processes import Traffic, status
 from soak import Load, figures, metrics, spread
@@ -14,7 +14,14 @@ from traffic import Lost, Relays, Requests, config, connections, echo, ok
 
 RELOADS = KILLS = 100
 WORKERS = 4
+DRAIN = 3
 KILLS_WITHIN = 5, 10.5  # more deaths of one worker in so many seconds, and its successor is held back (role/child.h)
+
+
+def certificate_at(port, context):
+    """The certificate that a new connection is shown, as DER."""
+    with peers.connect(port, context) as tls:
+        return tls.getpeercert(True)
 
 
 def contexts(pki, n=3):
@@ -48,40 +55,74 @@ def test_a_hundred_reloads_lose_no_request_and_touch_no_relay(lb, pki, target):
     assert all(n < 20 for n in (after[p][1] - before[p][1] for p in processes))
 
 
-def test_certificates_and_crls_are_swapped_under_load(lb, pki, target):
-    revoked, ca = pki.ca("clients").issue("soon-revoked"), pki.ca("clients")
-    shown = [pki.ca("servers").issue(f"swap{i}", "server", ["DNS:localhost"]) for i in range(2)]
-    web, crl = target(ok), ca.crl()
-    instance = lb(config(pki, web.port, certificate=shown[0], crl=crl))
-    requests, refused_after = [Requests(instance.port("web"), c, is_kept) for c, is_kept in zip(contexts(pki), (True, False))], []
-    theirs = peers.client_context(pki.ca("servers"), revoked)
+class Member:
+    """A client whose certificate comes and goes, with an HTTP connection and a relay that it keeps."""
 
-    def is_refused():
+    def __init__(self, instance, pki, certificate):
+        self.instance, self.context = instance, peers.client_context(pki.ca("servers"), certificate)
+
+    def is_refused(self):
+        """The alert, or False."""
         try:
-            with peers.connect(instance.port("web"), theirs) as tls:
+            with peers.connect(self.instance.port("web"), self.context) as tls:
                 assert peers.ask(tls)[0] == 200
             return False
         except peers.Refused as e:
             return e.alert
+
+    def opens(self):
+        self.kept = Client(sock=peers.connect(self.instance.port("web"), self.context))
+        assert self.kept.ask("/").status == 200
+        self.relay = peers.TLS(self.instance.port("relay"), self.context)
+        assert self.rounds()
+
+    def rounds(self):
+        self.relay.sendall(b"round")
+        return self.relay.recv(100) == b"round"
+
+    def ends(self):
+        """docs/adr/0001: one more request on what it kept; the relay has timeouts.drain left. Seconds until that was reset."""
+        began, last = time.monotonic(), self.kept.ask("/")
+        assert (last.status, header(last, "Connection")) == (200, "close") and self.kept.end() == "fin"
+        assert self.rounds()
+        try:
+            return f"ended with {self.relay.recv(100)!r}"
+        except ConnectionResetError:
+            return time.monotonic() - began
+
+
+def test_certificates_and_crls_are_swapped_under_load(lb, pki, target):
+    revoked, ca = pki.ca("clients").issue("soon-revoked"), pki.ca("clients")
+    shown = [pki.ca("servers").issue(f"swap{i}", "server", ["DNS:localhost"]) for i in range(2)]
+    web, raw, crl = target(ok), target(echo), ca.crl()
+    files = {"crl": crl, "timeouts": f"{{drain: {DRAIN}s}}"}
+    instance = lb(config(pki, web.port, raw.port, certificate=shown[1], **files))
+    requests, refused_after = [Requests(instance.port("web"), c, is_kept) for c, is_kept in zip(contexts(pki), (True, False))], []
+    member, cut_after = Member(instance, pki, revoked), None
     with Traffic(requests[0]) as a, Traffic(requests[1]) as b:
         for i in range(20):
             is_listed = i % 2 == 0
-            assert bool(is_refused()) != is_listed
+            assert bool(member.is_refused()) != is_listed
+            if i == 0:
+                member.opens()
             ca.crl(*([revoked] if is_listed else []))
-            instance.reload(config(pki, web.port, certificate=shown[i % 2], crl=crl))
+            instance.reload(config(pki, web.port, raw.port, certificate=shown[i % 2], **files))
             began = time.monotonic()
-            alert = until(is_refused, "the refusal", 5) if is_listed else is_refused()
+            alert = until(member.is_refused, "the refusal", 5) if is_listed else member.is_refused()
             if is_listed:
                 refused_after.append(time.monotonic() - began)
                 assert alert == "SSLV3_ALERT_CERTIFICATE_REVOKED"
             else:
                 assert not alert
+            assert certificate_at(instance.port("web"), requests[1].context) == shown[i % 2].der
+            cut_after = cut_after or member.ends()
             for traffic in a, b:
                 traffic.goes_on(5)
     ca.crl()
-    figures("20 swaps of certificate and CRL", requests=len(a.sent) + len(b.sent), failed=len(a.failures + b.failures), refused_after=spread(refused_after))
+    figures("20 swaps of certificate and CRL", requests=len(a.sent) + len(b.sent), failed=len(a.failures + b.failures),
+            refused_after=spread(refused_after), relay_of_the_revoked_cut_after=f"{cut_after:.1f} s of {DRAIN} s")
     assert not a.failures + b.failures, (a.failures, b.failures)
-    assert max(refused_after) < 1
+    assert max(refused_after) < 1 and DRAIN - 1 < cut_after < DRAIN + 2
 
 
 class Killer:
