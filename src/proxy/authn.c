@@ -104,7 +104,9 @@ static enum tlspolicy_peer peer(enum config_authentication a)
 static void make_tls(struct authn *a, const struct config_listener *listener,
     const struct config_domain *domain, const struct certificate_list *ca, const struct source *s)
 {
-    static const struct bytes http11[] = {{(const uint8_t *)"http/1.1", 8}};
+    /* RFC 7301 §6 and its registry: a client of HTTP/1.0 offers that alone */
+    static const struct bytes http1[] = {
+        {(const uint8_t *)"http/1.1", 8}, {(const uint8_t *)"http/1.0", 8}};
     bool is_http = config_protocol_is_http(listener->protocol);
     struct tlspolicy_config config = {
         .role = TLSPOLICY_SERVER,
@@ -116,8 +118,8 @@ static void make_tls(struct authn *a, const struct config_listener *listener,
         .credentials_n = a->credentials_n,
         .peer = peer(a->config->authentication),
         .ca = authn_asks(a) ? ca : NULL,
-        .alpn = is_http ? http11 : NULL,
-        .alpn_n = is_http ? COUNT_OF(http11) : 0,
+        .alpn = is_http ? http1 : NULL,
+        .alpn_n = is_http ? COUNT_OF(http1) : 0,
         .tickets = !authn_asks(a),
         .session_lifetime_s = (uint32_t)(listener->tls.session_lifetime_ms / 1000),
     };

@@ -133,15 +133,16 @@ def test_a_listener_for_one_version_speaks_no_other(world, pki, version):
     assert (line["close"], line["tls"]["alert_sent"]) == ("handshake_no_common", "protocol_version") and line["tls"]["offered"]
 
 
-@pytest.mark.parametrize("offered, chosen", [(["http/1.1"], "http/1.1"), (["h2", "http/1.1"], "http/1.1"), (None, None)])
-def test_alpn_selects_http_1_1(world, pki, offered, chosen):
+@pytest.mark.parametrize("offered, chosen", [
+    (["http/1.1"], "http/1.1"), (["h2", "http/1.1"], "http/1.1"), (["http/1.0"], "http/1.0"), (["http/1.0", "http/1.1"], "http/1.1"), (None, None)])
+def test_alpn_selects_the_newest_http_that_we_speak(world, pki, offered, chosen):
     mark = world.mark()
     with peers.connect(world.port("many"), peers.client_context(pki.ca("servers"), alpn=offered)) as tls:
         assert tls.selected_alpn_protocol() == chosen and Client(sock=tls).ask("/", "GET", "Connection: close").status == 200
     assert world.line(since=mark, listener="many")["tls"].get("alpn") == chosen
 
 
-def test_alpn_without_http_1_1_is_refused(world, pki):
+def test_alpn_without_one_that_we_speak_is_refused(world, pki):
     mark = world.mark()
     with pytest.raises(peers.Refused):
         peers.connect(world.port("many"), peers.client_context(pki.ca("servers"), alpn=["h2"]))
