@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- For mod_lua: what Apache itself sends with a length, in chunks.
+-- For mod_lua: what Apache itself sends with a length, without one: in chunks, or until the connection ends.
 
 function download(r)
     r.content_type = "application/octet-stream"

@@ -72,16 +72,20 @@ nothing. Where we refuse, `close` is `target_refused` and the verdict has the re
 ## Content
 
 Through an HTTPS listener to a target over HTTP and over HTTPS: uploads ("up") and downloads ("down"), with Content-Length
-and with chunked coding, which arrives as it was sent. "equal": length and SHA-256.
+and with chunked coding, which arrives as it was sent; downloads also where the end of the connection is the end of the content, which a client of
+HTTP/1.1 gets in chunks, and one of HTTP/1.0 as it came. "equal": length and SHA-256, in each of them.
 
 {bodies}
 {cases}
+"slow": curl with 32 MiB/s. "resets": the client in the middle of an upload and of a download, five times each; the log says `client_reset`, and the
+next request is served. "killed": SIGKILL to the server; an upload is answered 502, a download is cut off by a reset; the log says `target_closed`.
 nginx drops the trailers of a request for its own handlers, and no module of apache2 sends trailers of a response; their content arrives.
 
 ## Quirks of others that the tests step around
 
 - curl 7.88 with `-T FILE -H "Transfer-Encoding: chunked"` never sends the last chunk of an empty file, to any server; with `-T -` it does.
 - Node throws where the answer to a HEAD announces a trailer.
+- Python's http.server closes TLS connections without close_notify: content that ends so is cut off, and for us it is (the client is reset).
 - nginx 1.22 in one process crashes with sockets that it inherits.
 """
 CORNERS = {"programs": "program", "clients": "client, listener", "alpn": "client", "targets": "server, group", "bodies": "server, group",

@@ -2,6 +2,7 @@
 // server.js ROOT [VERSION CERT KEY [CLIENT_CA]]: the tests' file server, over HTTP or HTTPS, on a port of the kernel's choice.
 //   PUT /put/NAME         stores it; answers how its length was told, and its trailers
 //   GET /files/NAME       with Content-Length and an ETag           GET /chunked/NAME   chunked, with a trailer
+//   GET /close/NAME       its end is the connection's
 "use strict";
 const fs = require("fs");
 const path = require("path");
@@ -23,7 +24,7 @@ function put(request, response) {
 }
 
 function get(request, response) {
-    const chunked = request.url.startsWith("/chunked/");
+    const chunked = request.url.startsWith("/chunked/"), untilClose = request.url.startsWith("/close/");
     const file = path.join(root, "files", path.basename(request.url));
     const { size } = fs.statSync(file);
     const etag = `"${size}"`;
@@ -33,8 +34,12 @@ function get(request, response) {
         return;
     }
     const fields = { "Content-Type": "application/octet-stream", ETag: etag };
-    if (!chunked)
+    if (!chunked && !untilClose)
         fields["Content-Length"] = size;
+    if (untilClose) {
+        response.useChunkedEncodingByDefault = false;
+        response.shouldKeepAlive = false;
+    }
     if (request.method === "HEAD") {
         response.writeHead(200, fields); // Node throws where a HEAD's answer announces a trailer
         response.end();

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """server.py ROOT [VERSION CERT KEY [CLIENT_CA]]: server.js once more, over http.server and ssl of the standard library."""
+import contextlib
 import http.server
 import pathlib
 import shutil
@@ -50,7 +51,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_GET(self):
-        chunked, file = self.path.startswith("/chunked/"), ROOT / "files" / self.path.rsplit("/", 1)[1]
+        chunked, until_close = self.path.startswith("/chunked/"), self.path.startswith("/close/")
+        file = ROOT / "files" / self.path.rsplit("/", 1)[1]
         size = file.stat().st_size
         etag = f'"{size}"'
         if not chunked and self.headers.get("If-None-Match") == etag:
@@ -63,6 +65,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if chunked:
             self.send_header("Transfer-Encoding", "chunked")
             self.send_header("Trailer", "X-Checksum")
+        elif until_close:
+            self.send_header("Connection", "close")  # and closes
         else:
             self.send_header("Content-Length", str(size))
         self.end_headers()
@@ -70,6 +74,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         with open(file, "rb") as source:
             self.write_chunked(source) if chunked else shutil.copyfileobj(source, self.wfile)
+        if until_close and isinstance(self.connection, ssl.SSLSocket):
+            with contextlib.suppress(OSError):  # whether the other side says so as well is of no interest
+                self.connection.unwrap()  # close_notify, which http.server does not send
 
     do_HEAD = do_GET
 

@@ -27,13 +27,17 @@ http {{
       alias {root}/files/;
       sub_filter_types *; sub_filter "{never}" ""; add_trailer X-Checksum end;
     }}
+    location /close/ {{
+      alias {root}/files/;
+      sub_filter_types *; sub_filter "{never}" ""; chunked_transfer_encoding off;
+    }}
   }}
 }}
 """
 NGINX_TLS = "ssl_certificate {crt}; ssl_certificate_key {key}; ssl_protocols TLSv{version};"
 NGINX_MUTUAL = " ssl_client_certificate {ca}; ssl_verify_client on;"
 
-APACHE_MODULES = ["mpm_event", "authz_core", "dav", "dav_fs", "dav_lock", "lua", "headers"]
+APACHE_MODULES = ["mpm_event", "authz_core", "dav", "dav_fs", "dav_lock", "lua", "headers", "setenvif"]
 APACHE = """
 ServerRoot {folder}
 ServerName localhost
@@ -56,7 +60,8 @@ FileETag MTime Size
   Header always edit X-Framing "^$" content-length
   Header always set X-Trailers "expr=%{{req:X-Checksum}}"
 </Location>
-LuaMapHandler ^/chunked/ {here}/chunked.lua download
+LuaMapHandler ^/(chunked|close)/ {here}/chunked.lua download
+SetEnvIf Request_URI ^/close/ downgrade-1.0 force-response-1.0 nokeepalive
 {tls}
 """
 APACHE_TLS = """
