@@ -227,8 +227,8 @@ static void connected(struct upstream *u)
     became_ready(u);
 }
 
-/* Good for another exchange? A target has nothing to say now: it closes, or it is confused. Within
- * TLS it may; tickets can come late. */
+/* Good for another exchange? A target has nothing to say now: it closes, or it is confused. TLS
+ * itself may: tickets can come late, and KeyUpdate at any time (RFC 8446 §4.6). */
 static bool is_between_exchanges(const struct upstream *u)
 {
     const struct stream *s = &u->stream;
@@ -298,12 +298,22 @@ struct upstream *upstream_open(struct loop *loop, struct group *g, struct target
     return u;
 }
 
-/* Has the target said nothing since, nor ended? The loop may not have told us yet, and what comes
- * unasked would be taken for the next response. */
-static bool is_quiet(const struct upstream *u)
+static bool has_nothing_to_read(const struct upstream *u)
 {
     uint8_t byte;
     return recv(u->stream.fd, &byte, 1, MSG_PEEK) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+/* Has the target said nothing since, nor ended? The loop may not have told us yet, and what comes
+ * unasked would be taken for the next response. */
+static bool is_quiet(struct upstream *u)
+{
+    if (has_nothing_to_read(u))
+        return true;
+    if (!u->stream.tls)
+        return false;
+    stream_ready(&u->stream, EPOLLIN);
+    return is_between_exchanges(u) && has_nothing_to_read(u);
 }
 
 static void leave_idle(struct upstream *u)

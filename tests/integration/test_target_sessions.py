@@ -9,6 +9,7 @@ import time
 import pytest
 
 import peers
+import programs
 import wire
 from instance import until
 from pki import NOW
@@ -269,3 +270,37 @@ def test_a_handshake_that_fails_leaves_no_session(pki, lb, session_target, versi
     t.fails = False
     assert not resumed(visit(instance, "web"))
     assert [ticket is not None for ticket in t.tickets] == [False, True, True, False, False]
+
+
+def test_what_tls_itself_says_ends_no_idle_connection(pki, lb, tmp_path):
+    """KeyUpdate while a connection waits for its next request. s_server sends one for a line that begins with k, and every other
+    line as it is."""
+    with programs.server(tmp_path, "openssl", "s_server", "-accept", "127.0.0.1:0", "-tls1_3", "-msg", "-cert", pki.server.crt, "-key",
+                         pki.server.key_file) as server:
+        instance = lb(f"""
+listeners: [{{name: web, protocol: HTTP, address: '127.0.0.1:0', rules: [{{domain: localhost, target_group: web}}]}}]
+target_groups: [{{name: web, protocol: HTTPS, targets: [{{address: '127.0.0.1:{server.port}'}}],
+                 tls: {{ca: [{pki.ca('servers').crt}], name: localhost}}}}]
+admin: {{address: '127.0.0.1:0'}}
+workers: 1
+""")
+
+        def say(line):
+            server.process.stdin.write(line)
+            server.process.stdin.flush()
+
+        def connections():
+            metrics = Metrics(get(admin_port(instance), "/metrics")[1].decode())
+            return [metrics.sum(f"sallyport_target_{what}", target_group="web") for what in ("connects_total", "connections_idle")]
+
+        with socket.create_connection(("127.0.0.1", instance.port("web")), 10) as s:
+            f = s.makefile("rb")
+            for number in range(3):
+                s.sendall(b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % number)
+                until(lambda: f"GET /{number} " in server.said(), server.said)
+                say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                assert peers.read_head(f)[0] == "HTTP/1.1 200 OK" and f.read(2) == b"ok"
+                until(lambda: connections() == [1, 1], connections)
+                say(b"k\n")
+                until(lambda: server.said().count("KeyUpdate") == number + 1, server.said)
+        assert connections() == [1, 1]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is kept of what a target gives. */
 #include "../tls/pair.h"
-#include "balance/sessions.h"
+#include "balance/group.h"
 #include "test.h"
 
 #include "base/ban.h"
@@ -136,4 +136,54 @@ TEST(a_verdict_is_remembered_for_its_second_and_its_certificates)
     CHECK(!has_verdict(&s, other, NOW_S, REASON_REVOKED));
     tlsconn_session_free(&one);
     tlsconn_session_free(&other);
+}
+
+static void resolve(struct group *g, const char *text)
+{
+    struct address_book book = {0};
+    address_book_read(&book, bytes_of(text));
+    group_resolve(g, &book);
+    address_book_fini(&book);
+}
+
+static struct address address(const char *text)
+{
+    struct address a;
+    CHECK_INT(address_parse(bytes_of(text), false, &a, NULL), 0);
+    return a;
+}
+
+TEST(they_stay_with_their_address_as_long_as_the_target_has_it)
+{
+    static const struct config_target only[] = {
+        {.address = "a.example:443", .host = "a.example", .weight = 10}};
+    static const struct config_group config = {.name = "g",
+        .protocol = PROTOCOL_HTTPS,
+        .targets = only,
+        .targets_n = 1,
+        .tls = {.name = ""}};
+    const struct address first = address("10.0.0.1:443"), second = address("10.0.0.2:443");
+    struct group g = {0};
+    struct group_idle idle;
+    struct arena arena;
+    arena_init(&arena);
+    group_init(&g, &config, &idle, &arena);
+    struct target *t = &g.targets[0];
+    CHECK(!group_sessions(t, &first));
+    resolve(&g, "a.example:443 10.0.0.1 10.0.0.2\n");
+    CHECK(group_sessions(t, &first) != group_sessions(t, &second));
+    struct tlsconn_session *session = new_session(TLS_1_2, NOW_S);
+    sessions_keep(group_sessions(t, &first), session);
+    judge(group_sessions(t, &first), session, REASON_REVOKED);
+    sessions_keep(group_sessions(t, &second), new_session(TLS_1_2, NOW_S));
+    CHECK(sessions_newest(group_sessions(t, &first), NOW_S) == session);
+    resolve(&g, "a.example:443 10.0.0.3 10.0.0.1\n");
+    CHECK(sessions_newest(group_sessions(t, &first), NOW_S) == session);
+    CHECK(has_verdict(group_sessions(t, &first), session, NOW_S, REASON_REVOKED));
+    CHECK(!group_sessions(t, &second));
+    resolve(&g, "a.example:443 10.0.0.3 10.0.0.2\n");
+    CHECK(!group_sessions(t, &first));
+    CHECK(!sessions_newest(group_sessions(t, &second), NOW_S));
+    group_fini(&g);
+    arena_fini(&arena);
 }
