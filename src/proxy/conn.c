@@ -395,6 +395,7 @@ static void late_handshake(struct conn *c)
 void conn_next(struct conn *c)
 {
     conn_goto(c, CONN_IDLE, timeouts(c)->idle);
+    c->group = NULL; /* the next exchange may end before it has one */
     if (c->proxy->is_draining)
         conn_close(c, CLOSE_DRAINED, "");
 }
