@@ -205,6 +205,12 @@ void stream_flush(struct stream *s)
     buf_release(wire);
 }
 
+uint64_t stream_taken(const struct stream *s)
+{
+    size_t waiting = socket_unacknowledged(s->fd);
+    return s->sent > waiting ? s->sent - waiting : 0;
+}
+
 void stream_shutdown(struct stream *s)
 {
     if (s->shut || s->write_failed)

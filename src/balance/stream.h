@@ -71,6 +71,8 @@ size_t stream_room(const struct stream *s);
 void stream_flush(struct stream *s);
 /* Bytes not yet handed to the kernel. */
 bool stream_has_unsent(const struct stream *s);
+/* Wire bytes that the peer has taken: what lies in the kernel is not. */
+uint64_t stream_taken(const struct stream *s);
 /* Announce our end (close_notify, FIN) once everything was sent; call again after each flush until
  * s->shut. */
 void stream_shutdown(struct stream *s);

@@ -2,7 +2,9 @@
 #include "io/socket.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -157,6 +159,12 @@ enum socket_status socket_send(int fd, struct buf *b)
             return SOCKET_FAILED;
     }
     return SOCKET_OK;
+}
+
+size_t socket_unacknowledged(int fd)
+{
+    int n = 0;
+    return ioctl(fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
 }
 
 void socket_reset(int fd)

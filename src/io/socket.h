@@ -32,5 +32,7 @@ enum socket_status socket_receive(int fd, struct buf *b, size_t n) MUST_USE;
 /* Send as much of B as the kernel takes, and consume it. OK: all of it; WAIT: some is left; FAILED:
  * errno says why. */
 enum socket_status socket_send(int fd, struct buf *b) MUST_USE;
+/* How many bytes of what was sent the peer has not acknowledged yet. */
+size_t socket_unacknowledged(int fd);
 /* A close that sends RST instead of FIN. */
 void socket_reset(int fd);

@@ -54,7 +54,6 @@ static void late_handshake(struct conn *c);
 static void late_idle(struct conn *c);
 static void late_head(struct conn *c);
 static void late_target(struct conn *c);
-static void late_exchange(struct conn *c);
 static void late_relay(struct conn *c);
 static void late_closing(struct conn *c);
 
@@ -73,7 +72,7 @@ static const struct conn_step {
     [CONN_HEAD] = {"head", run_head, late_head, TO(CONN_TARGET) | TO(CONN_IDLE) | END},
     [CONN_TARGET] = {"target", run_target, late_target,
         TO(CONN_EXCHANGE) | TO(CONN_RELAY) | TO(CONN_IDLE) | TO(CONN_TARGET) | END},
-    [CONN_EXCHANGE] = {"exchange", exchange_run, late_exchange,
+    [CONN_EXCHANGE] = {"exchange", exchange_run, exchange_late,
         TO(CONN_IDLE) | TO(CONN_TARGET) | TO(CONN_RELAY) | END},
     [CONN_RELAY] = {"relay", relay_run, late_relay, END},
     [CONN_CLOSING] = {"closing", run_closing, late_closing, TO(CONN_CLOSED)},
@@ -105,6 +104,7 @@ static void conn_goto(struct conn *c, enum conn_state next, uint64_t timeout_ms)
 {
     ASSERT(steps[c->state].next & TO(next));
     c->state = next;
+    c->pace = (struct pace){0};
     if (next == CONN_CLOSED)
         loop_timer_stop(c->proxy->loop, &c->timer);
     else
@@ -223,8 +223,8 @@ void conn_client_failed(struct conn *c)
     }
 }
 
-/* A slow client may still be taking its response: until that is sent, it has as long as for a body.
- */
+/* A slow client may still be taking its response: until that is sent, it must keep pace as with a
+ * body. */
 static void run_closing(struct conn *c)
 {
     bool was_shut = c->client.shut;
@@ -234,13 +234,15 @@ static void run_closing(struct conn *c)
     if (is_heard || c->client.write_failed || c->discarded > LINGER_BYTES_MAX)
         closed(c);
     else if (!c->client.shut)
-        conn_progress(c, timeouts(c)->body);
+        pace_watch(c, PACE_CLIENT_TAKES);
     else if (!was_shut)
         conn_progress(c, LINGER_MS);
 }
 
 static void late_closing(struct conn *c)
 {
+    if (!c->client.shut && pace_is_kept(c))
+        return;
     if (stream_has_unsent(&c->client))
         stream_reset(&c->client);
     closed(c);
@@ -452,18 +454,6 @@ static void late_head(struct conn *c)
 {
     c->exchange.started_ms = conn_now_ms(c);
     exchange_fail(c, 408, CLOSE_HEADER_TIMEOUT, "the request head was not complete in time");
-}
-
-static void late_exchange(struct conn *c)
-{
-    struct exchange *e = &c->exchange;
-    bool is_awaited = e->response_state == RESPONSE_AWAITED;
-    if (is_awaited && e->request.state == TRANSFER_COMPLETE)
-        exchange_fail(c, 504, CLOSE_TARGET_TIMEOUT, "no response");
-    else if (is_awaited && !stream_room(&c->upstream->stream))
-        exchange_fail(c, 504, CLOSE_TARGET_TIMEOUT, "the target does not take the request's body");
-    else
-        exchange_fail(c, 408, CLOSE_BODY_TIMEOUT, "the body made no progress in time");
 }
 
 static void late_relay(struct conn *c)

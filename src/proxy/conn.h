@@ -22,6 +22,7 @@
 
 #include "balance/upstream.h"
 #include "proxy/exchange.h"
+#include "proxy/pace.h"
 #include "proxy/service_parts.h"
 #include "tls/steps.h"
 
@@ -55,6 +56,7 @@ struct conn {
     const struct listener *listener;
     enum conn_state state;
     struct timer timer;
+    struct pace pace; /* of a body that is waited for */
     struct stream client;
     struct address peer;
     const struct authn *authn; /* TLS: chosen by the ClientHello */

@@ -33,11 +33,6 @@ void exchange_fini(struct exchange *e)
     exchange_init(e);
 }
 
-static const struct config_timeouts *timeouts(const struct conn *c)
-{
-    return &service_config(c->service)->timeouts;
-}
-
 /* Has the client sent its whole request (so that what follows is the next one)? */
 static bool is_request_complete(const struct exchange *e)
 {
@@ -160,6 +155,7 @@ static void remember(struct conn *c, const struct http1_head *h)
     e->minor_version = h->minor_version;
     e->client_keeps_alive = h->keep_alive;
     e->is_idempotent = is_idempotent(h->method);
+    e->expects_continue = h->expects_continue;
     e->path =
         arena_copy(&e->arena, bytes_first(h->path_and_query, bytes_find(h->path_and_query, '?')));
     transfer_init(&e->request, h, h->framing == HTTP1_BODY_CHUNKED);
@@ -223,7 +219,6 @@ void exchange_connected(struct conn *c)
     e->can_repeat = e->is_idempotent && c->upstream->is_reused;
     if (!e->can_repeat)
         buf_fini(&e->sent);
-    conn_progress(c, timeouts(c)->response);
 }
 
 /* PIECE of the body went to the target. */
@@ -400,12 +395,52 @@ static bool run_response(struct conn *c, bool *moved)
     return false;
 }
 
-static uint64_t timeout_ms(const struct conn *c)
+/* ---- waiting
+ * --------------------------------------------------------------------------------------------- */
+
+/* Is it for the client to send more of its request? RFC 9110 §10.1.1: one that expects a 100 waits
+ * for it, and may go on without. */
+static bool is_request_owed(const struct conn *c)
 {
     const struct exchange *e = &c->exchange;
-    bool is_for_response =
-        e->response_state == RESPONSE_AWAITED && e->request.state == TRANSFER_COMPLETE;
-    return is_for_response ? timeouts(c)->response : timeouts(c)->body;
+    const struct stream *target = &c->upstream->stream;
+    bool waits = e->expects_continue && !e->is_heard && !e->request.bytes;
+    return e->request.state != TRANSFER_COMPLETE && !target->write_failed && !waits;
+}
+
+static enum pace_party waited_for(const struct conn *c)
+{
+    bool is_body = c->exchange.response_state == RESPONSE_BODY;
+    if (!stream_room(&c->client))
+        return PACE_CLIENT_TAKES;
+    if (is_body || !is_request_owed(c))
+        return is_body ? PACE_TARGET_SENDS : PACE_ANSWER;
+    return stream_room(&c->upstream->stream) ? PACE_CLIENT_SENDS : PACE_TARGET_TAKES;
+}
+
+void exchange_late(struct conn *c)
+{
+    static const struct {
+        unsigned status;
+        enum close_reason reason;
+        const char *detail;
+    } rows[PACE_PARTY_COUNT] = {
+        [PACE_NOBODY] = {504, CLOSE_TARGET_TIMEOUT, ""},
+        [PACE_ANSWER] = {504, CLOSE_TARGET_TIMEOUT, "no response"},
+        [PACE_CLIENT_SENDS] = {408, CLOSE_BODY_TIMEOUT, "the request's body did not come in time"},
+        [PACE_TARGET_TAKES] = {504, CLOSE_TARGET_SLOW, "it did not take the request's body"},
+        [PACE_TARGET_SENDS] = {504, CLOSE_TARGET_SLOW, "it did not send the response's body"},
+        [PACE_CLIENT_TAKES] = {408, CLOSE_CLIENT_SLOW, "it did not take the response"},
+    };
+    enum pace_party party = c->pace.party;
+    if (pace_is_kept(c))
+        return;
+    /* A response that has begun may be waiting for the rest of the request. */
+    bool is_clients =
+        party == PACE_TARGET_SENDS && is_request_owed(c) && stream_room(&c->upstream->stream);
+    if (is_clients)
+        party = PACE_CLIENT_SENDS;
+    exchange_fail(c, rows[party].status, (int)rows[party].reason, rows[party].detail);
 }
 
 void exchange_run(struct conn *c)
@@ -421,7 +456,6 @@ void exchange_run(struct conn *c)
         }
         if (!run_request(c, &moved) || !run_response(c, &moved))
             return;
-        if (moved)
-            conn_progress(c, timeout_ms(c));
     } while (moved);
+    pace_watch(c, waited_for(c));
 }

@@ -23,6 +23,7 @@ struct exchange {
     unsigned minor_version;  /* of the client's request */
     bool client_keeps_alive; /* as its request says */
     bool is_idempotent;      /* RFC 9110 §9.2.2 */
+    bool expects_continue;   /* RFC 9110 §10.1.1 */
     struct bytes upgrade;    /* the protocols that were asked for on the way to the target */
     struct buf sent;         /* what the target is sent, as long as it may have to be sent again */
     bool can_repeat;         /* all of it is there */
@@ -49,6 +50,8 @@ void exchange_fail(struct conn *c, unsigned status, int reason, const char *deta
 void exchange_connected(struct conn *c);
 /* Move what can be moved. */
 void exchange_run(struct conn *c);
+/* What was waited for has not come in time. */
+void exchange_late(struct conn *c);
 
 void exchange_init(struct exchange *e);
 void exchange_fini(struct exchange *e);

@@ -297,6 +297,8 @@ static enum target_column failure_column(enum close_reason reason)
         return TARGET_CONNECT;
     case CLOSE_TARGET_TIMEOUT:
         return TARGET_TIMEOUT;
+    case CLOSE_TARGET_SLOW:
+        return TARGET_SLOW;
     case CLOSE_TARGET_HANDSHAKE:
         return TARGET_HANDSHAKE;
     case CLOSE_TARGET_REFUSED:

@@ -443,7 +443,7 @@ def test_a_response_that_stands_still_is_cut_off(hurried, late, target):
     mark = hurried.mark()
     with pytest.raises(ConnectionResetError):
         late.ask("/stuck")
-    assert hurried.line(since=mark, client=late.name)["close"] == "body_timeout"
+    assert hurried.line(since=mark, client=late.name)["close"] == "target_slow"
 
 
 def test_a_request_head_that_stays_incomplete_is_a_408(hurried, late):
