@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients of others. Each is called client(stage, port, data, version, certificate) and gives what the program printed."""
+"""More clients of others than tests/integration has, called as those are (tls_clients.py)."""
 import pathlib
 import tempfile
 
 import chromium as browser
-from test_interop import converse, curl, gnutls, openssl, python  # noqa: F401
+import tls_clients
+from tls_clients import converse
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -30,22 +31,15 @@ def chromium(stage, port, data, version, certificate):
         return b.page(f"https://localhost:{port}/interop", f"--ssl-version-min=tls{version}", f"--ssl-version-max=tls{version}")
 
 
-# name → (client, how to ask for its version)
-CLIENTS = {
-    "curl": (curl, ["curl", "--version"]),
-    "openssl s_client": (openssl, ["openssl", "version"]),
-    "gnutls-cli": (gnutls, ["gnutls-cli", "--version"]),
-    "Python ssl": (python, ["/usr/bin/python3", "--version"]),
-    "Node https": (node, ["node", "--version"]),
-    "Java HttpsURLConnection": (java("https"), ["java", "--version"]),
-    "Java SSLSocket": (java("socket"), ["java", "--version"]),
-    "Chromium": (chromium, ["chromium", "--version"]),
-}
+CLIENTS = {**tls_clients.CLIENTS, "Node https": node, "Java HttpsURLConnection": java("https"), "Java SSLSocket": java("socket"), "Chromium": chromium}
+# program → how to ask for its version
+PROGRAMS = {"curl": "--version", "openssl": "version", "gnutls-cli": "--version", "python3": "--version", "node": "--version", "java": "--version",
+            "chromium": "--version"}
 
-# How each client says that it was refused, by the alert: certificate_required has no TLS 1.2 form, there it is handshake_failure.
-GNUTLS = r"\*\*\* Received alert.*"
-REVOKED = rf"(?:sslv3 )?alert certificate revoked|SSLV3_ALERT_CERTIFICATE_REVOKED|{GNUTLS}|.*certificate_revoked.*|net::ERR_\w+"
-NONE = r"(?:tlsv13 )?alert certificate required|(?:sslv3 )?alert handshake failure|TLSV13_ALERT_CERTIFICATE_REQUIRED|" \
-       rf"SSLV3_ALERT_HANDSHAKE_FAILURE|{GNUTLS}|.*(?:certificate_required|handshake_failure).*|net::ERR_\w+"
+# How they say that they were refused, those of tls_clients among them; and that they refuse us.
+WORDS = {
+    "revoked": rf"{tls_clients.WORDS['revoked']}|.*certificate_revoked.*|net::ERR_\w+",
+    "no_certificate": rf"{tls_clients.WORDS['no_certificate']}|.*(?:certificate_required|handshake_failure).*|net::ERR_\w+",
+}
 STRANGE = r"unable to get local issuer certificate|self.signed certificate(?: in certificate chain)?|.*NOT trusted.*|" \
           r".*unable to verify the first certificate.*|.*PKIX path.*|CERTIFICATE_VERIFY_FAILED|net::ERR_CERT_AUTHORITY_INVALID"

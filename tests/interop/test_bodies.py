@@ -140,7 +140,7 @@ def test_body_arrives_unchanged(stage, matrix, size, framing, way):
 @pytest.mark.parametrize("size", HUGE)
 def test_huge_body_arrives_unchanged(open_folder, files, pki, matrix, size, framing, way, name):
     source = fill(files / "files" / str(HUGE[size]), HUGE[size])
-    folder = servers.own_folder(open_folder, f"huge-{name}-{framing}-{way}")
+    folder = servers.own_folder(open_folder, f"huge-{name}-{DIRECTIONS.index((way, framing))}")
     with staged(folder, files, pki, name, "HTTP") as stage:
         WAYS[way](stage, source, framing)
         (stage.folder / "got").unlink(missing_ok=True)

@@ -9,11 +9,10 @@ import types
 import peers
 import pytest
 from chromium import Browser, corner_colour
-from clients import CLIENTS, NONE, REVOKED, STRANGE, converse
-from instance import Instance, run
+from clients import CLIENTS, PROGRAMS, STRANGE, WORDS, converse
+from instance import run
+from tls_clients import REQUEST, TOWARDS, VERSIONS, Stage
 
-VERSIONS = ["1.2", "1.3"]
-REQUEST = b"GET /interop HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 ANSWER = '"path": "/interop"'
 GREEN = (10, 125, 50)
 
@@ -32,55 +31,20 @@ def page(target, connection):
             return
 
 
-LISTENER = """
-  - name: {mode}_{protocol}
-    protocol: {protocol}
-    address: 127.0.0.1:0
-    authentication: {mode}
-    certificates: [{certificate}]
-    {clients}
-    {towards}"""
-TOWARDS = {"HTTPS": "rules: [{domain: localhost, path: /, target_group: web}]", "TCP_SSL": "target_group: raw"}
-
-
-class Stage:
-    """One instance with a listener per mode and protocol, in front of one page."""
-
-    def __init__(self, folder, pki):
-        self.pki, self.web = pki, peers.Target(page)
-        who = f"client_ca: [{pki.ca('clients').crt}]\n    revocation: {{crl: [{pki.crl('clients')}], policy: hard}}"
-        listeners = "".join(LISTENER.format(mode=m, protocol=p, certificate=pki.server.yaml(), clients=who if m == "mutual" else "",
-                                            towards=TOWARDS[p]) for m in ("one-way", "mutual") for p in TOWARDS)
-        target = f"targets: [{{address: '127.0.0.1:{self.web.port}'}}]"
-        self.instance = Instance(folder, f"""
-listeners:{listeners}
-target_groups:
-  - {{name: web, protocol: HTTP, {target}}}
-  - {{name: raw, protocol: TCP, {target}}}
-access_log: {{file: access.log}}
-workers: 1
-""")
-
-    def port(self, mode, protocol):
-        return self.instance.port(f"{mode}_{protocol}")
-
-    def close(self):
-        self.instance.check()
-        self.web.close()
-
-
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory, pki):
-    with contextlib.closing(Stage(tmp_path_factory.mktemp("clients"), pki)) as stage:
+    web = peers.Target(page)
+    with contextlib.closing(Stage(tmp_path_factory.mktemp("clients"), pki, pki.ca("clients"), pki.crl("clients"), web, web)) as stage:
         yield stage
 
 
 @pytest.fixture(scope="module", autouse=True)
 def programs(matrix):
-    for _, command in CLIENTS.values():
-        version = [line for line in converse(b"", *command).splitlines() if re.search(r"\d\.\d|^v\d", line)][0]
+    for program, option in PROGRAMS.items():
+        command = f"/usr/bin/{program}" if program == "python3" else program
+        version = [line for line in converse(b"", command, option).splitlines() if re.search(r"\d\.\d|^v\d", line)][0]
         version = re.sub(r" built on .*| \(x86_64.*|\(Library.*", "", version)
-        matrix.add("programs", command[0].rsplit("/", 1)[-1], "version", version.strip())
+        matrix.add("programs", program, "version", version.strip())
 
 
 names = pytest.mark.parametrize("name", CLIENTS)
@@ -94,7 +58,7 @@ versions = pytest.mark.parametrize("version", VERSIONS)
 @names
 def test_client_is_served(stage, matrix, name, protocol, version, mode):
     since = stage.instance.mark()
-    said = CLIENTS[name][0](stage, stage.port(mode, protocol), REQUEST, version, stage.pki.good if mode == "mutual" else None)
+    said = CLIENTS[name](stage, stage.port(mode, protocol), REQUEST, version, stage.pki.good if mode == "mutual" else None)
     assert ANSWER in said, said
     line = stage.instance.line(since=since, listener=f"{mode}_{protocol}")
     assert line["tls"]["version"] == f"TLSv{version}" and ("peer" not in line or line["peer"]["accepted"])
@@ -103,19 +67,18 @@ def test_client_is_served(stage, matrix, name, protocol, version, mode):
     matrix.add("clients", f"{name}, {protocol}", mode, "served", version)
 
 
-# reason → (whose certificate, what is printed)
-REFUSED = {"no_certificate": (None, NONE), "revoked": ("revoked", REVOKED)}
+HOLDERS = {"no_certificate": None, "revoked": "revoked"}
 
 
-@pytest.mark.parametrize("reason", REFUSED)
+@pytest.mark.parametrize("reason", HOLDERS)
 @versions
 @protocols
 @names
 def test_client_is_refused_and_told_why(stage, matrix, name, protocol, version, reason):
     since, accepted = stage.instance.mark(), stage.web.accepted
-    whose, words = REFUSED[reason]
-    said = CLIENTS[name][0](stage, stage.port("mutual", protocol), REQUEST, version, getattr(stage.pki, whose) if whose else None)
-    told = re.search(words, said)
+    certificate = getattr(stage.pki, HOLDERS[reason]) if HOLDERS[reason] else None
+    said = CLIENTS[name](stage, stage.port("mutual", protocol), REQUEST, version, certificate)
+    told = re.search(WORDS[reason], said)
     assert told and ANSWER not in said, said
     line = stage.instance.line(lambda line: "peer" in line, since=since, listener=f"mutual_{protocol}")
     assert line["peer"]["reason"] == reason and "target" not in line and line["remedy"]
@@ -130,7 +93,7 @@ def test_client_refuses_a_server_of_a_stranger(stage, matrix, name, protocol, ve
     """Without this, `served` would not say that the client looked at our certificate."""
     pki = types.SimpleNamespace(ca=lambda _: stage.pki.ca("strangers"))
     accepted = stage.web.accepted
-    said = CLIENTS[name][0](types.SimpleNamespace(pki=pki), stage.port("one-way", protocol), REQUEST, version, None)
+    said = CLIENTS[name](types.SimpleNamespace(pki=pki), stage.port("one-way", protocol), REQUEST, version, None)
     told = re.search(STRANGE, said)
     assert told and ANSWER not in said, said
     # A relay has its target before the client has read our certificate, so it may have connected; but nothing is sent there.

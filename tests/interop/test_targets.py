@@ -9,9 +9,8 @@ import servers
 from clients import converse
 from programs import gnutls_server, openssl_server
 from servers import Tls
-from test_interop import through
+from tls_clients import VERSIONS, through
 
-VERSIONS = ["1.2", "1.3"]
 REQUEST = b"GET /files/hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 numbers = itertools.count()
 
