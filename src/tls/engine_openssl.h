@@ -15,6 +15,19 @@
 struct ssl_st;     /* SSL */
 struct ssl_ctx_st; /* SSL_CTX */
 
+struct ticket_key {
+    uint8_t name[16];
+    uint8_t cipher[32]; /* AES-256-CBC */
+    uint8_t mac[32];    /* HMAC-SHA256 */
+};
+
+/* What tickets are sealed with in a period, and what those of the period before it were. */
+struct ticket_keys {
+    bool is_derived;
+    int64_t period;
+    struct ticket_key current, previous;
+};
+
 struct tlspolicy {
     enum tlspolicy_role role;
     uint16_t version_min, version_max;
@@ -26,7 +39,8 @@ struct tlspolicy {
     uint8_t binding[SHA256_SIZE]; /* the policy's hash, its versions and suites: what a session is
                                      bound to */
     uint8_t ticket_secret[32];
-    uint8_t *alpn; /* as on the wire: each name preceded by its length */
+    struct ticket_keys *ticket_keys; /* derived from it, anew in each period */
+    uint8_t *alpn;                   /* as on the wire: each name preceded by its length */
     size_t alpn_n;
     const struct credential **credentials;
     size_t credentials_n;

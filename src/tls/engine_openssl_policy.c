@@ -279,6 +279,7 @@ struct tlspolicy *tlspolicy_new(const struct tlspolicy_config *config, struct er
                                 ? config->session_lifetime_s
                                 : SESSION_LIFETIME_MAX_S;
     memcpy(p->ticket_secret, config->ticket_secret, sizeof(p->ticket_secret));
+    p->ticket_keys = mem_alloc(sizeof(*p->ticket_keys));
     p->credentials = mem_calloc(config->credentials_n + 1, sizeof(*p->credentials));
     for (; p->credentials_n < config->credentials_n; p->credentials_n++)
         p->credentials[p->credentials_n] = config->credentials[p->credentials_n];
@@ -302,6 +303,8 @@ void tlspolicy_free(struct tlspolicy **p)
     free((*p)->credentials);
     free((*p)->alpn);
     mem_wipe((*p)->ticket_secret, sizeof((*p)->ticket_secret));
+    mem_wipe((*p)->ticket_keys, sizeof(*(*p)->ticket_keys));
+    free((*p)->ticket_keys);
     free(*p);
     *p = NULL;
 }

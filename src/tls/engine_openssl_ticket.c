@@ -22,12 +22,6 @@
 #define KEY_PERIOD_S 3600 /* a key encrypts for this long, and decrypts for twice as long */
 #define LABEL        "sallyport ticket"
 
-struct ticket_keys {
-    uint8_t name[16];
-    uint8_t cipher[32]; /* AES-256-CBC */
-    uint8_t mac[32];    /* HMAC-SHA256 */
-};
-
 /* What libssl's callback is to answer. */
 enum key_answer { KEY_ERROR = -1, KEY_UNKNOWN = 0, KEY_CURRENT = 1, KEY_TO_BE_RENEWED = 2 };
 
@@ -45,13 +39,13 @@ static int64_t get_64(const uint8_t in[8])
     return (int64_t)value;
 }
 
-static void derive_keys(const struct tlspolicy *p, int64_t period, struct ticket_keys *out)
+static void derive_key(const struct tlspolicy *p, int64_t period, struct ticket_key *out)
 {
     uint8_t info[sizeof(LABEL) - 1 + sizeof(p->binding) + 8];
     memcpy(info, LABEL, sizeof(LABEL) - 1);
     memcpy(info + sizeof(LABEL) - 1, p->binding, sizeof(p->binding));
     put_64(info + sizeof(info) - 8, period);
-    _Static_assert(sizeof(*out) == 80, "keys lie side by side");
+    _Static_assert(sizeof(*out) == 80, "its parts lie side by side");
     digest_hkdf((struct bytes){p->ticket_secret, sizeof(p->ticket_secret)}, BYTES("sallyport"),
         (struct bytes){info, sizeof(info)}, (uint8_t *)out, sizeof(*out));
 }
@@ -64,27 +58,33 @@ static const EVP_CIPHER *ticket_cipher(void)
     return cipher;
 }
 
-static bool load_keys(const struct ticket_keys *keys, const uint8_t *iv, bool is_encrypting,
+static bool load_key(const struct ticket_key *key, const uint8_t *iv, bool is_encrypting,
     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {
     char digest[] = "SHA256";
     OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
         OSSL_PARAM_construct_end()};
-    return EVP_MAC_init(mac, keys->mac, sizeof(keys->mac), params) == 1 &&
-           EVP_CipherInit_ex(cipher, ticket_cipher(), NULL, keys->cipher, iv, is_encrypting) == 1;
+    return EVP_MAC_init(mac, key->mac, sizeof(key->mac), params) == 1 &&
+           EVP_CipherInit_ex(cipher, ticket_cipher(), NULL, key->cipher, iv, is_encrypting) == 1;
 }
 
-/* The keys by which KEY_NAME was encrypted, if they are still good. */
-static enum key_answer find_keys(
-    const struct tlspolicy *p, int64_t period, const uint8_t *key_name, struct ticket_keys *keys)
+/* Deriving them costs a handshake that resumes more than all else that is done for its tickets. */
+static const struct ticket_keys *keys_at(const struct tlspolicy *p, int64_t now_s)
 {
-    derive_keys(p, period, keys);
-    if (constant_time_equal(keys->name, key_name, sizeof(keys->name)))
-        return KEY_CURRENT;
-    derive_keys(p, period - 1, keys);
-    if (constant_time_equal(keys->name, key_name, sizeof(keys->name)))
-        return KEY_TO_BE_RENEWED;
-    return KEY_UNKNOWN;
+    struct ticket_keys *keys = p->ticket_keys;
+    int64_t period = now_s / KEY_PERIOD_S;
+    if (!keys->is_derived || keys->period != period) {
+        derive_key(p, period, &keys->current);
+        derive_key(p, period - 1, &keys->previous);
+        keys->period = period;
+        keys->is_derived = true;
+    }
+    return keys;
+}
+
+static bool has_name(const struct ticket_key *key, const uint8_t *name)
+{
+    return constant_time_equal(key->name, name, sizeof(key->name));
 }
 
 /* libssl asks for the keys to seal (IS_ENCRYPTING) or to open a ticket. */
@@ -93,25 +93,24 @@ static int choose_keys(SSL *ssl, unsigned char *key_name, unsigned char *iv, EVP
 {
     const struct tlsconn *c = engine_connection_of(ssl);
     const struct tlspolicy *p = c->policy;
-    int64_t period = c->now_s / KEY_PERIOD_S;
-    struct ticket_keys keys;
     if (!p->tickets)
         return KEY_UNKNOWN;
+    const struct ticket_keys *keys = keys_at(p, c->now_s);
+    const struct ticket_key *key = &keys->current;
     enum key_answer answer = KEY_CURRENT;
     if (is_encrypting) {
-        derive_keys(p, period, &keys);
-        memcpy(key_name, keys.name, sizeof(keys.name));
+        memcpy(key_name, key->name, sizeof(key->name));
         random_fill(iv, (size_t)EVP_CIPHER_get_iv_length(ticket_cipher()));
-    } else {
-        answer = find_keys(p, period, key_name, &keys);
+    } else if (has_name(&keys->previous, key_name)) {
+        key = &keys->previous;
+        answer = KEY_TO_BE_RENEWED;
+    } else if (!has_name(key, key_name)) {
+        return KEY_UNKNOWN;
+    } else if (SSL_version(ssl) == TLS1_3_VERSION) {
         /* RFC 8446 C.4: clients should not show a ticket twice, so each use earns a new one. */
-        if (answer == KEY_CURRENT && SSL_version(ssl) == TLS1_3_VERSION)
-            answer = KEY_TO_BE_RENEWED;
+        answer = KEY_TO_BE_RENEWED;
     }
-    if (answer != KEY_UNKNOWN && !load_keys(&keys, iv, is_encrypting, cipher, mac))
-        answer = KEY_ERROR;
-    mem_wipe(&keys, sizeof(keys));
-    return answer;
+    return load_key(key, iv, is_encrypting, cipher, mac) ? answer : KEY_ERROR;
 }
 
 /* Before a ticket is sealed: put the time of authentication into it, and its remaining life. */
