@@ -10,7 +10,8 @@
 
 #include "base/ban.h"
 
-#define CAPACITY_MIN 512
+#define CAPACITY_MIN    512
+#define PRINTED_USUALLY 256 /* longer texts are put into words twice */
 
 void buf_init(struct buf *b, size_t max)
 {
@@ -82,17 +83,20 @@ int buf_printf(struct buf *b, const char *format, ...)
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    char *space = (char *)reserve(b, PRINTED_USUALLY);
+    size_t space_n = b->capacity - b->end; /* with the NUL, which is not kept */
+    int n = vsnprintf(space, space_n, format, args);
     va_end(args);
-    int result = -1;
-    if (n >= 0 && (size_t)n <= buf_room(b)) {
-        vsnprintf((char *)reserve(b, (size_t)n + 1), (size_t)n + 1, format,
-            again); /* its NUL is not kept */
-        buf_added(b, (size_t)n);
-        result = 0;
-    }
+    bool is_short = n >= 0 && (size_t)n < space_n, is_allowed = n >= 0 && (size_t)n <= buf_room(b);
+    if (!is_short || !is_allowed)
+        b->high = b->capacity; /* something of it stands there */
+    if (!is_short && is_allowed)
+        vsnprintf((char *)reserve(b, (size_t)n + 1), (size_t)n + 1, format, again);
     va_end(again);
-    return result;
+    if (!is_allowed)
+        return -1;
+    buf_added(b, (size_t)n);
+    return 0;
 }
 
 void buf_consume(struct buf *b, size_t n)

@@ -19,6 +19,22 @@ TEST(it_is_a_queue)
     buf_fini(&b);
 }
 
+TEST(texts_of_any_length_are_printed)
+{
+    for (int n = 1; n < 3000; n += 37) {
+        struct buf b;
+        buf_init(&b, 4000);
+        CHECK_INT(buf_append(&b, BYTES("before")), 0);
+        CHECK_INT(buf_printf(&b, "%*d", n, 7), 0);
+        CHECK_INT(buf_size(&b), 6 + n);
+        CHECK(bytes_equal(bytes_first(buf_bytes(&b), 6), BYTES("before")));
+        CHECK_INT(buf_bytes(&b).at[5 + n], '7');
+        CHECK_INT(buf_printf(&b, "%*d", 4000, 7), -1);
+        CHECK_INT(buf_size(&b), 6 + n);
+        buf_fini(&b);
+    }
+}
+
 TEST(the_maximum_can_be_reached_and_not_exceeded)
 {
     struct buf b;
