@@ -231,6 +231,7 @@ def answer_of(client):
 
 PARTS = {  # what the target has sent when it resets → what the client gets
     "nothing": (b"", 502), "a part of the head": (b"HTTP/1.1 200 OK\r\nContent-Le", 502),
+    "an interim response": (b"HTTP/1.1 103 Early Hints\r\n\r\n", 502),
     "the head": (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", "reset"),
     "a part of the body": (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345", "reset"),
     "a chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n", "reset"),
