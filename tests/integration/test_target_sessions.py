@@ -224,15 +224,18 @@ def test_what_ended_meanwhile_is_asked_for_anew(pki, lb, session_target, version
     """The certificate that a target showed expires, or the CRL that cleared it: the session is not offered any more. A target that
     has something better to show is served, by a full handshake in the same connection."""
     ca = pki.ca(f"brief-{version}")
+    lasting = ca.issue(f"lasting-leaf-{version}", "server", ["DNS:localhost"])
+    targets = {name: session_target(lasting, version) for name in ("expires", "renewed", "stale")}
+    tls = f"ca: [{ca.crt}], name: localhost"
+    more = {"stale": f", revocation: {{crl: [{ca.crl()}]}}"}
+    instance = lb(configuration({name: (t, tls + more.get(name, "")) for name, t in targets.items()}))
     ends = datetime.datetime.utcnow().replace(microsecond=0) - NOW + datetime.timedelta(seconds=4)
     brief = ca.issue(f"brief-leaf-{version}", "server", ["DNS:localhost"], not_after=ends)
-    lasting = ca.issue(f"lasting-leaf-{version}", "server", ["DNS:localhost"])
-    crl = ca.crl(next_update=ends)
-    targets = {name: session_target(c, version) for name, c in (("expires", brief), ("renewed", brief), ("stale", lasting))}
-    tls = f"ca: [{ca.crt}], name: localhost"
-    more = {"stale": f", revocation: {{crl: [{crl}]}}"}
-    instance = lb(configuration({name: (t, tls + more.get(name, "")) for name, t in targets.items()}))
-    for name in targets:
+    ca.crl(next_update=ends)
+    instance.reload()
+    for name, t in targets.items():
+        if name != "stale":
+            t.tls.load_cert_chain(brief.crt, brief.key_file)
         assert [resumed(visit(instance, name)) for _ in range(2)] == [False, True], "too slow for a certificate of 4 s?"
     end = time.time() + ((NOW + ends) - datetime.datetime.utcnow()).total_seconds() + 1
     until(lambda: time.time() > end, "the end of the certificate")
