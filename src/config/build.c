@@ -150,22 +150,41 @@ static void read_workers(struct build *b, const struct key *k, struct node *n, v
         read_integer(b, k, n, place);
 }
 
-static void read_duration(struct build *b, const struct key *k, struct node *n, void *place)
+/* How quantities of a type are read and written. */
+struct quantity {
+    int (*read)(const char *text, uint64_t *out, struct error *err);
+    void (*format)(uint64_t value, char out[VALUE_FORMAT_MAX]);
+};
+
+static void read_quantity(struct build *b, const struct key *k, struct node *n,
+    const struct quantity *quantity, uint64_t *out)
 {
     struct error err;
-    uint64_t ms;
+    uint64_t value;
     char min[VALUE_FORMAT_MAX], max[VALUE_FORMAT_MAX];
     if (!expect_text(b, k, n))
         return;
-    value_format_duration(k->min, min);
-    value_format_duration(k->max, max);
-    if (value_duration(n->text, &ms, &err) < 0)
+    quantity->format(k->min, min);
+    quantity->format(k->max, max);
+    if (quantity->read(n->text, &value, &err) < 0)
         refuse(b, k, n, err.text);
-    else if (ms < k->min || ms > k->max)
+    else if (value < k->min || value > k->max)
         report_error(b->report, n->at, "%s: %s is out of range; accepted: %s to %s", k->name,
             n->text, min, max);
     else
-        *(uint64_t *)place = ms;
+        *out = value;
+}
+
+static void read_duration(struct build *b, const struct key *k, struct node *n, void *place)
+{
+    static const struct quantity duration = {value_duration, value_format_duration};
+    read_quantity(b, k, n, &duration, place);
+}
+
+static void read_size(struct build *b, const struct key *k, struct node *n, void *place)
+{
+    static const struct quantity size = {value_size, value_format_size};
+    read_quantity(b, k, n, &size, place);
 }
 
 static const char *absolute_path(struct build *b, const char *text)
@@ -335,6 +354,7 @@ static const struct reading {
     [TYPE_INTEGER] = {read_integer, 0},
     [TYPE_WORKERS] = {read_workers, 0},
     [TYPE_DURATION] = {read_duration, 0},
+    [TYPE_SIZE] = {read_size, 0},
     [TYPE_FILE] = {read_file, 0},
     [TYPE_FILES] = {read_file, sizeof(struct config_file)},
     [TYPE_LOG_FILE] = {read_log_file, 0},
@@ -466,6 +486,16 @@ static void drop_unused(struct config_authn *authn)
     authn->revocation = (struct config_revocation_rule){.at = authn->at};
 }
 
+/* What the rules leave out is the listener's. */
+static void settle_rules(const struct config_listener *l, const struct node *map)
+{
+    const struct node *rules = tree_value(map, "rules");
+    const struct node *n = rules ? rules->first : NULL;
+    for (size_t i = 0; i < l->rules_n; i++, n = n->next)
+        if (!tree_value(n, "max_body"))
+            ((struct config_rule *)(uintptr_t)&l->rules[i])->max_body = l->max_body;
+}
+
 static void settle_listener(struct config_listener *l, const struct node *map)
 {
     const struct node *domains = tree_value(map, "domains");
@@ -479,6 +509,7 @@ static void settle_listener(struct config_listener *l, const struct node *map)
         drop_unused(&d->authn);
     }
     drop_unused(&l->authn);
+    settle_rules(l, map);
 }
 
 static void settle_group(struct build *b, const struct config_group *g)

@@ -90,8 +90,9 @@ enum config_path_match { PATH_PREFIX, PATH_EXACT };
 struct config_rule {
     const char *domain; /* lower case: exact, *.x, x.* */
     enum config_path_match match;
-    const char *path; /* begins with "/"; a prefix is a string prefix */
-    size_t group;     /* index into config.groups */
+    const char *path;  /* begins with "/"; a prefix is a string prefix */
+    size_t group;      /* index into config.groups */
+    uint64_t max_body; /* bytes of a request's body; 0: any number */
     struct position at;
 };
 
@@ -113,6 +114,7 @@ struct config_listener {
     const struct config_rule
         *rules; /* HTTP, HTTPS: at least one; the first one's domain is the default domain */
     size_t rules_n;
+    uint64_t max_body;                            /* HTTP, HTTPS: what its rules leave out */
     size_t group;                                 /* TCP, TCP_SSL: index into config.groups */
     const struct config_network *trusted_proxies; /* whose X-Forwarded-For is appended to */
     size_t trusted_proxies_n;

@@ -15,7 +15,8 @@ static const char *const introduction[] = {
     "configuration is in. Unknown keys, wrong types, missing files and contradictions are errors: "
     "`sallyport check` lists them\n"
     "with line and column, and `sallyport check -T` prints what is in force, defaults included.",
-    "Durations carry their unit: `500ms`, `5s`, `10m`, `1h`, `1d`. `null` as a value means the "
+    "Durations carry their unit: `500ms`, `5s`, `10m`, `1h`, `1d`; sizes in bytes may: `64KiB`, "
+    "`10MiB`, `1GiB`. `null` as a value means the "
     "same as leaving the key out; an\n"
     "empty value is an error. Anchors, aliases, tags and merge keys of YAML are refused.",
 };
@@ -29,6 +30,7 @@ static const char *const type_names[TYPE_COUNT] = {
     [TYPE_INTEGER] = "whole number",
     [TYPE_WORKERS] = "`auto` or a whole number",
     [TYPE_DURATION] = "duration",
+    [TYPE_SIZE] = "size",
     [TYPE_FILE] = "file",
     [TYPE_FILES] = "list of files",
     [TYPE_LOG_FILE] = "file or `-`",
@@ -78,6 +80,12 @@ static void put_range(struct buf *out, const struct key *k)
     if (k->type == TYPE_DURATION || k->type == TYPE_POLICY) {
         value_format_duration(k->min, min);
         value_format_duration(k->max, max);
+        PUT(out, "%s – %s", min, max);
+        return;
+    }
+    if (k->type == TYPE_SIZE) {
+        value_format_size(k->min, min);
+        value_format_size(k->max, max);
         PUT(out, "%s – %s", min, max);
         return;
     }

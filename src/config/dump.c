@@ -141,6 +141,13 @@ static void write_duration(struct dump *d, const struct key *k, const void *plac
     write_plain(d, text);
 }
 
+static void write_size(struct dump *d, const struct key *k, const void *place)
+{
+    char text[VALUE_FORMAT_MAX];
+    value_format_size(*(const uint64_t *)place, text);
+    write_plain(d, text);
+}
+
 static void write_file(struct dump *d, const struct key *k, const void *place)
 {
     write_text(d, ((const struct config_file *)place)->path);
@@ -222,6 +229,7 @@ static const struct writing {
     [TYPE_INTEGER] = {write_integer, 0},
     [TYPE_WORKERS] = {write_workers, 0},
     [TYPE_DURATION] = {write_duration, 0},
+    [TYPE_SIZE] = {write_size, 0},
     [TYPE_FILE] = {write_file, 0},
     [TYPE_FILES] = {write_file, sizeof(struct config_file)},
     [TYPE_LOG_FILE] = {write_string, 0},

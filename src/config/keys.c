@@ -22,6 +22,7 @@ static const char *const switch_names[] = {"false", "true", NULL};
 #define INTEGER                                        .type = TYPE_INTEGER
 #define WORKERS                                        .type = TYPE_WORKERS
 #define DURATION                                       .type = TYPE_DURATION
+#define SIZE                                           .type = TYPE_SIZE
 #define FILE_NAME                                      .type = TYPE_FILE
 #define FILE_NAMES                                     .type = TYPE_FILES
 #define LOG_FILE                                       .type = TYPE_LOG_FILE

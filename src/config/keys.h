@@ -47,6 +47,7 @@ enum key_type {
     TYPE_INTEGER,      /* unsigned */
     TYPE_WORKERS,      /* unsigned; `auto` is 0 */
     TYPE_DURATION,     /* uint64_t, milliseconds */
+    TYPE_SIZE,         /* uint64_t, bytes */
     TYPE_FILE,         /* struct config_file */
     TYPE_FILES,        /* list of struct config_file */
     TYPE_LOG_FILE,     /* const char *: a path, or "-" */
@@ -87,7 +88,7 @@ struct key {
     size_t size;          /* of the value */
     size_t count_offset;  /* lists: of the number of items */
     const char *fallback; /* the default as YAML, or KEY_… */
-    uint64_t min, max;    /* integers and durations: the value; texts: bytes; lists: items */
+    uint64_t min, max;    /* integers, durations and sizes: the value; texts: bytes; lists: items */
     unsigned on;          /* protocols of the listener or target group that the map belongs to */
     enum scope child;     /* TYPE_MAP, TYPE_MAPS */
     const char *const *choices; /* TYPE_CHOICE: ended by NULL */

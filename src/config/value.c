@@ -13,10 +13,15 @@
 #define DNS_PORT         53
 #define DOMAIN_MAX       253 /* RFC 1035 §2.3.4: 255 octets on the wire */
 
-static const struct unit {
+/* From the largest to that of factor 1. */
+struct unit {
     const char *name;
-    uint64_t ms;
-} units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+    uint64_t factor;
+};
+static const struct unit durations[] = {
+    {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
+static const struct unit sizes[] = {
+    {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}, {NULL, 0}};
 
 /* The digits at the begin of TEXT; *END is what follows. False if there are none or too many. */
 static bool take_digits(const char *text, uint64_t *out, const char **end)
@@ -39,26 +44,48 @@ int value_integer(const char *text, uint64_t *out, struct error *err)
     return 0;
 }
 
-int value_duration(const char *text, uint64_t *ms, struct error *err)
+/* A number and one of UNITS. WHAT, with examples, is for the message. */
+static int take_quantity(
+    const char *text, const struct unit *units, uint64_t *out, const char *what, struct error *err)
 {
     const char *unit;
-    if (!take_digits(text, ms, &unit))
-        return error_set(err, "is not a duration; write 500ms, 5s, 10m, 1h or 1d");
-    for (size_t i = 0; i < COUNT_OF(units); i++)
-        if (strcmp(unit, units[i].name) == 0)
-            return __builtin_mul_overflow(*ms, units[i].ms, ms) ? error_set(err, "is too long") : 0;
-    return error_set(
-        err, "%s; write 500ms, 5s, 10m, 1h or 1d", *unit ? "has an unknown unit" : "has no unit");
+    if (!take_digits(text, out, &unit))
+        return error_set(err, "is not a %s", what);
+    for (; units->name; units++)
+        if (strcmp(unit, units->name) == 0)
+            return __builtin_mul_overflow(*out, units->factor, out)
+                       ? error_set(err, "is too large; write a %s", what)
+                       : 0;
+    return error_set(err, "%s; write a %s", *unit ? "has an unknown unit" : "has no unit", what);
+}
+
+static void format_quantity(
+    uint64_t value, const struct unit *units, const char *of_zero, char out[VALUE_FORMAT_MAX])
+{
+    while (value % units->factor != 0)
+        units++;
+    snprintf(out, VALUE_FORMAT_MAX, "%llu%s", (unsigned long long)(value / units->factor),
+        value ? units->name : of_zero);
+}
+
+int value_duration(const char *text, uint64_t *ms, struct error *err)
+{
+    return take_quantity(text, durations, ms, "duration: 500ms, 5s, 10m, 1h or 1d", err);
 }
 
 void value_format_duration(uint64_t ms, char out[VALUE_FORMAT_MAX])
 {
-    const struct unit *u = units;
-    while (ms % u->ms != 0)
-        u++;
-    if (ms == 0)
-        u = &units[3];
-    snprintf(out, VALUE_FORMAT_MAX, "%llu%s", (unsigned long long)(ms / u->ms), u->name);
+    format_quantity(ms, durations, "s", out);
+}
+
+int value_size(const char *text, uint64_t *bytes, struct error *err)
+{
+    return take_quantity(text, sizes, bytes, "size: 4096, 64KiB, 10MiB or 1GiB", err);
+}
+
+void value_format_size(uint64_t bytes, char out[VALUE_FORMAT_MAX])
+{
+    format_quantity(bytes, sizes, "", out);
 }
 
 int value_name(const char *text, struct error *err)

@@ -22,6 +22,11 @@ int value_duration(const char *text, uint64_t *ms, struct error *err) MUST_USE;
 /* In the largest unit that divides it; value_duration reads it back. */
 void value_format_duration(uint64_t ms, char out[VALUE_FORMAT_MAX]);
 
+/* 4096, 64KiB, 10MiB, 1GiB; in bytes. */
+int value_size(const char *text, uint64_t *bytes, struct error *err) MUST_USE;
+/* In the largest unit that divides it; value_size reads it back. */
+void value_format_size(uint64_t bytes, char out[VALUE_FORMAT_MAX]);
+
 /* Letters, digits, `_`, `.` and `-`. */
 int value_name(const char *text, struct error *err) MUST_USE;
 

@@ -209,6 +209,12 @@ void exchange_begin(struct conn *c, size_t length)
         exchange_fail(c, 404, CLOSE_NO_RULE, "no rule for this path");
         return;
     }
+    /* RFC 9110 §15.5.14: content larger than the server is willing to process. */
+    fault = transfer_limit(&e->request, e->rule->max_body);
+    if (fault) {
+        exchange_refuse(c, -fault);
+        return;
+    }
     conn_connect(c, &c->service->groups[e->rule->group], e->is_idempotent ? UINT64_MAX : FRESH_MS);
 }
 

@@ -13,6 +13,19 @@ void transfer_init(struct transfer *t, const struct http1_head *head, bool is_ch
     http1_body_init(&t->body, head);
 }
 
+static bool is_too_much(const struct transfer *t, uint64_t more)
+{
+    return t->bytes_max && more > t->bytes_max - t->bytes;
+}
+
+int transfer_limit(struct transfer *t, uint64_t bytes_max)
+{
+    t->bytes_max = bytes_max;
+    return t->body.framing == HTTP1_BODY_LENGTH && is_too_much(t, t->body.left)
+               ? -HTTP1_CONTENT_TOO_LARGE
+               : 0;
+}
+
 static void forward_data(struct transfer *t, struct stream *to, struct bytes data)
 {
     if (!data.n)
@@ -70,6 +83,8 @@ static ssize_t step(struct transfer *t, struct stream *from, struct stream *to)
     ssize_t n = http1_body_next(&t->body, in, &item);
     if (n <= 0)
         return n;
+    if (item.event == HTTP1_EVENT_DATA && is_too_much(t, item.data.n))
+        return -HTTP1_CONTENT_TOO_LARGE;
     if (item.event == HTTP1_EVENT_DATA)
         forward_data(t, to, item.data);
     else if (item.event == HTTP1_EVENT_TRAILER)

@@ -411,6 +411,10 @@ static const char *frame(enum scope scope)
         return GOOD "timeouts: {%s}\n";
     if (scope == SCOPE_TLS)
         return HTTPS "  tls: {%s}\n" REST;
+    if (scope == SCOPE_LISTENER)
+        return HTTPS "  %s\n" REST;
+    if (scope == SCOPE_RULE)
+        return HTTPS CERT "  rules: [{domain: a, target_group: web, %s}]\n" GROUPS;
     if (scope == SCOPE_TARGET)
         return GROUP_G "  protocol: HTTP\n  targets: [{address: 10.0.0.1:80, %s}]\n";
     if (scope == SCOPE_REVOCATION)
@@ -438,20 +442,36 @@ static bool is_accepted(const struct key *k, uint64_t value)
     return accepted;
 }
 
+TEST(what_a_rule_does_not_say_about_bodies_is_its_listeners)
+{
+    struct report report;
+    struct config *c = parse(HTTPS CERT
+        "  max_body: 2MiB\n"
+        "  rules:\n  - {domain: a, target_group: web}\n  - {domain: b, max_body: 0, target_group: "
+        "web}\n  - {domain: c, max_body: 1KiB, target_group: web}\n" GROUPS,
+        &report);
+    CHECK(c && c->listeners[0].rules_n == 3);
+    CHECK_INT(c->listeners[0].rules[0].max_body, 2 << 20);
+    CHECK_INT(c->listeners[0].rules[1].max_body, 0);
+    CHECK_INT(c->listeners[0].rules[2].max_body, 1024);
+    config_free(&c);
+    report_fini(&report);
+}
+
 TEST(ranges_end_where_the_table_says)
 {
     size_t tried = 0;
     for (size_t i = 0; i < key_count; i++) {
         const struct key *k = &key_table[i];
         if (k->type != TYPE_INTEGER && k->type != TYPE_WORKERS && k->type != TYPE_DURATION &&
-            k->type != TYPE_POLICY)
+            k->type != TYPE_POLICY && k->type != TYPE_SIZE)
             continue;
         tried++;
         CHECK(frame(k->scope));
         CHECK(is_accepted(k, k->min) && is_accepted(k, k->max) && !is_accepted(k, k->max + 1));
         CHECK(k->min == 0 || !is_accepted(k, k->min - 1));
     }
-    CHECK_INT(tried, 14);
+    CHECK_INT(tried, 16);
 }
 
 /* The configuration of the trial of issue 2, with its indentation and its order of keys. */
@@ -547,7 +567,7 @@ TEST(a_dump_shows_defaults)
         ("\n  tls: {versions: [\"1.2\", \"1.3\"], preference: strongest, key_exchange: ecdhe, "
          "session_lifetime: 1h}\n"),
         "certificate: /etc/s/s.crt, key: /etc/s/s.key, ocsp: null}\n",
-        "{domain: a.example, path: /, target_group: web}\n",
+        "{domain: a.example, path: /, target_group: web, max_body: 0}\n",
         "address: '10.0.0.1:80', weight: 10}\n", "\nworkers: auto\n", "\n  relay_idle: 15m\n",
         "\naccess_log: null\n"};
     char *text = dump(GOOD);

@@ -30,6 +30,27 @@ TEST(durations)
     CHECK_TEXT(text, "86400001ms");
 }
 
+TEST(sizes)
+{
+    static const struct {
+        const char *text;
+        int64_t want; /* -1: refused */
+    } rows[] = {{"0", 0}, {"1", 1}, {"4095", 4095}, {"64KiB", 65536}, {"10MiB", 10 << 20},
+        {"3GiB", 3ll << 30}, {"", -1}, {"KiB", -1}, {"1 KiB", -1}, {"-1", -1}, {"1.5MiB", -1},
+        {"1MB", -1}, {"1k", -1}, {"1kib", -1}, {"18446744073709551616", -1},
+        {"18446744073709551615KiB", -1}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        uint64_t bytes = 0;
+        struct error err;
+        int result = value_size(rows[i].text, &bytes, &err);
+        CHECK_INT(result < 0 ? -1 : (int64_t)bytes, rows[i].want);
+        char text[VALUE_FORMAT_MAX];
+        value_format_size(bytes, text);
+        if (result == 0)
+            CHECK_TEXT(text, rows[i].text);
+    }
+}
+
 typedef int spell_fn(struct arena *, const char *, const char **, struct error *);
 
 struct spelling {
