@@ -500,11 +500,12 @@ static void upstream_changed(void *owner, uint32_t events)
     conn_run(owner);
 }
 
+/* A request tells by itself whether it is whole; what is relayed does not (docs/adr/0002). */
 static void run_target(struct conn *c)
 {
     if (c->client.state == STREAM_FAILED)
         conn_client_failed(c);
-    else if (c->client.state == STREAM_TRUNCATED)
+    else if (c->client.state == STREAM_TRUNCATED && !c->listener->is_http)
         conn_reset(c, CLOSE_CLIENT_TRUNCATED, "");
     else if (c->upstream->state == UPSTREAM_READY)
         target_ready(c);
