@@ -12,8 +12,8 @@ import peers
 from http_peers import memory
 from instance import Instance, until
 
-ROUNDS, HANDSHAKES = 6, 160
-GROWTH = 160 << 10  # 1 KiB a handshake: less than the DER of the chain, and far less than one certificate parsed
+ROUNDS, HANDSHAKES = 5, 120
+GROWTH = 120 << 10  # 1 KiB a handshake: less than the DER of the chain, and far less than one certificate parsed
 
 
 def chained(pki, root, name):

@@ -78,14 +78,14 @@ def converse(data, *command):
 
 def curl(stage, port, data, version, certificate):
     own = ["--cert", certificate.crt, "--key", certificate.key_file] if certificate else []
-    return converse(b"", "curl", "-sSi4", "--noproxy", "*", "--cacert", stage.pki.ca("servers").crt, *own, f"--tlsv{version}", "--tls-max", version,
-                    f"https://localhost:{port}/interop")
+    return converse(b"", "curl", "-sSi4", "--noproxy", "*", "--cacert", stage.pki.ca("servers").crt, *own, f"--tlsv{version}",
+                    "--tls-max", version, f"https://localhost:{port}/interop")
 
 
 def openssl(stage, port, data, version, certificate):
     own = ["-cert", certificate.crt, "-key", certificate.key_file] if certificate else []
-    return converse(data, "openssl", "s_client", "-quiet", "-connect", f"127.0.0.1:{port}", "-servername", "localhost", "-verify_hostname", "localhost",
-                    "-verify_return_error", "-CAfile", stage.pki.ca("servers").crt, *OPENSSL[version], *own)
+    return converse(data, "openssl", "s_client", "-quiet", "-connect", f"127.0.0.1:{port}", "-servername", "localhost",
+                    "-verify_hostname", "localhost", "-verify_return_error", "-CAfile", stage.pki.ca("servers").crt, *OPENSSL[version], *own)
 
 
 def gnutls(stage, port, data, version, certificate):

@@ -31,10 +31,11 @@ def chromium(stage, port, data, version, certificate):
         return b.page(f"https://localhost:{port}/interop", f"--ssl-version-min=tls{version}", f"--ssl-version-max=tls{version}")
 
 
-CLIENTS = {**tls_clients.CLIENTS, "Node https": node, "Java HttpsURLConnection": java("https"), "Java SSLSocket": java("socket"), "Chromium": chromium}
+CLIENTS = {**tls_clients.CLIENTS, "Node https": node, "Java HttpsURLConnection": java("https"), "Java SSLSocket": java("socket"),
+           "Chromium": chromium}
 # program → how to ask for its version
-PROGRAMS = {"curl": "--version", "openssl": "version", "gnutls-cli": "--version", "python3": "--version", "node": "--version", "java": "--version",
-            "chromium": "--version"}
+PROGRAMS = {"curl": "--version", "openssl": "version", "gnutls-cli": "--version", "python3": "--version", "node": "--version",
+            "java": "--version", "chromium": "--version"}
 
 # How they say that they were refused, those of tls_clients among them; and that they refuse us.
 WORDS = {
