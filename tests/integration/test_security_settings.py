@@ -17,7 +17,7 @@ from pki import DAY
 HOUR = DAY / 24
 # Types of keys.def that carry a name, a number, a file or other keys; whatever else there is, is a choice.
 VALUES = {"ADDRESS", "BIND_ADDRESS", "CLIENT_NAMES", "DURATION", "FILE_NAME", "FILE_NAMES", "GROUP_NAME", "HOST", "INTEGER",
-          "LOG_FILE", "MAP", "MAPS", "NAME", "NETWORKS", "PATH", "RULE_DOMAIN", "SERVERS", "SNI_DOMAIN", "TEXT", "WORKERS"}
+          "LOG_FILE", "MAP", "MAPS", "NAME", "NETWORKS", "PATH", "RULE_DOMAIN", "SERVERS", "SIZE", "SNI_DOMAIN", "TEXT", "WORKERS"}
 NOT_OF_SECURITY = {"GROUP.scheduler": "which target gets a request decides about nobody's rights"}
 
 
@@ -260,7 +260,7 @@ def test_t34_every_choice_of_the_configuration_is_tried_here(world):
     tried = {row[0] for row in (*world.fronts, *world.backs)}
     assert tried == settings_here()
     missing = choices() - tried - set(NOT_OF_SECURITY)
-    assert not missing, f"{sorted(missing)} need a table here, with a bad peer for each value and for none"
+    assert not missing, f"{sorted(missing)}: a choice needs a table here, a bad peer for each value and for none; another type goes to VALUES"
     assert tried | set(NOT_OF_SECURITY) <= choices(), "which of them is no choice any more?"
 
 
