@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Texts of the configuration are data: never a pattern, a format, a command or a piece of another file (peers.md T35)."""
 import json
-import pathlib
 import re
 import shutil
 
