@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 /*
  * conn — one client connection, from accept to its one close reason.
  *
- *   accept → HANDSHAKE → IDLE ⇄ HEAD → TARGET → EXCHANGE → IDLE …            HTTP, HTTPS
- *   accept → HANDSHAKE → TARGET → RELAY                                      TCP, TCP_SSL
- *                                  EXCHANGE → RELAY                         HTTP, after a 101
- *            every state → CLOSING → CLOSED                                  or at once → CLOSED
+ *   accept → HANDSHAKE → IDLE ⇄ HEAD → TARGET → EXCHANGE → IDLE …     HTTP, HTTPS
+ *                                               EXCHANGE → RELAY      after a 101
+ *   accept → HANDSHAKE → TARGET → RELAY                               TCP, TCP_SSL
+ *            every state → CLOSING → CLOSED                           or at once → CLOSED
  *
- *   HANDSHAKE  TLS only: no target yet, nothing decided about the client.        left by
- * run_handshake IDLE       no byte of a request has come.                                    left
- * by run_idle HEAD       a part of a request head is in client.in.                         left by
- * run_head TARGET     who may pass has been decided; a connection to a target opens.    left by
- * conn_upstream_changed EXCHANGE   request and response flow (proxy/exchange.c). left by
- * exchange_run RELAY      bytes flow both ways (proxy/relay.c).                             left by
- * relay_run CLOSING    nothing is read but to be thrown away, so that what we said last (an alert,
- * a 4xx) arrives. CLOSED     freed at the end of the loop's turn.
+ *   HANDSHAKE  TLS only: no target yet, nothing decided about the client.         left by run_handshake
+ *   IDLE       no byte of a request has come.                                     left by run_idle
+ *   HEAD       a part of a request head is in client.in.                          left by run_head
+ *   TARGET     who may pass has been decided; a connection to a target opens.     left by run_target
+ *   EXCHANGE   request and response flow (proxy/exchange.c).                      left by exchange_run
+ *   RELAY      bytes flow both ways (proxy/relay.c).                              left by relay_run
+ *   CLOSING    nothing is read but to be thrown away, so that what we said last
+ *              (an alert, a 4xx, the end of a response) arrives.                  left by run_closing
+ *   CLOSED     freed at the end of the loop's turn.
  *
  * Memory: owned by its proxy; everything it holds dies with it, in conn_free.
  */
+/* clang-format on */
 #pragma once
 
 #include "balance/upstream.h"

@@ -434,6 +434,22 @@ def test_no_response_in_time_is_a_504(hurried, late, target):
     assert late.ask().status == 200  # the request was whole: the connection stays
 
 
+def test_a_response_head_that_trickles_in_has_no_longer(hurried, late, target):
+    @target.script("/trickle")
+    def path(call):
+        try:
+            for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000:
+                call.send(bytes([byte]))
+                time.sleep(0.01)  # this is how slow it is
+        except OSError:
+            pass
+
+    mark = hurried.mark()
+    assert late.ask("/trickle").status == 504
+    line = hurried.line(since=mark, client=late.name)
+    assert line["close"] == "target_timeout" and line["ms"]["total"] < 5000
+
+
 def test_a_response_that_stands_still_is_cut_off(hurried, late, target):
     @target.script("/stuck")
     def path(call):
