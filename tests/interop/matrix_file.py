@@ -86,6 +86,7 @@ nginx drops the trailers of a request for its own handlers, and no module of apa
 - curl 7.88 with `-T FILE -H "Transfer-Encoding: chunked"` never sends the last chunk of an empty file, to any server; with `-T -` it does.
 - Node throws where the answer to a HEAD announces a trailer.
 - Python's http.server closes TLS connections without close_notify: content that ends so is cut off, and for us it is (the client is reset).
+- nginx tells the length of an empty file even where it is to end with the connection: that cell lacks 0 B.
 - nginx 1.22 in one process crashes with sockets that it inherits.
 """
 CORNERS = {"programs": "program", "clients": "client, listener", "alpn": "client", "targets": "server, group", "bodies": "server, group",
