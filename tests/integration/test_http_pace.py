@@ -11,8 +11,8 @@ import peers
 from http_peers import Client, Scripted, group, header, plain, running
 from instance import until
 
-SPAN = 0.5
-RATE = 20000  # 10,000 bytes in a span
+SPAN = 0.8
+RATE = 4000  # 3200 bytes in a span
 LARGE = 64 << 20
 PIECE = os.urandom(1 << 20)
 
@@ -114,7 +114,7 @@ def test_who_waits_for_a_100_is_not_too_slow(world, client, target):
 def test_a_response_that_is_taken_in_drops_is_cut_off(world, client, pours):
     mark = world.mark()
     client.send(b"GET /pour HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    trickle(lambda: client.sock.recv(100), lambda: has_ended(client.sock))
+    trickle(lambda: client.sock.recv(20), lambda: has_ended(client.sock))
     line = world.line(since=mark, client=client.name)
     assert (line["status"], line["close"]) == (200, "client_slow") and line["bytes_out"] < LARGE
 
@@ -137,7 +137,7 @@ def test_a_target_that_takes_a_body_in_drops_is_a_504(world, client, target):
     @target.script("/drops")
     def path(call):
         try:
-            while call.connection.recv(100):
+            while call.connection.recv(20):
                 time.sleep(0.02)
         except OSError:
             pass

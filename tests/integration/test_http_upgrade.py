@@ -259,7 +259,7 @@ def test_a_reset_by_either_side_resets_the_other(world, target):
 
 def test_an_upgraded_connection_is_idle_for_as_long_as_a_relay(target, tmp_path):
     target.script("/switch")(switch)
-    with running(tmp_path, plain(group("web", target), timeouts="relay_idle: 400ms, body: 50ms, response: 50ms, idle: 50ms")) as instance:
+    with running(tmp_path, plain(group("web", target), timeouts="relay_idle: 400ms, body: 50ms, idle: 50ms")) as instance:
         with Client(instance.port("plain")) as client:
             client.send(ASK)
             assert client.response().status == 101 and client.end() == "fin"
