@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * public_key — a public key made ready to check signatures with (libcrypto does the arithmetic), and
+ * the algorithms that we accept.
+ *
+ * Making one costs tens of microseconds: whoever checks several signatures keeps it. Algorithms are
+ * fetched once per process.
+ */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+enum key_kind { KEY_RSA, KEY_EC_P256, KEY_EC_P384, KEY_EC_P521, KEY_ED25519, KEY_UNSUPPORTED };
+
+#define PUBLIC_KEY_RSA_BITS_MIN 2048
+#define PUBLIC_KEY_RSA_BITS_MAX 8192
+
+/* Accepted signatures: X(symbol, key algorithm, digest). SIGNATURE_WEAK is one that we know and
+ * refuse (SHA-1, MD5, DSA, SHA-224, …); SIGNATURE_UNKNOWN any other. */
+enum signature_algorithm {
+    SIGNATURE_UNKNOWN,
+    SIGNATURE_WEAK,
+    SIGNATURE_RSA_SHA256, /* RSASSA-PKCS1-v1_5, RFC 8017 §8.2 */
+    SIGNATURE_RSA_SHA384,
+    SIGNATURE_RSA_SHA512,
+    SIGNATURE_RSA_PSS_SHA256, /* RSASSA-PSS with MGF1 and salt of the same digest's size, RFC 4055 §3.1 */
+    SIGNATURE_RSA_PSS_SHA384,
+    SIGNATURE_RSA_PSS_SHA512,
+    SIGNATURE_ECDSA_SHA256, /* RFC 5758 §3.2; with any of the curves */
+    SIGNATURE_ECDSA_SHA384,
+    SIGNATURE_ECDSA_SHA512,
+    SIGNATURE_ED25519, /* RFC 8410 §3 */
+    SIGNATURE_ALGORITHM_COUNT
+};
+
+struct public_key;
+
+/* KIND and the key material as SubjectPublicKeyInfo has it, DER (RFC 5280 §4.1.2.7). NULL and ERR if
+ * the key is no valid one of its kind (a point that is not on the curve), or outside the limits. */
+struct public_key *public_key_new(enum key_kind kind, struct bytes spki, struct error *err) MUST_USE;
+/* NULL is fine. */
+void public_key_free(struct public_key **k);
+
+/* Is SIGNATURE one of MESSAGE by this key? False also for an algorithm that does not fit the key. */
+bool public_key_verify(const struct public_key *k, enum signature_algorithm algorithm,
+    struct bytes message, struct bytes signature);
+/* The same for a message that was digested before (signature_digest_size octets). Not for Ed25519,
+ * which digests twice. */
+bool public_key_verify_digest(const struct public_key *k, enum signature_algorithm algorithm,
+    struct bytes digest, struct bytes signature);
+
+/* Octets of the algorithm's digest; 0 where there is none (Ed25519, unknown). */
+size_t signature_digest_size(enum signature_algorithm a);
+/* The digest of MESSAGE; its size. */
+size_t signature_digest(enum signature_algorithm a, struct bytes message, uint8_t out[64]);
