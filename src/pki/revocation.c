@@ -295,20 +295,21 @@ static struct answer ask_all(const struct verify_policy *policy,
     return worst;
 }
 
-void revocation_judge(
-    const struct verify_policy *policy, bool has_anchor, int64_t now_s, struct verdict *out)
+enum revocation_policy revocation_judge(const struct revocation_request *r, struct verdict *out)
 {
+    const struct verify_policy *policy = r->policy;
     const struct certificate_list *chain = &out->chain;
     if (!policy->crls.n && !policy->ocsp.n) {
         verdict_set(out, FACTOR_REVOCATION, FACTOR_UNKNOWN, "no revocation data configured");
-        return;
+        return policy->revocation;
     }
-    struct answer answer = ask_all(policy, chain, has_anchor, now_s);
-    if (has_anchor && chain->n == 1 && answer.result != FACTOR_FAIL)
+    struct answer answer = ask_all(policy, chain, r->has_anchor, r->now_s);
+    if (r->has_anchor && chain->n == 1 && answer.result != FACTOR_FAIL)
         answer = answer_of(FACTOR_PASS, "%.200s is itself a trust anchor",
             verdict_dn(certificate_facts(chain->at[0])->subject));
-    else if (!has_anchor && answer.result == FACTOR_PASS)
+    else if (!r->has_anchor && answer.result == FACTOR_PASS)
         answer = answer_of(FACTOR_UNKNOWN,
             "no trusted issuer vouches for the revocation data (%.180s)", answer.detail);
     verdict_set(out, FACTOR_REVOCATION, answer.result, "%s", answer.detail);
+    return policy->revocation;
 }

@@ -4,14 +4,27 @@
  * answer of a policy.
  *
  * A listing in any CRL that the issuer signed means revoked, however old, young or partial the CRL.
- * Only a complete and fresh CRL, or a fresh OCSP answer, means that a certificate is not revoked;
- * all else is unknown.
+ * Only complete and fresh data means that a certificate is not revoked: CRLs that together cover it
+ * and every reason (RFC 5280 §6.3.3), or a fresh OCSP answer. All else is unknown.
  */
 #pragma once
 
 #include "pki/verify.h"
 
-/* Judge OUT->chain and set its revocation factor. HAS_ANCHOR: the chain is a path whose last
- * certificate is a trust anchor; without one nothing passes, but a listing is still found. */
-void revocation_judge(
-    const struct verify_policy *policy, bool has_anchor, int64_t now_s, struct verdict *out);
+struct path_budget;
+
+struct revocation_request {
+    const struct verify_policy *policy;
+    const struct certificate *const
+        *presented; /* by the peer: who signed a CRL may be among them */
+    size_t presented_n;
+    bool has_anchor; /* the verdict's chain is a path to a trust anchor; without one nothing passes,
+                        but a listing is still found */
+    int64_t now_s;
+    struct path_budget *budget; /* for the paths of those who signed CRLs */
+};
+
+/* Judge OUT->chain: set its revocation factor, and lower OUT->holds_until_s to when the data used
+ * ends. Returns the policy that an unknown answer falls under: CAs may have policies of their own,
+ * and the strictest of those that have no answer decides. */
+enum revocation_policy revocation_judge(const struct revocation_request *r, struct verdict *out);

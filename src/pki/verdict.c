@@ -83,7 +83,8 @@ const char *factor_result_token(enum factor_result r)
 
 void verdict_init(struct verdict *v)
 {
-    *v = (struct verdict){.accepted = false, .reason = REASON_UNTRUSTED};
+    *v =
+        (struct verdict){.accepted = false, .reason = REASON_UNTRUSTED, .holds_until_s = INT64_MAX};
     for (int f = 0; f < FACTOR_COUNT; f++)
         v->factors[f].result = FACTOR_FAIL;
 }
@@ -176,7 +177,8 @@ void verdict_decide(struct verdict *v, unsigned found, enum revocation_policy po
 
 void verdict_no_certificate(struct verdict *v, bool may_enter)
 {
-    *v = (struct verdict){.accepted = may_enter, .reason = REASON_NO_CERTIFICATE};
+    *v = (struct verdict){
+        .accepted = may_enter, .reason = REASON_NO_CERTIFICATE, .holds_until_s = INT64_MAX};
     for (int f = 0; f < FACTOR_COUNT; f++)
         v->factors[f].result = FACTOR_SKIPPED;
 }

@@ -43,6 +43,7 @@ struct verdict_factor {
 struct verdict {
     bool accepted;
     enum reason reason;
+    int64_t holds_until_s; /* what was looked up to judge is valid so long; INT64_MAX: for ever */
     struct verdict_factor factors[FACTOR_COUNT];
     struct certificate_list
         chain; /* what the peer showed, leaf first; where a path was found, that path */

@@ -218,13 +218,15 @@ void verify_chain(const struct verify_policy *policy, const struct certificate *
     }
     verdict_init(out);
     struct verification v = {policy, chain, chain_n, now_s, out, 0};
+    enum revocation_policy unknown = policy->revocation;
     if (exceeds_limits(&v)) {
         refuse_unread(&v);
     } else {
         bool has_path = judge_trust(&v);
         judge_validity(&v);
-        revocation_judge(policy, has_path, now_s, out);
+        unknown = revocation_judge(
+            &(struct revocation_request){policy, chain, chain_n, has_path, now_s, NULL}, out);
         judge_name(&v);
     }
-    verdict_decide(out, v.found, policy->revocation);
+    verdict_decide(out, v.found, unknown);
 }

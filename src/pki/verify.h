@@ -17,6 +17,13 @@
 #define VERIFY_NAMES_MAX       VERDICT_NAMES_MAX /* subjectAltName entries of a certificate */
 #define VERIFY_DEPTH_DEFAULT   8                 /* intermediates */
 
+/* The policy for certificates issued by a CA that has one of its own. */
+struct verify_exception {
+    const char *issuer; /* as certificate_subject shows the CA */
+    enum revocation_policy revocation;
+    int64_t grace_s;
+};
+
 /* Immutable after it has been built (crl_signed_by's memory apart); shared by all connections of a
  * policy. */
 struct verify_policy {
@@ -26,6 +33,8 @@ struct verify_policy {
     unsigned chain_max; /* certificates in CHAIN; 0 is VERIFY_CHAIN_MAX */
     enum revocation_policy revocation;
     int64_t grace_s;
+    const struct verify_exception *exceptions; /* borrowed */
+    size_t exceptions_n;
     struct crl_list crls; /* owned */
     struct bytes ocsp;    /* one OCSPResponse in DER about the leaf, or empty. Borrowed. */
     bool leaf_only;       /* revocation of the leaf alone; default: the whole chain */

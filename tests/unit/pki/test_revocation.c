@@ -105,7 +105,10 @@ static struct verdict_factor judged(const struct scene *s)
     };
     struct verdict v = {.chain = {copy.chain, s->chain_n}};
     ocsp_asked = 0;
-    revocation_judge(&policy, !s->has_no_anchor, NOW, &v);
+    revocation_judge(
+        &(struct revocation_request){
+            .policy = &policy, .has_anchor = !s->has_no_anchor, .now_s = NOW},
+        &v);
     return v.factors[FACTOR_REVOCATION];
 }
 
