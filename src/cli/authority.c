@@ -8,6 +8,8 @@
 #include "base/memory.h"
 #include "cli/file.h"
 #include "crypto/convert.h"
+#include "crypto/revocation_list.h"
+#include "pki/reason_code.h"
 
 #include "base/ban.h"
 
@@ -50,7 +52,7 @@ static int load_key(struct authority *a, struct error *err)
     buf_fini(&content); /* wipes it */
     if (!a->key)
         return error_set(err, "%s: %s", path, why.text);
-    if (!private_key_matches(a->key, a->chain.at[0]))
+    if (!private_key_matches(a->key, certificate_spki_der(a->chain.at[0])))
         return error_set(err, "%s is not the key of %s.crt next to it", path, a->stem);
     return 0;
 }
@@ -98,10 +100,10 @@ static int write_certificate(const struct authority_order *o, const struct certi
 {
     struct buf pem;
     buf_init(&pem, PEM_MAX);
-    int result = convert_certificate_pem(c, &pem);
+    int result = convert_certificate_pem(certificate_der(c), &pem);
     for (size_t i = 0; issuer && result == 0 && i < issuer->chain.n; i++)
         if (!certificate_facts(issuer->chain.at[i])->is_self_issued)
-            result = convert_certificate_pem(issuer->chain.at[i], &pem);
+            result = convert_certificate_pem(certificate_der(issuer->chain.at[i]), &pem);
     result = result < 0 ? error_set(err, "the certificate cannot be written as PEM")
                         : write_file(o, "crt", &pem, FILE_PUBLIC, err);
     buf_fini(&pem);
@@ -126,15 +128,17 @@ static int check_free(const struct authority_order *o, struct error *err)
 /* ---- CRLs ---- */
 
 struct entries {
-    struct issue_revoked *at; /* serial and reason owned */
+    struct issue_revoked *at; /* serials owned */
     size_t n;
 };
 
 static void add_entry(void *owner, const char *serial, const struct crl_entry *entry)
 {
     struct entries *e = owner;
+    int reason = reason_code_of(entry->reason);
     e->at = mem_realloc(e->at, (e->n + 1) * sizeof(*e->at));
-    e->at[e->n++] = (struct issue_revoked){mem_strdup(serial), entry->revoked_at, entry->reason};
+    e->at[e->n++] = (struct issue_revoked){
+        mem_strdup(serial), entry->revoked_at, reason < 0 ? 0 : (unsigned)reason};
 }
 
 static void entries_free(struct entries *e)
@@ -154,7 +158,7 @@ static int sign_crl(const struct authority *a, const struct entries *entries, un
     const struct crl_order *order, struct error *err)
 {
     struct issue_crl_request request = {
-        .ca = a->chain.at[0],
+        .ca = certificate_der(a->chain.at[0]),
         .ca_key = a->key,
         .revoked = entries->at,
         .revoked_n = entries->n,
@@ -196,7 +200,7 @@ static int reissue(
     if (result == 0) {
         if (order->also)
             add_entry(&entries, order->also->serial,
-                &(struct crl_entry){order->also->at, order->also->reason});
+                &(struct crl_entry){order->also->at, reason_code_name(order->also->reason)});
         unsigned long number = strtoul(crl_facts(crl)->number, NULL, 10);
         result = sign_crl(a, &entries, number + 1, order, err);
     }
@@ -230,7 +234,13 @@ int authority_revoke(
     if (!certificate_issued_by(what->certificate, a->chain.at[0]))
         return error_set(err, "%s was not issued by %s: name its issuer's files with --issuer",
             facts->subject, certificate_facts(a->chain.at[0])->subject);
-    struct issue_revoked entry = {facts->serial, what->now_s, what->reason};
+    int reason = what->reason ? reason_code_of(what->reason) : REASON_CODE_UNSPECIFIED;
+    if (reason < 0 || reason == REASON_CODE_REMOVE_FROM_CRL)
+        return error_set(err,
+            "\"%s\" is no reason to revoke a certificate; accepted: those of RFC 5280 section "
+            "5.3.1, such as keyCompromise or superseded",
+            what->reason);
+    struct issue_revoked entry = {facts->serial, what->now_s, (unsigned)reason};
     struct crl_order order = {&entry, what->now_s, what->days};
     return update_crl(a, &order, err);
 }
@@ -280,13 +290,20 @@ static struct certificate *make_certificate(const struct authority *issuer,
         .key = key,
     };
     if (issuer) {
-        request.issuer = issuer->chain.at[0];
+        request.issuer = certificate_der(issuer->chain.at[0]);
         request.issuer_key = issuer->key;
         int64_t end = certificate_facts(issuer->chain.at[0])->not_after;
         if (request.not_after > end)
             request.not_after = end;
     }
-    return issue_certificate(&request, err);
+    /* What we issue goes through the parser that judges what others issue. */
+    struct certificate *c = NULL;
+    struct buf der;
+    buf_init(&der, PEM_MAX);
+    if (issue_certificate(&request, &der, err) == 0)
+        c = certificate_parse(buf_bytes(&der), err);
+    buf_fini(&der);
+    return c;
 }
 
 /* Our intermediates have pathLenConstraint 0 (RFC 5280 §4.2.1.9): a CA below one would never

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "crypto/certificate.h"
 #include "crypto/issue.h"
 
 #define AUTHORITY_CA_DAYS   3650

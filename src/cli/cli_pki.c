@@ -152,15 +152,19 @@ static int choose_password(const struct pki_options *o, char out[PASSWORD_MAX], 
 static int encode_p12(
     const struct authority *leaf, const char *password, struct buf *der, struct error *err)
 {
-    struct certificate_list others = {leaf->chain.at + 1, leaf->chain.n - 1};
+    struct encoding_list others = {0};
+    for (size_t i = 1; i < leaf->chain.n; i++)
+        encoding_list_add(&others, certificate_der(leaf->chain.at[i]));
     struct convert_pkcs12 what = {
-        .certificate = leaf->chain.at[0],
+        .certificate = certificate_der(leaf->chain.at[0]),
         .key = leaf->key,
         .chain = &others,
         .password = password,
         .friendly_name = certificate_facts(leaf->chain.at[0])->subject,
     };
-    return convert_pkcs12_write(&what, der, err);
+    int result = convert_pkcs12_write(&what, der, err);
+    encoding_list_fini(&others);
+    return result;
 }
 
 /* FOLDER/OUT.p12 from FOLDER/OUT.crt and .key, which were just written. */

@@ -10,8 +10,11 @@
 #include "cli/file.h"
 #include "cli/options.h"
 #include "cli/password.h"
+#include "crypto/certificate.h"
 #include "crypto/convert.h"
 #include "crypto/file_kind.h"
+#include "crypto/revocation_list.h"
+#include "pki/chain.h"
 
 #include "base/ban.h"
 
@@ -29,7 +32,7 @@ struct convert_options {
 /* What the inputs hold together. */
 struct content {
     struct certificate_list certificates;
-    struct crl_list crls;
+    struct encoding_list crls;
     struct private_key *key;
     const char *password; /* for reading PKCS#12 */
 };
@@ -37,7 +40,7 @@ struct content {
 static void content_fini(struct content *c)
 {
     certificate_list_fini(&c->certificates);
-    crl_list_fini(&c->crls);
+    encoding_list_fini(&c->crls);
     private_key_unref(&c->key);
 }
 
@@ -45,11 +48,18 @@ static void content_fini(struct content *c)
 
 typedef int read_fn(struct content *c, struct bytes file, struct error *err);
 
-static void move_certificates(struct content *c, struct certificate_list *from)
+/* What came out of PKCS#7 or PKCS#12 goes through our parser. */
+static int add_certificates(struct content *c, const struct encoding_list *found, struct error *err)
 {
-    for (size_t i = 0; i < from->n; i++)
-        certificate_list_add(&c->certificates, from->at[i]);
-    certificate_list_fini(from);
+    struct error why;
+    for (size_t i = 0; i < found->n; i++) {
+        struct certificate *one = certificate_parse(found->at[i], &why);
+        if (!one)
+            return error_set(err, "certificate %zu of the file: %s", i + 1, why.text);
+        certificate_list_add(&c->certificates, one);
+        certificate_unref(&one);
+    }
+    return 0;
 }
 
 static int read_certificates(struct content *c, struct bytes file, struct error *err)
@@ -57,17 +67,25 @@ static int read_certificates(struct content *c, struct bytes file, struct error 
     struct certificate_list found = {0};
     if (certificate_list_parse(file, &found, err) < 0)
         return -1;
-    move_certificates(c, &found);
+    for (size_t i = 0; i < found.n; i++)
+        certificate_list_add(&c->certificates, found.at[i]);
+    certificate_list_fini(&found);
     return 0;
 }
 
+/* Written as they are, if they can be parsed. */
 static int read_crls(struct content *c, struct bytes file, struct error *err)
 {
-    struct crl_list found = {0};
-    if (crl_list_parse(file, &found, err) < 0)
+    struct crl_list parsed = {0};
+    struct encoding_list found = {0};
+    if (crl_list_parse(file, &parsed, err) < 0)
         return -1;
-    crl_list_append(&c->crls, &found);
-    crl_list_fini(&found);
+    crl_list_fini(&parsed);
+    if (encoding_list_read(file, FILE_CRL, "a CRL", &found, err) < 0)
+        return -1;
+    for (size_t i = 0; i < found.n; i++)
+        encoding_list_add(&c->crls, found.at[i]);
+    encoding_list_fini(&found);
     return 0;
 }
 
@@ -89,11 +107,12 @@ static int read_key(struct content *c, struct bytes file, struct error *err)
 
 static int read_p7(struct content *c, struct bytes file, struct error *err)
 {
-    struct certificate_list found = {0};
+    struct encoding_list found = {0};
     if (convert_pkcs7_read(file, &found, err) < 0)
         return -1;
-    move_certificates(c, &found);
-    return 0;
+    int result = add_certificates(c, &found, err);
+    encoding_list_fini(&found);
+    return result;
 }
 
 static int read_p12(struct content *c, struct bytes file, struct error *err)
@@ -101,8 +120,9 @@ static int read_p12(struct content *c, struct bytes file, struct error *err)
     struct convert_bundle bundle = {0};
     if (convert_pkcs12_read(file, c->password ? c->password : "", &bundle, err) < 0)
         return -1;
-    move_certificates(c, &bundle.certificates);
-    int result = bundle.key ? take_key(c, private_key_ref(bundle.key), err) : 0;
+    int result = add_certificates(c, &bundle.certificates, err);
+    if (result == 0 && bundle.key)
+        result = take_key(c, private_key_ref(bundle.key), err);
     convert_bundle_fini(&bundle);
     return result;
 }
@@ -172,7 +192,7 @@ static int write_pem(const struct content *c, struct buf *out, struct error *err
 {
     int result = 0;
     for (size_t i = 0; result == 0 && i < c->certificates.n; i++)
-        result = convert_certificate_pem(c->certificates.at[i], out);
+        result = convert_certificate_pem(certificate_der(c->certificates.at[i]), out);
     for (size_t i = 0; result == 0 && i < c->crls.n; i++)
         result = convert_crl_pem(c->crls.at[i], out);
     if (result == 0 && c->key)
@@ -187,7 +207,7 @@ static int write_der(const struct content *c, struct buf *out, struct error *err
         return error_set(err, "DER holds one certificate, CRL or key, and here are %zu", n);
     int result = c->key              ? convert_key_der(c->key, out)
                  : c->certificates.n ? buf_append(out, certificate_der(c->certificates.at[0]))
-                                     : buf_append(out, crl_der(c->crls.at[0]));
+                                     : buf_append(out, c->crls.at[0]);
     return result < 0 ? error_set(err, "the result is too large") : 0;
 }
 
@@ -198,15 +218,15 @@ static int write_p12(
     if (!c->key || !c->certificates.n || c->crls.n)
         return error_set(err, "PKCS#12 is made of a private key, its certificate and the chain");
     const struct certificate *own = NULL;
-    struct certificate_list others = {0};
+    struct encoding_list others = {0};
     for (size_t i = 0; i < c->certificates.n; i++) {
-        if (!own && private_key_matches(c->key, c->certificates.at[i]))
+        if (!own && private_key_matches(c->key, certificate_spki_der(c->certificates.at[i])))
             own = c->certificates.at[i];
         else
-            certificate_list_add(&others, c->certificates.at[i]);
+            encoding_list_add(&others, certificate_der(c->certificates.at[i]));
     }
     struct convert_pkcs12 what = {
-        .certificate = own,
+        .certificate = own ? certificate_der(own) : (struct bytes){0},
         .key = c->key,
         .chain = &others,
         .password = password,
@@ -214,7 +234,7 @@ static int write_p12(
     };
     int result = own ? convert_pkcs12_write(&what, out, err)
                      : error_set(err, "the private key belongs to none of the certificates");
-    certificate_list_fini(&others);
+    encoding_list_fini(&others);
     return result;
 }
 
@@ -222,7 +242,12 @@ static int write_p7(const struct content *c, struct buf *out, struct error *err)
 {
     if (c->key || c->crls.n || !c->certificates.n)
         return error_set(err, "PKCS#7 is made of certificates, and of nothing else");
-    return convert_pkcs7_write(&c->certificates, out, err);
+    struct encoding_list all = {0};
+    for (size_t i = 0; i < c->certificates.n; i++)
+        encoding_list_add(&all, certificate_der(c->certificates.at[i]));
+    int result = convert_pkcs7_write(&all, out, err);
+    encoding_list_fini(&all);
+    return result;
 }
 
 static int encode(const struct content *c, enum format to, const char *password, struct buf *out,
@@ -262,7 +287,7 @@ static int convert(const struct convert_options *o, const struct options_list *i
     for (size_t i = 0; result == 0 && i < inputs->n; i++)
         result = read_input(&c, inputs->at[i], err);
     if (result == 0 && o->order)
-        result = convert_order_chain(&c.certificates, err);
+        result = chain_order(&c.certificates, err);
     bool is_made_up = o->to == FORMAT_P12 && !o->password_file;
     if (is_made_up)
         password_generate(password);

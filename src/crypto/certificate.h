@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "crypto/public_key.h"
 
 struct certificate;
 
@@ -22,8 +23,6 @@ struct certificate_name {
     enum certificate_name_kind kind;
     struct bytes value;
 };
-
-enum key_kind { KEY_RSA, KEY_EC_P256, KEY_EC_P384, KEY_EC_P521, KEY_ED25519, KEY_UNSUPPORTED };
 
 /* What certificates say, decoded. Times are seconds since 1970 UTC. */
 struct certificate_facts {
@@ -57,6 +56,10 @@ struct certificate *certificate_ref(const struct certificate *c);
 void certificate_unref(struct certificate **c);
 
 const struct certificate_facts *certificate_facts(const struct certificate *c);
+static inline const char *certificate_subject(const struct certificate *c)
+{
+    return certificate_facts(c)->subject;
+}
 struct bytes certificate_der(const struct certificate *c);
 struct bytes certificate_subject_der(const struct certificate *c);
 struct bytes certificate_issuer_der(const struct certificate *c);

@@ -12,7 +12,6 @@
 
 #include "base/memory.h"
 #include "base/panic.h"
-#include "crypto/decode.h"
 #include "crypto/file_kind.h"
 #include "crypto/native.h"
 #include "crypto/pem_reader.h"
@@ -46,14 +45,14 @@ static int append_pem(const char *label, struct bytes der, struct buf *out)
     return append_bio(text, out);
 }
 
-int convert_certificate_pem(const struct certificate *c, struct buf *out)
+int convert_certificate_pem(struct bytes der, struct buf *out)
 {
-    return append_pem(PEM_STRING_X509, certificate_der(c), out);
+    return append_pem(PEM_STRING_X509, der, out);
 }
 
-int convert_crl_pem(const struct crl *c, struct buf *out)
+int convert_crl_pem(struct bytes der, struct buf *out)
 {
-    return append_pem(PEM_STRING_X509_CRL, crl_der(c), out);
+    return append_pem(PEM_STRING_X509_CRL, der, out);
 }
 
 int convert_key_pem(const struct private_key *k, struct buf *out)
@@ -70,55 +69,80 @@ int convert_key_der(const struct private_key *k, struct buf *out)
     return append_bio(der, out);
 }
 
-static STACK_OF(X509) * borrow(const struct certificate_list *l)
+/* ---- libcrypto's objects ---- */
+
+static void free_stack(STACK_OF(X509) * all)
+{
+    sk_X509_pop_free(all, X509_free);
+}
+
+/* NULL and ERR if one cannot be read. L may be NULL. */
+static STACK_OF(X509) * stack_of(const struct encoding_list *l, struct error *err)
 {
     STACK_OF(X509) *all = sk_X509_new_null();
     ASSERT(all);
-    for (size_t i = 0; l && i < l->n; i++)
-        ASSERT(sk_X509_push(all, certificate_x509(l->at[i])));
+    for (size_t i = 0; l && i < l->n; i++) {
+        X509 *x = native_x509(l->at[i]);
+        if (!x) {
+            error_set(err, "cannot read certificate %zu: %s", i + 1, native_reason());
+            free_stack(all);
+            return NULL;
+        }
+        ASSERT(sk_X509_push(all, x));
+    }
     return all;
+}
+
+static void add_native(struct encoding_list *l, X509 *x)
+{
+    uint8_t *der = NULL;
+    int n = i2d_X509(x, &der);
+    ASSERT(n > 0);
+    encoding_list_add(l, (struct bytes){der, (size_t)n});
+    OPENSSL_free(der);
+}
+
+static void add_all(struct encoding_list *l, const STACK_OF(X509) * all)
+{
+    for (int i = 0; i < sk_X509_num(all); i++)
+        add_native(l, sk_X509_value(all, i));
+}
+
+/* ---- PKCS#12 ---- */
+
+static int write_pkcs12(const struct convert_pkcs12 *what, X509 *own, STACK_OF(X509) * chain,
+    struct buf *der_out, struct error *err)
+{
+    if (X509_check_private_key(own, private_key_pkey(what->key)) != 1)
+        return error_set(err, "the private key does not belong to the certificate");
+    PKCS12 *p12 = PKCS12_create(what->password, what->friendly_name, private_key_pkey(what->key),
+        own, chain, NID_aes_256_cbc, NID_aes_256_cbc, PKCS12_ITERATIONS, PKCS12_ITERATIONS, 0);
+    if (!p12)
+        return error_set(err, "cannot write PKCS#12: %s", native_reason());
+    BIO *der = new_bio();
+    ASSERT(i2d_PKCS12_bio(der, p12));
+    PKCS12_free(p12);
+    return append_bio(der, der_out) ? error_set(err, "the PKCS#12 file is too large") : 0;
 }
 
 int convert_pkcs12_write(const struct convert_pkcs12 *what, struct buf *der_out, struct error *err)
 {
-    if (!private_key_matches(what->key, what->certificate))
-        return error_set(err, "the private key does not belong to the certificate of %s",
-            certificate_facts(what->certificate)->subject);
-    STACK_OF(X509) *chain = borrow(what->chain);
-    PKCS12 *p12 = PKCS12_create(what->password, what->friendly_name, private_key_pkey(what->key),
-        certificate_x509(what->certificate), chain, NID_aes_256_cbc, NID_aes_256_cbc,
-        PKCS12_ITERATIONS, PKCS12_ITERATIONS, 0);
-    sk_X509_free(chain);
-    if (!p12)
-        return error_set(err, "cannot write PKCS#12: %s", decode_libcrypto_reason());
-    BIO *der = new_bio();
-    ASSERT(i2d_PKCS12_bio(der, p12));
-    PKCS12_free(p12);
+    X509 *own = native_x509(what->certificate);
+    STACK_OF(X509) *chain = stack_of(what->chain, err);
+    int rc = -1;
+    if (!own)
+        error_set(err, "cannot read the certificate: %s", native_reason());
+    else if (chain)
+        rc = write_pkcs12(what, own, chain, der_out, err);
+    free_stack(chain);
+    X509_free(own);
     ERR_clear_error();
-    return append_bio(der, der_out) ? error_set(err, "the PKCS#12 file is too large") : 0;
-}
-
-static int add_native(struct certificate_list *l, X509 *x, struct error *err)
-{
-    struct certificate *c = certificate_from_x509(x, err);
-    if (!c)
-        return -1;
-    certificate_list_add(l, c);
-    certificate_unref(&c);
-    return 0;
-}
-
-static int add_all(struct certificate_list *l, const STACK_OF(X509) * all, struct error *err)
-{
-    for (int i = 0; i < sk_X509_num(all); i++)
-        if (add_native(l, sk_X509_value(all, i), err))
-            return -1;
-    return 0;
+    return rc;
 }
 
 void convert_bundle_fini(struct convert_bundle *b)
 {
-    certificate_list_fini(&b->certificates);
+    encoding_list_fini(&b->certificates);
     private_key_unref(&b->key);
 }
 
@@ -134,18 +158,17 @@ static int take_pkcs12(
     }
     if (!PKCS12_parse(p12, password, &key, &own, &others))
         return error_set(err, "cannot decrypt the PKCS#12 file: %s; export it again with AES-256",
-            decode_libcrypto_reason());
-    int rc = own ? add_native(&out->certificates, own, err) : 0;
-    if (!rc)
-        rc = add_all(&out->certificates, others, err);
-    if (key && !rc)
+            native_reason());
+    int rc = 0;
+    if (own)
+        add_native(&out->certificates, own);
+    add_all(&out->certificates, others);
+    if (key)
         rc = (out->key = private_key_from_pkey(key, err)) ? 0 : -1;
-    else
-        EVP_PKEY_free(key);
     if (!rc && !out->key && !out->certificates.n)
         rc = error_set(err, "the PKCS#12 file holds neither a certificate nor a private key");
     X509_free(own);
-    sk_X509_pop_free(others, X509_free);
+    free_stack(others);
     return rc;
 }
 
@@ -174,23 +197,25 @@ int convert_pkcs12_read(
     return rc;
 }
 
-static int add_pkcs7(struct certificate_list *l, struct bytes der, struct error *err)
+/* ---- PKCS#7 ---- */
+
+static int add_pkcs7(struct encoding_list *l, struct bytes der, struct error *err)
 {
     const uint8_t *at = der.at;
     PKCS7 *p7 = d2i_PKCS7(NULL, &at, (long)der.n);
-    int rc;
+    int rc = 0;
     if (!p7)
-        rc = error_set(err, "malformed PKCS#7: %s", decode_libcrypto_reason());
+        rc = error_set(err, "malformed PKCS#7: %s", native_reason());
     else if (!PKCS7_type_is_signed(p7) || !p7->d.sign)
         rc = error_set(
             err, "this PKCS#7 holds no certificates; export it again as a certificate chain");
     else
-        rc = add_all(l, p7->d.sign->cert, err);
+        add_all(l, p7->d.sign->cert);
     PKCS7_free(p7);
     return rc;
 }
 
-static int read_pkcs7_pem(struct bytes file, struct certificate_list *out, struct error *err)
+static int read_pkcs7_pem(struct bytes file, struct encoding_list *out, struct error *err)
 {
     struct pem_reader reader;
     struct pem_block block;
@@ -209,10 +234,10 @@ static int read_pkcs7_pem(struct bytes file, struct certificate_list *out, struc
     return rc;
 }
 
-int convert_pkcs7_read(struct bytes file, struct certificate_list *out, struct error *err)
+int convert_pkcs7_read(struct bytes file, struct encoding_list *out, struct error *err)
 {
-    *out = (struct certificate_list){0};
-    if (file.n > INT_MAX)
+    *out = (struct encoding_list){0};
+    if (file.n > PEM_READER_MAX)
         return error_set(err, "larger than 2 GB: no PKCS#7");
     enum file_kind kind = file_kind_of_der(file);
     int rc;
@@ -225,79 +250,25 @@ int convert_pkcs7_read(struct bytes file, struct certificate_list *out, struct e
     if (!rc && !out->n)
         rc = error_set(err, "holds no PKCS#7 with certificates");
     if (rc)
-        certificate_list_fini(out);
+        encoding_list_fini(out);
     ERR_clear_error();
     return rc;
 }
 
-int convert_pkcs7_write(const struct certificate_list *l, struct buf *out, struct error *err)
+int convert_pkcs7_write(const struct encoding_list *l, struct buf *out, struct error *err)
 {
+    STACK_OF(X509) *all = stack_of(l, err);
+    if (!all)
+        return -1;
     PKCS7 *p7 = PKCS7_new();
     ASSERT(p7 && PKCS7_set_type(p7, NID_pkcs7_signed) && PKCS7_content_new(p7, NID_pkcs7_data));
     /* No content: what is signed, by nobody, is absent (RFC 2315 §9.1, the "degenerate" case). */
     ASSERT(PKCS7_set_detached(p7, 1));
-    for (size_t i = 0; i < l->n; i++)
-        ASSERT(PKCS7_add_certificate(p7, certificate_x509(l->at[i])));
+    for (int i = 0; i < sk_X509_num(all); i++)
+        ASSERT(PKCS7_add_certificate(p7, sk_X509_value(all, i)));
+    free_stack(all);
     BIO *text = new_bio();
     ASSERT(PEM_write_bio_PKCS7(text, p7));
     PKCS7_free(p7);
     return append_bio(text, out) ? error_set(err, "the PKCS#7 file is too large") : 0;
-}
-
-static bool holds(const struct certificate_list *l, const struct certificate *c)
-{
-    for (size_t i = 0; i < l->n; i++)
-        if (certificate_equal(l->at[i], c))
-            return true;
-    return false;
-}
-
-/* The certificate of ALL that issued C and is not yet in CHAIN; NULL if there is none. */
-static const struct certificate *find_issuer(const struct certificate_list *all,
-    const struct certificate_list *chain, const struct certificate *c)
-{
-    for (size_t i = 0; i < all->n; i++)
-        if (!holds(chain, all->at[i]) && certificate_issued_by(c, all->at[i]))
-            return all->at[i];
-    return NULL;
-}
-
-static bool issued_another(const struct certificate_list *all, const struct certificate *c)
-{
-    for (size_t i = 0; i < all->n; i++)
-        if (!certificate_equal(all->at[i], c) && certificate_issued_by(all->at[i], c))
-            return true;
-    return false;
-}
-
-/* The leaf issued none of the others; of several such, an end entity comes before a CA. */
-static const struct certificate *find_leaf(const struct certificate_list *all)
-{
-    const struct certificate *leaf = NULL;
-    for (size_t i = 0; i < all->n; i++) {
-        const struct certificate *c = all->at[i];
-        bool better = !leaf || (certificate_facts(leaf)->is_ca && !certificate_facts(c)->is_ca);
-        if (better && !issued_another(all, c))
-            leaf = c;
-    }
-    return leaf;
-}
-
-int convert_order_chain(struct certificate_list *l, struct error *err)
-{
-    struct certificate_list chain = {0};
-    for (const struct certificate *c = find_leaf(l); c; c = find_issuer(l, &chain, c))
-        certificate_list_add(&chain, c);
-    for (size_t i = 0; i < l->n; i++)
-        if (!holds(&chain, l->at[i])) {
-            error_set(err,
-                "%s is not part of the chain of %s; leave it out, or add the missing issuer",
-                certificate_facts(l->at[i])->subject,
-                chain.n ? certificate_facts(chain.at[0])->subject : "any other");
-            certificate_list_fini(&chain);
-            return -1;
-        }
-    certificate_list_fini(l);
-    *l = chain;
-    return 0;
 }

@@ -8,13 +8,12 @@
 #pragma once
 
 #include "base/buf.h"
-#include "crypto/certificate.h"
+#include "crypto/encoding.h"
 #include "crypto/private_key.h"
-#include "crypto/revocation_list.h"
 
-/* PEM. For DER see certificate_der and crl_der. */
-int convert_certificate_pem(const struct certificate *c, struct buf *out) MUST_USE;
-int convert_crl_pem(const struct crl *c, struct buf *out) MUST_USE;
+/* PEM of DER. */
+int convert_certificate_pem(struct bytes der, struct buf *out) MUST_USE;
+int convert_crl_pem(struct bytes der, struct buf *out) MUST_USE;
 /* PKCS#8, not encrypted; the buf wipes it. */
 int convert_key_pem(const struct private_key *k, struct buf *out) MUST_USE;
 int convert_key_der(const struct private_key *k, struct buf *out) MUST_USE;
@@ -22,9 +21,9 @@ int convert_key_der(const struct private_key *k, struct buf *out) MUST_USE;
 /* PKCS#12 (RFC 7292), as browsers and operating systems import it; AES-256 and PBKDF2 with SHA-256.
  */
 struct convert_pkcs12 {
-    const struct certificate *certificate;
+    struct bytes certificate;
     const struct private_key *key;
-    const struct certificate_list *chain; /* without the certificate itself; NULL: none */
+    const struct encoding_list *chain; /* without the certificate itself; NULL: none */
     const char *password;
     const char *friendly_name; /* NULL: none */
 };
@@ -32,8 +31,8 @@ int convert_pkcs12_write(
     const struct convert_pkcs12 *what, struct buf *der_out, struct error *err) MUST_USE;
 
 struct convert_bundle {
-    struct certificate_list certificates; /* the key's own first */
-    struct private_key *key;              /* NULL: none */
+    struct encoding_list certificates; /* the key's own first */
+    struct private_key *key;           /* NULL: none */
 };
 /* Old encryption (RC2, 3DES) is read too, where the system's libcrypto has its legacy provider. */
 int convert_pkcs12_read(
@@ -42,11 +41,6 @@ void convert_bundle_fini(struct convert_bundle *b);
 
 /* The certificates of a PKCS#7 SignedData (RFC 2315 §9), PEM or DER; its signatures are not looked
  * at. */
-int convert_pkcs7_read(struct bytes file, struct certificate_list *out, struct error *err) MUST_USE;
+int convert_pkcs7_read(struct bytes file, struct encoding_list *out, struct error *err) MUST_USE;
 /* PEM, certificates only. */
-int convert_pkcs7_write(
-    const struct certificate_list *l, struct buf *out, struct error *err) MUST_USE;
-
-/* Leaf first, each next the issuer of the one before; duplicates are dropped. -1 if the
- * certificates are not of one chain; the list is unchanged then. */
-int convert_order_chain(struct certificate_list *l, struct error *err) MUST_USE;
+int convert_pkcs7_write(const struct encoding_list *l, struct buf *out, struct error *err) MUST_USE;

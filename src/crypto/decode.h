@@ -10,6 +10,7 @@
 #include <openssl/x509.h>
 
 #include "base/arena.h"
+#include "crypto/certificate.h"
 
 /* The content octets. */
 struct bytes decode_string(const ASN1_STRING *s);
@@ -31,6 +32,11 @@ const char *decode_serial(struct arena *a, const ASN1_INTEGER *n);
 
 /* Is ALGORITHM a signature with SHA-1, MD5 or another digest of less than 224 bits? */
 bool decode_is_weak_signature(const X509_ALGOR *algorithm);
+
+/* Takes a reference of X. NULL if X is not acceptable (ERR). */
+struct certificate *certificate_from_x509(X509 *x, struct error *err);
+/* Borrowed. */
+X509 *certificate_x509(const struct certificate *c);
 
 /* Why libcrypto's last call failed, in its words (static text); empties its error queue. */
 const char *decode_libcrypto_reason(void);

@@ -11,6 +11,7 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
+#include "base/attributes.h"
 #include "base/memory.h"
 #include "base/panic.h"
 
@@ -21,13 +22,24 @@ struct digest {
 };
 
 /* Fetching an algorithm searches the providers: once per process, never per call. */
+static const EVP_MD *algorithm(enum digest_kind kind)
+{
+    static const char *const names[] = {
+        [DIGEST_SHA1] = "SHA1",
+        [DIGEST_SHA256] = "SHA256",
+        [DIGEST_SHA384] = "SHA384",
+        [DIGEST_SHA512] = "SHA512",
+    };
+    static EVP_MD *fetched[COUNT_OF(names)];
+    if (!fetched[kind])
+        fetched[kind] = EVP_MD_fetch(NULL, names[kind], NULL);
+    ASSERT(fetched[kind]);
+    return fetched[kind];
+}
+
 static const EVP_MD *sha256(void)
 {
-    static EVP_MD *fetched;
-    if (!fetched)
-        fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
-    ASSERT(fetched);
-    return fetched;
+    return algorithm(DIGEST_SHA256);
 }
 
 static EVP_KDF *hkdf(void)
@@ -37,6 +49,13 @@ static EVP_KDF *hkdf(void)
         fetched = EVP_KDF_fetch(NULL, "HKDF", NULL);
     ASSERT(fetched);
     return fetched;
+}
+
+size_t digest_make(enum digest_kind kind, struct bytes data, uint8_t out[DIGEST_SIZE_MAX])
+{
+    unsigned n = 0;
+    ASSERT(EVP_Digest(data.at, data.n, out, &n, algorithm(kind), NULL));
+    return n;
 }
 
 void digest_sha256(struct bytes data, uint8_t out[SHA256_SIZE])

@@ -6,6 +6,13 @@
 
 #define SHA256_SIZE 32
 
+/* SHA-1 is here because OCSP names certificates and keys by it (RFC 6960 §4.1.1, §4.2.1): an
+ * identifier, never proof of anything. */
+enum digest_kind { DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA384, DIGEST_SHA512 };
+#define DIGEST_SIZE_MAX 64
+
+/* Returns the size of the digest. */
+size_t digest_make(enum digest_kind kind, struct bytes data, uint8_t out[DIGEST_SIZE_MAX]);
 void digest_sha256(struct bytes data, uint8_t out[SHA256_SIZE]);
 
 /* SHA-256 of several pieces; each piece is preceded by its length (64-bit big-endian), so that

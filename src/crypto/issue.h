@@ -6,7 +6,6 @@
 #pragma once
 
 #include "base/buf.h"
-#include "crypto/certificate.h"
 #include "crypto/private_key.h"
 
 enum issue_profile {
@@ -23,24 +22,24 @@ struct issue_request {
         *names; /* "DNS:a.example", "IP:192.0.2.1", "EMAIL:a@example.com", "URI:spiffe://a/b" */
     size_t names_n;
     int64_t not_before, not_after;        /* seconds since 1970 */
-    const struct certificate *issuer;     /* NULL: self-signed */
+    struct bytes issuer;                  /* a certificate, DER; empty: self-signed */
     const struct private_key *issuer_key; /* NULL: self-signed */
     const struct private_key *key;        /* whose public half is certified */
 };
 
-/* A version 3 certificate with a random serial, signed with SHA-256 (Ed25519: as is). The server
- * profile with an RSA key allows keyEncipherment too, for key_exchange: rsa. */
-struct certificate *issue_certificate(
-    const struct issue_request *request, struct error *err) MUST_USE;
+/* Appends a version 3 certificate in DER with a random serial, signed with SHA-256 (Ed25519: as
+ * is). The server profile with an RSA key allows keyEncipherment too, for key_exchange: rsa. */
+int issue_certificate(
+    const struct issue_request *request, struct buf *der_out, struct error *err) MUST_USE;
 
 struct issue_revoked {
-    const char *serial; /* hex, as certificate_facts.serial */
+    const char *serial; /* hex */
     int64_t at;
-    const char *reason; /* "keyCompromise", …; NULL or "unspecified": none */
+    unsigned reason; /* CRLReason (RFC 5280 §5.3.1); 0: none is given */
 };
 
 struct issue_crl_request {
-    const struct certificate *ca;
+    struct bytes ca; /* a certificate, DER */
     const struct private_key *ca_key;
     const struct issue_revoked *revoked;
     size_t revoked_n;

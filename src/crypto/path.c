@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "base/panic.h"
+#include "crypto/decode.h"
 #include "crypto/native.h"
 
 #include "base/ban.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/pem_reader.h"
 
-#include <limits.h>
-
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
@@ -13,7 +11,7 @@
 void pem_reader_init(struct pem_reader *r, struct bytes file)
 {
     *r = (struct pem_reader){0};
-    ASSERT(file.n <= INT_MAX);
+    ASSERT(file.n <= PEM_READER_MAX);
     r->file = BIO_new_mem_buf(file.n ? (const void *)file.at : "", (int)file.n);
     ASSERT(r->file);
 }

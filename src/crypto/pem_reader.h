@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include <openssl/bio.h>
-
 #include "crypto/file_kind.h"
 
 /* One block of a PEM file. */
@@ -19,13 +17,16 @@ struct pem_block {
 
 enum pem_outcome { PEM_BLOCK, PEM_END, PEM_BROKEN };
 
+#define PEM_READER_MAX INT32_MAX /* bytes of a file */
+
 /* Reads the blocks of a PEM file one by one; text between blocks is skipped. */
 struct pem_reader {
-    BIO *file;
+    struct bio_st *file; /* libcrypto's */
     char *label, *header;
     uint8_t *data;
     long data_n;
 };
+/* FILE: at most PEM_READER_MAX. */
 void pem_reader_init(struct pem_reader *r, struct bytes file);
 /* The next block, valid until the next call. PEM_BROKEN: a BEGIN line is followed by something that
  * is no block. */

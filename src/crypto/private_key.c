@@ -10,7 +10,6 @@
 
 #include "base/memory.h"
 #include "base/panic.h"
-#include "crypto/decode.h"
 #include "crypto/file_kind.h"
 #include "crypto/native.h"
 #include "crypto/pem_reader.h"
@@ -97,7 +96,7 @@ static struct private_key *parse_der(struct bytes der, struct error *err)
         return private_key_from_pkey(key, err);
     EVP_PKEY_free(key);
     error_set(err, "malformed private key: %s",
-        decoded && left ? "bytes follow its end" : decode_libcrypto_reason());
+        decoded && left ? "bytes follow its end" : native_reason());
     ERR_clear_error();
     return NULL;
 }
@@ -143,7 +142,7 @@ static struct private_key *parse_pem(struct bytes file, struct error *err)
 
 struct private_key *private_key_parse(struct bytes file, struct error *err)
 {
-    if (file.n > INT_MAX) {
+    if (file.n > PEM_READER_MAX) {
         error_set(err, "larger than 2 GB: no private key");
         return NULL;
     }
@@ -183,10 +182,12 @@ enum key_kind private_key_kind(const struct private_key *k)
     return k->kind;
 }
 
-bool private_key_matches(const struct private_key *k, const struct certificate *c)
+bool private_key_matches(const struct private_key *k, struct bytes spki)
 {
-    EVP_PKEY *other = X509_get0_pubkey(certificate_x509(c));
+    const uint8_t *at = spki.at;
+    EVP_PKEY *other = spki.n && spki.n <= INT_MAX ? d2i_PUBKEY(NULL, &at, (long)spki.n) : NULL;
     bool matches = other && EVP_PKEY_eq(k->pkey, other) == 1;
+    EVP_PKEY_free(other);
     ERR_clear_error();
     return matches;
 }
@@ -216,7 +217,7 @@ struct private_key *private_key_generate(enum key_kind kind, struct error *err)
         break;
     }
     if (!key) {
-        error_set(err, "cannot make a private key: %s", decode_libcrypto_reason());
+        error_set(err, "cannot make a private key: %s", native_reason());
         return NULL;
     }
     return private_key_from_pkey(key, err);

@@ -7,7 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
-#include "crypto/certificate.h"
+#include "crypto/public_key.h"
 
 struct private_key;
 
@@ -18,8 +18,8 @@ struct private_key *private_key_ref(const struct private_key *k);
 void private_key_unref(struct private_key **k);
 
 enum key_kind private_key_kind(const struct private_key *k);
-/* Is it the other half of C's public key? */
-bool private_key_matches(const struct private_key *k, const struct certificate *c);
+/* Is it the other half of the public key in SPKI (SubjectPublicKeyInfo, DER)? */
+bool private_key_matches(const struct private_key *k, struct bytes spki);
 
 /* A new key pair. RSA keys have 2048 bits. */
 struct private_key *private_key_generate(enum key_kind kind, struct error *err) MUST_USE;

@@ -64,10 +64,10 @@ static bool check_key_matches(
     const struct credential_files *files, const struct credential *c, struct report *report)
 {
     const struct certificate_list *chain = &c->chain;
-    if (private_key_matches(c->key, chain->at[0]))
+    if (private_key_matches(c->key, certificate_spki_der(chain->at[0])))
         return true;
     for (size_t i = 1; i < chain->n; i++) {
-        if (!private_key_matches(c->key, chain->at[i]))
+        if (!private_key_matches(c->key, certificate_spki_der(chain->at[i])))
             continue;
         report_error(report, files->at,
             "%s: certificate %zu (%.120s) is the one that %s belongs to, and must come first: %s",

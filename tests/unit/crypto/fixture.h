@@ -18,25 +18,31 @@
                  : (printf("Bail out! %s:%d: %s\n", __FILE__, __LINE__, #condition), \
                        fflush(stdout), abort()))
 
-/* A certificate and its key. */
-struct identity {
-    struct certificate *certificate;
+/* A certificate in DER and its key. */
+struct issued {
+    struct buf certificate;
     struct private_key *key;
 };
 
-static inline void identity_fini(struct identity *i)
+static inline void issued_fini(struct issued *i)
 {
-    certificate_unref(&i->certificate);
+    buf_fini(&i->certificate);
     private_key_unref(&i->key);
 }
 
+static inline struct bytes issued_der(const struct issued *i)
+{
+    return i ? buf_bytes(&i->certificate) : (struct bytes){0};
+}
+
 /* P-256, from yesterday to tomorrow; ISSUER NULL: self-signed. NAME: "DNS:…" or NULL. */
-static inline struct identity make_identity(enum issue_profile profile, const char *common_name,
-    const char *name, const struct identity *issuer)
+static inline struct issued issue_fixture(enum issue_profile profile, const char *common_name,
+    const char *name, const struct issued *issuer)
 {
     struct error err = {0};
-    struct identity i = {.key = private_key_generate(KEY_EC_P256, &err)};
+    struct issued i = {.key = private_key_generate(KEY_EC_P256, &err)};
     MUST(i.key);
+    buf_init(&i.certificate, 1 << 16);
     struct bytes names = bytes_of(name);
     struct issue_request r = {
         .profile = profile,
@@ -45,66 +51,13 @@ static inline struct identity make_identity(enum issue_profile profile, const ch
         .names_n = name ? 1 : 0,
         .not_before = NOW - DAY,
         .not_after = NOW + DAY,
-        .issuer = issuer ? issuer->certificate : NULL,
+        .issuer = issued_der(issuer),
         .issuer_key = issuer ? issuer->key : NULL,
         .key = i.key,
     };
-    i.certificate = issue_certificate(&r, &err);
-    if (!i.certificate)
+    if (issue_certificate(&r, &i.certificate, &err)) {
         printf("# %s\n", err.text);
-    MUST(i.certificate);
+        MUST(!"issued");
+    }
     return i;
-}
-
-/* An extension for remake: VALUE in the syntax of openssl's configuration; NULL removes the
- * extension. */
-struct change {
-    int nid;
-    const char *value;
-};
-
-static inline void apply_change(X509 *x, X509 *issuer, struct change change)
-{
-    int at = X509_get_ext_by_NID(x, change.nid, -1);
-    if (at >= 0)
-        X509_EXTENSION_free(X509_delete_ext(x, at));
-    if (!change.value)
-        return;
-    CONF *empty = NCONF_new(NULL); /* some extensions insist on one */
-    X509V3_CTX context = {0};
-    X509V3_set_ctx(&context, issuer, x, NULL, NULL, 0);
-    X509V3_set_nconf(&context, empty);
-    X509_EXTENSION *e = X509V3_EXT_nconf_nid(empty, &context, change.nid, change.value);
-    MUST(e && X509_add_ext(x, e, -1));
-    X509_EXTENSION_free(e);
-    NCONF_free(empty);
-}
-
-/* The certificate of WHO with other extensions, signed again by ISSUER (NULL: by itself) with
- * DIGEST. */
-static inline struct certificate *remake(const struct identity *who, const struct identity *issuer,
-    const struct change *changes, size_t n, const EVP_MD *digest)
-{
-    const struct identity *signer = issuer ? issuer : who;
-    X509 *x = X509_dup(certificate_x509(who->certificate));
-    MUST(x);
-    for (size_t i = 0; i < n; i++)
-        apply_change(x, certificate_x509(signer->certificate), changes[i]);
-    MUST(X509_sign(x, private_key_pkey(signer->key), digest));
-    struct error err = {0};
-    struct certificate *c = certificate_from_x509(x, &err);
-    if (!c)
-        printf("# %s\n", err.text);
-    MUST(c);
-    X509_free(x);
-    return c;
-}
-
-/* As remake, in place. */
-static inline void change_identity(
-    struct identity *who, const struct identity *issuer, struct change change)
-{
-    struct certificate *changed = remake(who, issuer, &change, 1, EVP_sha256());
-    certificate_unref(&who->certificate);
-    who->certificate = changed;
 }

@@ -111,3 +111,23 @@ TEST(random_and_comparison)
     CHECK(!constant_time_equal(a, b, sizeof(a)));
     CHECK(constant_time_equal(a, b, 0));
 }
+
+/* FIPS 180-4's example "abc". */
+TEST(every_digest)
+{
+    static const struct {
+        enum digest_kind kind;
+        size_t n;
+        uint8_t first[4];
+    } rows[] = {
+        {DIGEST_SHA1, 20, {0xa9, 0x99, 0x3e, 0x36}},
+        {DIGEST_SHA256, 32, {0xba, 0x78, 0x16, 0xbf}},
+        {DIGEST_SHA384, 48, {0xcb, 0x00, 0x75, 0x3f}},
+        {DIGEST_SHA512, 64, {0xdd, 0xaf, 0x35, 0xa1}},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t out[DIGEST_SIZE_MAX];
+        CHECK_INT(digest_make(rows[i].kind, BYTES("abc"), out), rows[i].n);
+        CHECK(memcmp(out, rows[i].first, sizeof(rows[i].first)) == 0);
+    }
+}

@@ -99,18 +99,18 @@ TEST(encrypted_is_refused_with_the_remedy)
 TEST(other_files_are_named)
 {
     struct error err;
-    struct identity ca = make_identity(ISSUE_CA, "CA", NULL, NULL);
+    struct issued ca = issue_fixture(ISSUE_CA, "CA", NULL, NULL);
     buf_init(&text, 1 << 20);
-    MUST(convert_certificate_pem(ca.certificate, &text) == 0);
+    MUST(convert_certificate_pem(issued_der(&ca), &text) == 0);
     CHECK(parse(&err) == NULL);
     CHECK(strstr(err.text, "looks like a certificate") != NULL);
 
-    struct convert_pkcs12 p12 = {ca.certificate, ca.key, NULL, "x", NULL};
+    struct convert_pkcs12 p12 = {issued_der(&ca), ca.key, NULL, "x", NULL};
     buf_init(&text, 1 << 20);
     MUST(convert_pkcs12_write(&p12, &text, &err) == 0);
     CHECK(parse(&err) == NULL);
     CHECK(strstr(err.text, "PKCS#12") && strstr(err.text, "sallyport pki convert"));
-    identity_fini(&ca);
+    issued_fini(&ca);
 }
 
 TEST(unsupported_kinds)
@@ -182,14 +182,29 @@ TEST(two_keys_in_one_file)
     private_key_unref(&k);
 }
 
-TEST(matches_its_certificate_only)
+static struct bytes spki_of(const struct private_key *k)
 {
-    struct identity a = make_identity(ISSUE_CA, "A", NULL, NULL),
-                    b = make_identity(ISSUE_CA, "B", NULL, NULL);
-    struct private_key *more = private_key_ref(a.key);
-    CHECK(private_key_matches(more, a.certificate));
-    CHECK(!private_key_matches(more, b.certificate));
+    uint8_t *der = NULL;
+    int n = i2d_PUBKEY(private_key_pkey(k), &der);
+    MUST(n > 0);
+    return (struct bytes){der, (size_t)n};
+}
+
+TEST(matches_its_public_half_only)
+{
+    struct error err;
+    struct private_key *a = private_key_generate(KEY_EC_P256, &err),
+                       *b = private_key_generate(KEY_EC_P256, &err);
+    struct private_key *more = private_key_ref(a);
+    struct bytes mine = spki_of(a), other = spki_of(b);
+    CHECK(private_key_matches(more, mine));
+    CHECK(!private_key_matches(more, other));
+    CHECK(!private_key_matches(more, bytes_first(mine, mine.n - 1)));
+    CHECK(!private_key_matches(more, (struct bytes){0}));
+    CHECK_INT(ERR_peek_error(), 0);
+    OPENSSL_free((void *)(uintptr_t)mine.at);
+    OPENSSL_free((void *)(uintptr_t)other.at);
     private_key_unref(&more);
-    identity_fini(&a);
-    identity_fini(&b);
+    private_key_unref(&a);
+    private_key_unref(&b);
 }
