@@ -255,6 +255,7 @@ void tlsconn_free(struct tlsconn **c)
     if (!*c)
         return;
     SSL_free((*c)->ssl);
+    certificate_list_fini(&(*c)->peer_chain);
     buf_fini(&(*c)->wire_in);
     buf_fini(&(*c)->wire_out);
     certificate_list_fini(&(*c)->shown);

@@ -14,6 +14,7 @@
 
 struct ssl_st;     /* SSL */
 struct ssl_ctx_st; /* SSL_CTX */
+struct x509_st;    /* X509 */
 
 struct ticket_key {
     uint8_t name[16];
@@ -43,6 +44,7 @@ struct tlspolicy {
     uint8_t *alpn;                   /* as on the wire: each name preceded by its length */
     size_t alpn_n;
     const struct credential **credentials;
+    struct x509_st **leaves; /* libssl's form of the first certificate of each */
     size_t credentials_n;
     struct certificate_sets *sets; /* server */
     struct ssl_ctx_st **contexts;  /* server: one per set, in the same order; client: one */
@@ -80,6 +82,8 @@ struct tlsconn {
     /* Client that takes sessions: what the server showed, now or when the session that it resumes
      * was made. */
     struct certificate_list shown;
+    struct certificate_list peer_chain; /* what the peer sent, until it is judged */
+    struct error peer_flaw;             /* what cannot be parsed in it; "": nothing */
     struct buf wire_in, wire_out;
     struct tlsconn_facts facts;
     struct tlsconn_failure failure;

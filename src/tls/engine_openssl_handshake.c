@@ -13,9 +13,9 @@
 #include <openssl/ssl.h>
 
 #include "base/panic.h"
-#include "crypto/native.h"
 #include "pki/verify.h"
 #include "tls/engine_openssl.h"
+#include "tls/hello.h"
 #include "tls/names.h"
 #include "tls/server_name.h"
 
@@ -99,6 +99,27 @@ static void note_no_certificate(struct tlsconn *c)
     engine_note_failure(c, TLSCONN_FAULT_PEER_CERTIFICATE, "the peer sent no certificate");
 }
 
+/* The certificates as they came, before libssl's reader, which tolerates BER, has made something
+ * else of them. A message that is damaged as such is left to libssl, which ends the handshake. */
+static void note_peer_chain(struct tlsconn *c, struct bytes body)
+{
+    /* One more than allowed, so that the judge sees the excess. */
+    struct bytes sent[VERIFY_CHAIN_MAX + 1];
+    size_t n;
+    certificate_list_fini(&c->peer_chain);
+    c->peer_flaw.text[0] = 0;
+    if (hello_read_certificates(
+            body, SSL_version(c->ssl) == TLS1_3_VERSION, sent, COUNT_OF(sent), &n))
+        return;
+    for (size_t i = 0; i < n && i < COUNT_OF(sent); i++) {
+        struct certificate *one = certificate_parse(sent[i], &c->peer_flaw);
+        if (!one)
+            return;
+        certificate_list_add(&c->peer_chain, one);
+        certificate_unref(&one);
+    }
+}
+
 static void note_sent(struct tlsconn *c, uint8_t type, struct bytes body)
 {
     if (type == CLIENT_HELLO)
@@ -124,6 +145,8 @@ static void note_received(struct tlsconn *c, uint8_t type, struct bytes body)
         note_signature(c, type, body);
     else if (type == CERTIFICATE && c->is_server && is_empty_certificate(c, body))
         note_no_certificate(c);
+    else if (type == CERTIFICATE)
+        note_peer_chain(c, body);
     else if (type == KEY_UPDATE)
         c->key_updates++;
     else if (type == NEW_SESSION_TICKET)
@@ -313,27 +336,16 @@ static void note_shown(struct tlsconn *c, struct certificate *const *chain, size
 }
 
 /* The judge's alert for the certificates that the peer sent. */
-static uint8_t judge_sent(struct tlsconn *c, const STACK_OF(X509) * sent)
+static uint8_t judge_sent(struct tlsconn *c)
 {
-    /* One more than allowed, so that the judge sees the excess. */
-    struct certificate *chain[VERIFY_CHAIN_MAX + 1];
-    size_t n = 0;
-    uint8_t alert = 0;
-    for (int i = 0; i < sk_X509_num(sent) && n < COUNT_OF(chain) && !alert; i++) {
-        struct error err;
-        chain[n] = certificate_from_x509(sk_X509_value(sent, i), &err);
-        if (chain[n]) {
-            n++;
-        } else {
-            alert = SSL_AD_BAD_CERTIFICATE;
-            engine_note_failure(c, TLSCONN_FAULT_PEER_CERTIFICATE, "%s", err.text);
-        }
-    }
-    if (!alert)
-        alert = c->handler->judge(c->owner, (const struct certificate *const *)chain, n);
-    note_shown(c, chain, alert ? 0 : n);
-    for (size_t i = 0; i < n; i++)
-        certificate_unref(&chain[i]);
+    uint8_t alert = SSL_AD_BAD_CERTIFICATE;
+    if (c->peer_flaw.text[0])
+        engine_note_failure(c, TLSCONN_FAULT_PEER_CERTIFICATE, "%s", c->peer_flaw.text);
+    else
+        alert = c->handler->judge(
+            c->owner, (const struct certificate *const *)c->peer_chain.at, c->peer_chain.n);
+    note_shown(c, c->peer_chain.at, alert ? 0 : c->peer_chain.n);
+    certificate_list_fini(&c->peer_chain);
     return alert;
 }
 
@@ -342,7 +354,7 @@ static int judge_peer(X509_STORE_CTX *store, void *unused)
 {
     const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct tlsconn *c = engine_connection_of(ssl);
-    uint8_t alert = judge_sent(c, X509_STORE_CTX_get0_untrusted(store));
+    uint8_t alert = judge_sent(c);
     if (alert == 0) {
         X509_STORE_CTX_set_error(store, X509_V_OK);
         return 1;

@@ -111,23 +111,59 @@ static int set_parameters(const struct tlspolicy *p, SSL_CTX *ctx)
     return is_good ? set_suites(p, ctx) : -1;
 }
 
-static int add_credential(SSL_CTX *ctx, const struct credential *c, struct error *err)
+static void free_stack(STACK_OF(X509) * chain)
 {
-    X509 *leaf = certificate_x509(c->chain.at[0]);
+    sk_X509_pop_free(chain, X509_free);
+}
+
+/* What C sends behind its leaf. NULL if libssl cannot read it. */
+static STACK_OF(X509) * issuers_of(const struct credential *c)
+{
     STACK_OF(X509) *chain = sk_X509_new_null();
-    size_t total = 0;
-    for (size_t i = 0; i < c->chain.n; i++) {
-        total += certificate_der(c->chain.at[i]).n;
-        if (i && (!chain || !sk_X509_push(chain, certificate_x509(c->chain.at[i]))))
-            panic("out of memory");
+    for (size_t i = 1; i < c->chain.n; i++) {
+        X509 *x = native_x509(certificate_der(c->chain.at[i]));
+        if (!chain || !x || !sk_X509_push(chain, x)) {
+            X509_free(x);
+            free_stack(chain);
+            return NULL;
+        }
     }
+    return chain;
+}
+
+static size_t chain_bytes(const struct credential *c)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < c->chain.n; i++)
+        total += certificate_der(c->chain.at[i]).n;
+    return total;
+}
+
+/* libssl's form of C's leaf: one for all contexts, by which engine_policy_credential knows it. */
+static X509 *leaf_of(const struct tlspolicy *p, const struct credential *c)
+{
+    size_t i = 0;
+    while (p->credentials[i] != c)
+        i++;
+    if (!p->leaves[i])
+        p->leaves[i] = native_x509(certificate_der(c->chain.at[0]));
+    return p->leaves[i];
+}
+
+static int add_credential(
+    const struct tlspolicy *p, SSL_CTX *ctx, const struct credential *c, struct error *err)
+{
+    const char *subject = certificate_subject(c->chain.at[0]);
+    if (chain_bytes(c) > CHAIN_BYTES_MAX)
+        return error_set(err, "the chain of %s has %zu bytes; at most %d can be sent to a peer",
+            subject, chain_bytes(c), CHAIN_BYTES_MAX);
+    X509 *leaf = leaf_of(p, c);
+    STACK_OF(X509) *chain = issuers_of(c);
     int result = 0;
-    if (total > CHAIN_BYTES_MAX)
-        result = error_set(err, "the chain of %s has %zu bytes; at most %d can be sent to a peer",
-            certificate_facts(c->chain.at[0])->subject, total, CHAIN_BYTES_MAX);
-    else if (SSL_CTX_use_cert_and_key(ctx, leaf, private_key_pkey(c->key), chain, 1) != 1)
-        result = error_libssl(err, certificate_facts(c->chain.at[0])->subject);
-    sk_X509_free(chain);
+    if (!leaf || !chain ||
+        SSL_CTX_use_cert_and_key(ctx, leaf, private_key_pkey(c->key), chain, 1) != 1)
+        result = error_libssl(err, subject);
+    free_stack(chain);
     return result;
 }
 
@@ -141,10 +177,15 @@ static STACK_OF(X509_NAME) * ca_names(const struct certificate_list *ca)
         return NULL;
     STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
     for (size_t i = 0; i < ca->n; i++) {
-        X509_NAME *name = X509_NAME_dup(X509_get_subject_name(certificate_x509(ca->at[i])));
-        if (!names || !name || !sk_X509_NAME_push(names, name))
+        struct bytes der = certificate_subject_der(ca->at[i]);
+        const uint8_t *at = der.at;
+        X509_NAME *name = d2i_X509_NAME(NULL, &at, (long)der.n);
+        /* One that libcrypto cannot read (a BMPString of odd length) is not sent: the list is a
+         * hint. */
+        if (name && (!names || !sk_X509_NAME_push(names, name)))
             panic("out of memory");
     }
+    ERR_clear_error();
     return names;
 }
 
@@ -182,7 +223,7 @@ static int add_context(struct tlspolicy *p, const struct tlspolicy_config *confi
         return -1;
     p->contexts[p->contexts_n++] = ctx;
     for (size_t kind = 0; kind < SET_KIND_COUNT; kind++)
-        if (set->by_kind[kind] && add_credential(ctx, set->by_kind[kind], err) < 0)
+        if (set->by_kind[kind] && add_credential(p, ctx, set->by_kind[kind], err) < 0)
             return -1;
     return 0;
 }
@@ -254,7 +295,7 @@ static int check_config(const struct tlspolicy_config *config, struct error *err
             return error_set(err,
                 "%s: this kind of key is not supported; use RSA, ECDSA (P-256, P-384, P-521) or "
                 "Ed25519",
-                certificate_facts(config->credentials[i]->chain.at[0])->subject);
+                certificate_subject(config->credentials[i]->chain.at[0]));
     return 0;
 }
 
@@ -281,6 +322,7 @@ struct tlspolicy *tlspolicy_new(const struct tlspolicy_config *config, struct er
     memcpy(p->ticket_secret, config->ticket_secret, sizeof(p->ticket_secret));
     p->ticket_keys = mem_alloc(sizeof(*p->ticket_keys));
     p->credentials = mem_calloc(config->credentials_n + 1, sizeof(*p->credentials));
+    p->leaves = mem_calloc(config->credentials_n + 1, sizeof(*p->leaves));
     for (; p->credentials_n < config->credentials_n; p->credentials_n++)
         p->credentials[p->credentials_n] = config->credentials[p->credentials_n];
     bind_sessions(p, config);
@@ -300,6 +342,9 @@ void tlspolicy_free(struct tlspolicy **p)
         SSL_CTX_free((*p)->contexts[i]);
     free((*p)->contexts);
     certificate_sets_free(&(*p)->sets);
+    for (size_t i = 0; i < (*p)->credentials_n; i++)
+        X509_free((*p)->leaves[i]);
+    free((*p)->leaves);
     free((*p)->credentials);
     free((*p)->alpn);
     mem_wipe((*p)->ticket_secret, sizeof((*p)->ticket_secret));
@@ -336,7 +381,7 @@ const struct credential *engine_policy_credential(const struct tlspolicy *p, con
 {
     const X509 *shown = SSL_get_certificate(ssl);
     for (size_t i = 0; i < p->credentials_n; i++)
-        if (shown && certificate_x509(p->credentials[i]->chain.at[0]) == shown)
+        if (shown && p->leaves[i] == shown)
             return p->credentials[i];
     return NULL;
 }

@@ -207,18 +207,21 @@ int hello_read_server(struct bytes body, struct hello_server *out)
     return is_read(&r) && !extensions.failed ? 0 : -1;
 }
 
-int hello_count_certificates(struct bytes body, bool is_tls13, size_t *out)
+int hello_read_certificates(
+    struct bytes body, bool is_tls13, struct bytes *at, size_t max, size_t *n)
 {
-    *out = 0;
+    *n = 0;
     struct reader r = {body, false};
     if (is_tls13)
         vector(&r, 1); /* certificate_request_context */
     struct reader list = {vector(&r, 3), false};
     while (list.rest.n && !list.failed) {
-        vector(&list, 3);
+        struct bytes der = vector(&list, 3);
         if (is_tls13)
             vector(&list, 2); /* the entry's extensions */
-        ++*out;
+        if (*n < max)
+            at[*n] = der;
+        ++*n;
     }
     return is_read(&r) && !list.failed ? 0 : -1;
 }

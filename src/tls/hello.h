@@ -64,9 +64,10 @@ int hello_unwrap(
 int hello_read_client(struct bytes body, struct hello_client *out, struct error *err) MUST_USE;
 int hello_read_server(struct bytes body, struct hello_server *out) MUST_USE;
 
-/* How many certificates a Certificate message holds; IS_TLS13 tells the format (RFC 8446 §4.4.2,
- * RFC 5246 §7.4.2). */
-int hello_count_certificates(struct bytes body, bool is_tls13, size_t *out) MUST_USE;
+/* The certificates of a Certificate message as they were sent; IS_TLS13 tells the format (RFC 8446
+ * §4.4.2, RFC 5246 §7.4.2). The first MAX go into AT; all of them are counted. */
+int hello_read_certificates(
+    struct bytes body, bool is_tls13, struct bytes *at, size_t max, size_t *n) MUST_USE;
 /* The scheme of a CertificateVerify, or of the signature in an ECDHE ServerKeyExchange (RFC 8422
  * §5.4). */
 int hello_verify_scheme(struct bytes body, uint16_t *out) MUST_USE;

@@ -101,11 +101,11 @@ static void read_message(struct steps_seen *seen, unsigned bit, struct bytes bod
         break;
     case SERVER_CERTIFICATE:
         seen->server_certificates =
-            hello_count_certificates(body, is_tls13, &count) == 0 ? count : 0;
+            hello_read_certificates(body, is_tls13, NULL, 0, &count) == 0 ? count : 0;
         break;
     case CLIENT_CERTIFICATE:
         seen->client_certificates =
-            hello_count_certificates(body, is_tls13, &count) == 0 ? count : 0;
+            hello_read_certificates(body, is_tls13, NULL, 0, &count) == 0 ? count : 0;
         break;
     case SERVER_KEY_EXCHANGE:
         if (hello_exchange_scheme(body, &seen->group, &seen->exchange_scheme) < 0)
