@@ -36,8 +36,9 @@ enum der_tag {
     DER_SEQUENCE = 0x30,
     DER_SET = 0x31,
 };
-#define DER_CONTEXT(n)             (0x80 | (n)) /* [n] IMPLICIT of a primitive type */
-#define DER_CONTEXT_CONSTRUCTED(n) (0xa0 | (n)) /* [n] EXPLICIT, or IMPLICIT of a constructed type */
+#define DER_CONTEXT(n) (0x80 | (n)) /* [n] IMPLICIT of a primitive type */
+#define DER_CONTEXT_CONSTRUCTED(n) \
+    (0xa0 | (n)) /* [n] EXPLICIT, or IMPLICIT of a constructed type */
 
 struct der_element {
     uint8_t tag;
@@ -73,8 +74,8 @@ bool der_octets(struct bytes content, struct bytes *out) MUST_USE;
  * zero bits. */
 bool der_named_bits(struct bytes content, uint16_t *out) MUST_USE;
 /* UTCTime or GeneralizedTime in the one form that RFC 5280 §4.1.2.5 allows for each: seconds, Z, no
- * fraction; UTCTime stands for 1950 to 2049, and GeneralizedTime only for what UTCTime cannot.
- * Seconds since 1970. */
+ * fraction; UTCTime stands for 1950 to 2049. That a CA must use UTCTime until 2049 is not held
+ * against it (NIST PKITS 4.2.4). Seconds since 1970. */
 bool der_time(const struct der_element *e, int64_t *wall_s) MUST_USE;
-/* The same for OCSP and CRL extensions (RFC 6960 §4.2.2.1), where GeneralizedTime is for any year. */
+/* The content of a GeneralizedTime, likewise (RFC 6960 §4.2.2.1). */
 bool der_generalized_time(struct bytes content, int64_t *wall_s) MUST_USE;

@@ -3,17 +3,22 @@
  * dn — distinguished names (RFC 5280 §4.1.2.4): are two the same, is one below another, and how one
  * is shown.
  *
- * Comparison follows RFC 5280 §7.1: attribute by attribute; PrintableString, UTF8String and the other
- * character strings compare without regard to case (ASCII) and to leading, trailing and repeated
- * spaces, whatever their encoding; anything else byte by byte. Two names with the same bytes, the usual
- * case, cost one memcmp.
+ * Comparison follows RFC 5280 §7.1: attribute by attribute; PrintableString, UTF8String and the
+ * other character strings compare without regard to case (ASCII only) and to leading, trailing and
+ * repeated spaces, whatever their encoding; anything else byte by byte. Two names with the same
+ * bytes, the usual case, cost one memcmp.
+ *
+ * Any bytes may be given to any function; what is not a Name (dn_is_valid) equals itself only.
  */
 #pragma once
 
 #include "base/arena.h"
 #include "base/bytes.h"
 
-/* NAME: a whole Name. Is it the syntax of RFC 5280 §4.1.2.4 (RDNs not empty, strings in order)? */
+#define DN_RDN_ATTRIBUTES_MAX 16 /* attributes of one RDN, which are compared each with each */
+
+/* NAME: a whole Name. Is it the syntax of RFC 5280 §4.1.2.4 (RDNs not empty and in DER's order,
+ * strings of the characters of their type)? */
 bool dn_is_valid(struct bytes name);
 bool dn_equal(struct bytes a, struct bytes b);
 /* Are the RDNs of BASE the first RDNs of NAME (RFC 5280 §4.2.1.10: directoryName constraints)? */
