@@ -84,19 +84,20 @@ struct certificate_facts {
     bool has_basic_constraints, is_ca; /* §4.2.1.9 */
     int path_length;                   /* pathLenConstraint; -1: none */
     bool has_key_usage;                /* without it every usage is allowed */
-    uint16_t key_usage;                /* enum key_usage; all of them where the extension is absent */
+    uint16_t key_usage; /* enum key_usage; all of them where the extension is absent */
     bool has_extended_key_usage;
     unsigned extended_key_usage; /* enum extended_key_usage; EXTENDED_ANY where it is absent */
     struct bytes subject_key_id, authority_key_id; /* the key identifiers: hints only */
     struct bytes name_constraints;                 /* extnValue's content: NameConstraints */
     struct bytes policies, policy_mappings, policy_constraints, inhibit_any_policy; /* likewise */
     struct bytes crl_distribution_points, freshest_crl;                             /* likewise */
-    bool is_ocsp_no_check;                                                          /* RFC 6960 §4.2.2.2.1 */
+    bool is_ocsp_no_check;         /* RFC 6960 §4.2.2.2.1 */
     struct bytes unknown_critical; /* OID of the first critical extension that we do not process */
     unsigned flaws;                /* set of CERTIFICATE_FLAW_BIT */
 };
 
-/* Parse one DER certificate that fills DER exactly; the bytes are copied. NULL and ERR on failure. */
+/* Parse one DER certificate that fills DER exactly; the bytes are copied. NULL and ERR on failure.
+ */
 struct certificate *certificate_parse(struct bytes der, struct error *err) MUST_USE;
 
 struct certificate *certificate_ref(const struct certificate *c);
@@ -106,9 +107,9 @@ void certificate_unref(struct certificate **c);
 const struct certificate_facts *certificate_facts(const struct certificate *c);
 struct bytes certificate_der(const struct certificate *c);
 
-/* For people, made on first use. Names: "CN=alice,O=Example" (RFC 4514, most specific first), printable
- * ASCII only, everything else escaped; "" for an empty name. Serial: lower-case hex without leading
- * zeros, "-1a" if negative. sha256: of the DER, in lower-case hex. */
+/* For people, made on first use. Names: "CN=alice,O=Example" (RFC 4514, most specific first),
+ * printable ASCII only, everything else escaped; "" for an empty name. Serial: lower-case hex
+ * without leading zeros, "-1a" if negative. sha256: of the DER, in lower-case hex. */
 const char *certificate_subject(const struct certificate *c);
 const char *certificate_issuer(const struct certificate *c);
 const char *certificate_serial(const struct certificate *c);
@@ -116,11 +117,12 @@ const char *certificate_sha256(const struct certificate *c);
 /* SHA-256 of the DER, likewise. */
 const uint8_t *certificate_digest(const struct certificate *c);
 
-/* Made on first use and kept. NULL if the key is not one that can be used (its certificate can still
- * be shown). */
+/* Made on first use and kept. NULL if the key is not one that can be used (its certificate can
+ * still be shown). */
 const struct public_key *certificate_public_key(const struct certificate *c);
 
-/* Is it a CA whose key may sign certificates? (RFC 5280 §6.1.4 (k), (n); a v1 certificate is none.) */
+/* Is it a CA whose key may sign certificates? (RFC 5280 §6.1.4 (k), (n); a v1 certificate is none.)
+ */
 bool certificate_may_issue(const struct certificate *c);
 bool certificate_equal(const struct certificate *a, const struct certificate *b);
 /* Did ISSUER's name and key sign C? Costs a signature check. */
