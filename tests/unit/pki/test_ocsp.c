@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ocsp_ask and ocsp_describe, in crypto/ocsp.c. */
 #include <openssl/ocsp.h>
 
-#include "crypto/revocation_list.h"
 #include "fixture.h"
+#include "pki/ocsp.h"
+#include "pki/reason_code.h"
 
 #include "base/ban.h"
 
@@ -31,6 +31,17 @@ struct answer {
     const EVP_MD *id_digest; /* of its certID; NULL: SHA-1 */
 };
 
+static OCSP_CERTID *certificate_id(
+    const EVP_MD *digest, const struct certificate *about, const struct certificate *issuer)
+{
+    X509 *x = must_x509(about), *by = must_x509(issuer);
+    OCSP_CERTID *id = OCSP_cert_to_id(digest, x, by);
+    MUST(id);
+    X509_free(x);
+    X509_free(by);
+    return id;
+}
+
 /* A response in the making: change it between start and finish. */
 static OCSP_BASICRESP *start(const struct answer *answers, size_t n)
 {
@@ -39,8 +50,7 @@ static OCSP_BASICRESP *start(const struct answer *answers, size_t n)
     for (size_t i = 0; i < n; i++) {
         const struct answer *a = &answers[i];
         const EVP_MD *digest = a->id_digest ? a->id_digest : EVP_sha1();
-        OCSP_CERTID *id = OCSP_cert_to_id(
-            digest, certificate_x509(a->about->certificate), certificate_x509(ca.certificate));
+        OCSP_CERTID *id = certificate_id(digest, a->about->certificate, ca.certificate);
         ASN1_TIME *this_update = ASN1_GENERALIZEDTIME_set(NULL, a->this_update);
         ASN1_TIME *next_update =
             a->next_update ? ASN1_GENERALIZEDTIME_set(NULL, a->next_update) : NULL;
@@ -56,12 +66,8 @@ static OCSP_BASICRESP *start(const struct answer *answers, size_t n)
     return basic;
 }
 
-/* Signed by SIGNER; the DER is the caller's. Frees BASIC. */
-static struct bytes finish(
-    OCSP_BASICRESP *basic, const struct identity *signer, const EVP_MD *digest)
+static struct bytes encode(OCSP_BASICRESP *basic)
 {
-    MUST(OCSP_basic_sign(basic, certificate_x509(signer->certificate),
-        private_key_pkey(signer->key), digest, NULL, 0));
     OCSP_RESPONSE *response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
     uint8_t *der = NULL;
     int n = i2d_OCSP_RESPONSE(response, &der);
@@ -69,6 +75,23 @@ static struct bytes finish(
     OCSP_RESPONSE_free(response);
     OCSP_BASICRESP_free(basic);
     return (struct bytes){der, (size_t)n};
+}
+
+/* Signed by SIGNER, whose certificate comes along unless FLAGS (OCSP_NOCERTS, OCSP_RESPID_KEY) say
+ * otherwise; the DER is the caller's. Frees BASIC. */
+static struct bytes finish_with(
+    OCSP_BASICRESP *basic, const struct identity *signer, const EVP_MD *digest, unsigned long flags)
+{
+    X509 *x = must_x509(signer->certificate);
+    MUST(OCSP_basic_sign(basic, x, private_key_pkey(signer->key), digest, NULL, flags));
+    X509_free(x);
+    return encode(basic);
+}
+
+static struct bytes finish(
+    OCSP_BASICRESP *basic, const struct identity *signer, const EVP_MD *digest)
+{
+    return finish_with(basic, signer, digest, 0);
 }
 
 static void release(struct bytes der)
@@ -104,15 +127,20 @@ TEST(good_revoked_and_unknown)
     CHECK_INT(ask(&(struct answer){&client, UNKNOWN}, 1, &ca, &a), OCSP_UNKNOWN);
     CHECK_INT(ask(&(struct answer){&client, REVOKED}, 1, &ca, &a), OCSP_REVOKED);
     CHECK_INT(a.revoked_at, NOW - 500);
-    CHECK_TEXT(a.reason, "keyCompromise");
+    CHECK_TEXT(reason_code_name(a.reason), "keyCompromise");
     drop_all();
 }
 
 TEST(cert_id_by_any_digest)
 {
     make_all();
+    const EVP_MD *digests[] = {EVP_sha1(), EVP_sha256(), EVP_sha384(), EVP_sha512()};
     struct ocsp_answer a;
-    CHECK_INT(ask(&(struct answer){&client, REVOKED, EVP_sha256()}, 1, &ca, &a), OCSP_REVOKED);
+    for (size_t i = 0; i < COUNT_OF(digests); i++)
+        CHECK_INT(ask(&(struct answer){&client, GOOD, digests[i]}, 1, &ca, &a), OCSP_GOOD);
+    /* One that we do not know names nobody. */
+    CHECK_INT(ask(&(struct answer){&client, GOOD, EVP_sha224()}, 1, &ca, &a), OCSP_UNUSABLE);
+    CHECK_TEXT(a.detail, "it says nothing about this certificate");
     drop_all();
 }
 
@@ -225,6 +253,9 @@ TEST(responder_that_has_expired)
         start(&(struct answer){&client, V_OCSP_CERTSTATUS_GOOD, NOW, 0}, 1), &r, EVP_sha256());
     ocsp_ask(der, client.certificate, ca.certificate, NOW, &a);
     CHECK_INT(a.status, OCSP_GOOD);
+    CHECK_INT(a.usable_until, NOW + DAY);
+    CHECK(bytes_equal((struct bytes){a.responder_serial, a.responder_serial_n},
+        certificate_facts(r.certificate)->serial));
     ocsp_ask(der, client.certificate, ca.certificate, NOW + DAY + 1, &a);
     CHECK_INT(a.status, OCSP_UNUSABLE);
     release(der);
@@ -267,12 +298,12 @@ TEST(description_does_not_judge)
     CHECK_TEXT(f.responder, "CN=other");
     CHECK(f.produced_at > 0);
     CHECK_INT(f.entries_n, 2);
-    CHECK_TEXT(f.entries[0].serial, certificate_facts(client.certificate)->serial);
+    CHECK_TEXT(f.entries[0].serial, certificate_serial(client.certificate));
     CHECK_INT(f.entries[0].answer.status, OCSP_REVOKED);
     CHECK_INT(f.entries[0].answer.revoked_at, NOW - 500);
     CHECK_INT(f.entries[0].answer.next_update, NOW + DAY);
-    CHECK_TEXT(f.entries[0].answer.reason, "keyCompromise");
-    CHECK_TEXT(f.entries[1].serial, certificate_facts(other.certificate)->serial);
+    CHECK_TEXT(reason_code_name(f.entries[0].answer.reason), "keyCompromise");
+    CHECK_TEXT(f.entries[1].serial, certificate_serial(other.certificate));
     CHECK_INT(f.entries[1].answer.status, OCSP_GOOD);
     CHECK_INT(f.entries[1].answer.this_update, 86400);
     CHECK_INT(f.entries[1].answer.next_update, 0);
@@ -301,6 +332,20 @@ TEST(critical_extensions)
             CHECK_INT(a.status, critical ? OCSP_UNUSABLE : OCSP_GOOD);
             release(der);
         }
+    drop_all();
+}
+
+TEST(a_critical_nonce_is_ignored)
+{
+    make_all();
+    struct ocsp_answer a;
+    OCSP_BASICRESP *basic = start(&(struct answer){&client, GOOD}, 1);
+    MUST(OCSP_basic_add1_nonce(basic, NULL, 16));
+    X509_EXTENSION_set_critical(OCSP_BASICRESP_get_ext(basic, 0), 1);
+    struct bytes der = finish(basic, &ca, EVP_sha256());
+    ocsp_ask(der, client.certificate, ca.certificate, NOW, &a);
+    CHECK_INT(a.status, OCSP_GOOD);
+    release(der);
     drop_all();
 }
 
@@ -382,8 +427,7 @@ TEST(same_serial_of_another_issuer)
     struct ocsp_answer a;
     struct identity twin = make_identity(ISSUE_CA, "CA", NULL, NULL);
     OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
-    OCSP_CERTID *id = OCSP_cert_to_id(
-        EVP_sha256(), certificate_x509(client.certificate), certificate_x509(twin.certificate));
+    OCSP_CERTID *id = certificate_id(EVP_sha256(), client.certificate, twin.certificate);
     ASN1_TIME *now = ASN1_GENERALIZEDTIME_set(NULL, NOW);
     MUST(basic && id && now &&
          OCSP_basic_add1_status(basic, id, V_OCSP_CERTSTATUS_GOOD, 0, NULL, now, NULL));
@@ -395,6 +439,223 @@ TEST(same_serial_of_another_issuer)
     ASN1_TIME_free(now);
     OCSP_CERTID_free(id);
     identity_fini(&twin);
+    drop_all();
+}
+
+/* A revocation does not age, and what spoils another answer does not spoil it. */
+TEST(revoked_whatever_its_dates_and_extensions)
+{
+    make_all();
+    struct ocsp_answer a;
+    struct answer rows[] = {
+        {&client, V_OCSP_CERTSTATUS_REVOKED, NOW - DAY, NOW - 1},
+        {&client, V_OCSP_CERTSTATUS_REVOKED, NOW + DAY, NOW + 2 * DAY},
+        {&client, V_OCSP_CERTSTATUS_REVOKED, NOW - 1, NOW - 2},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        CHECK_INT(ask(&rows[i], 1, &ca, &a), OCSP_REVOKED);
+    struct answer contradiction[] = {{&client, GOOD}, rows[0]};
+    CHECK_INT(ask(contradiction, 2, &ca, &a), OCSP_REVOKED);
+    /* Of what is left, the worse counts. */
+    struct answer stale[] = {
+        {&client, V_OCSP_CERTSTATUS_GOOD, NOW - DAY, NOW - 1}, {&client, GOOD}};
+    CHECK_INT(ask(stale, 2, &ca, &a), OCSP_UNUSABLE);
+    struct answer unsure[] = {{&client, GOOD}, {&client, UNKNOWN}, {&client, GOOD}};
+    CHECK_INT(ask(unsure, 3, &ca, &a), OCSP_UNKNOWN);
+    drop_all();
+}
+
+TEST(next_update_before_this_update)
+{
+    make_all();
+    struct ocsp_answer a;
+    struct answer one = {&client, V_OCSP_CERTSTATUS_GOOD, NOW + 200, NOW + 100};
+    CHECK_INT(ask(&one, 1, &ca, &a), OCSP_UNUSABLE);
+    CHECK_TEXT(a.detail, "its nextUpdate is before its thisUpdate");
+    drop_all();
+}
+
+/* What FLAGS make of a good answer by SIGNER, asked with ISSUER's certificate. */
+static enum ocsp_status ask_flags(
+    const struct identity *signer, unsigned long flags, struct ocsp_answer *out)
+{
+    struct bytes der =
+        finish_with(start(&(struct answer){&client, GOOD}, 1), signer, EVP_sha256(), flags);
+    ocsp_ask(der, client.certificate, ca.certificate, NOW, out);
+    release(der);
+    return out->status;
+}
+
+TEST(responder_named_by_its_key)
+{
+    make_all();
+    struct ocsp_answer a;
+    struct identity r = make_responder(&ca), twin = make_identity(ISSUE_CA, "CA", NULL, NULL);
+    CHECK_INT(ask_flags(&ca, OCSP_RESPID_KEY, &a), OCSP_GOOD);
+    CHECK_INT(ask_flags(&ca, OCSP_RESPID_KEY | OCSP_NOCERTS, &a), OCSP_GOOD);
+    CHECK_INT(a.usable_until, NOW + DAY);
+    CHECK_INT(a.responder_serial_n, 0);
+    CHECK_INT(ask_flags(&r, OCSP_RESPID_KEY, &a), OCSP_GOOD);
+    CHECK_INT(ask_flags(&twin, OCSP_RESPID_KEY, &a), OCSP_UNUSABLE);
+    /* Without its certificate nobody knows the responder. */
+    CHECK_INT(ask_flags(&r, OCSP_RESPID_KEY | OCSP_NOCERTS, &a), OCSP_UNUSABLE);
+    CHECK_INT(ask_flags(&r, OCSP_NOCERTS, &a), OCSP_UNUSABLE);
+    CHECK_TEXT(
+        a.detail, "it is not signed by the issuer nor by a responder whose certificate it holds");
+    identity_fini(&r);
+    identity_fini(&twin);
+    drop_all();
+}
+
+TEST(responder_against_the_profile)
+{
+    static const struct {
+        struct change change;
+        const char *detail;
+    } rows[] = {
+        {{NID_key_usage, "critical,keyEncipherment"}, "does not allow digitalSignature"},
+        {{NID_key_usage, NULL}, NULL},
+        {{NID_netscape_comment, "critical,unknown"}, "unknown critical extension"},
+        {{NID_name_constraints, "critical,permitted;DNS:a.example"}, "against RFC 5280"},
+        {{NID_id_pkix_OCSP_noCheck, "ignored"}, NULL},
+    };
+    make_all();
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct ocsp_answer a;
+        struct identity r = make_responder(&ca);
+        change_identity(&r, &ca, rows[i].change);
+        CHECK_INT(ask_flags(&r, 0, &a), rows[i].detail ? OCSP_UNUSABLE : OCSP_GOOD);
+        CHECK(!rows[i].detail || strstr(a.detail, rows[i].detail));
+        identity_fini(&r);
+    }
+    drop_all();
+}
+
+/* A good answer by RESPONDER with what CHANGE does to it, and DECOYS in front of its certificate.
+ */
+static enum ocsp_status ask_with_decoys(const struct identity *responder,
+    const struct identity *decoy, size_t decoys, struct ocsp_answer *out)
+{
+    OCSP_BASICRESP *basic = start(&(struct answer){&client, GOOD}, 1);
+    X509 *x = must_x509(decoy->certificate), *own = must_x509(responder->certificate);
+    for (size_t i = 0; i < decoys; i++)
+        MUST(OCSP_basic_add1_cert(basic, x));
+    MUST(OCSP_basic_add1_cert(basic, own));
+    X509_free(x);
+    X509_free(own);
+    struct bytes der = finish_with(basic, responder, EVP_sha256(), OCSP_NOCERTS);
+    ocsp_ask(der, client.certificate, ca.certificate, NOW, out);
+    release(der);
+    return out->status;
+}
+
+TEST(responder_among_others)
+{
+    make_all();
+    struct ocsp_answer a;
+    struct identity twin = make_identity(ISSUE_CA, "CA", NULL, NULL);
+    struct identity r = make_responder(&ca), impostor = make_responder(&twin);
+    /* Of the same name, but not by this CA: the next one may still be the one. */
+    CHECK_INT(ask_with_decoys(&r, &impostor, 1, &a), OCSP_GOOD);
+    CHECK_INT(ask_with_decoys(&r, &impostor, 3, &a), OCSP_GOOD);
+    CHECK_INT(ask_with_decoys(&r, &impostor, 4, &a), OCSP_UNUSABLE); /* more are not looked at */
+    CHECK_INT(ask_with_decoys(&impostor, &r, 1, &a), OCSP_UNUSABLE);
+    identity_fini(&impostor);
+    identity_fini(&twin);
+    identity_fini(&r);
+    drop_all();
+}
+
+TEST(signature_that_does_not_fit)
+{
+    make_all();
+    struct ocsp_answer a;
+    struct identity r = make_responder(&ca);
+    struct bytes der = finish(start(&(struct answer){&client, GOOD}, 1), &r, EVP_sha256());
+    uint8_t *copy = OPENSSL_memdup(der.at, der.n);
+    const uint8_t serial_of_status[] = {0x80, 0x00};
+    uint8_t *good = memmem(copy, der.n, serial_of_status, sizeof(serial_of_status));
+    MUST(good);
+    good[0] = 0x82; /* good becomes unknown */
+    ocsp_ask((struct bytes){copy, der.n}, client.certificate, ca.certificate, NOW, &a);
+    CHECK_INT(a.status, OCSP_UNUSABLE);
+    CHECK_TEXT(a.detail, "its signature is not one by the responder whose certificate it holds");
+    OPENSSL_free(copy);
+    release(der);
+    identity_fini(&r);
+    drop_all();
+}
+
+TEST(produced_in_the_future)
+{
+    make_all();
+    struct ocsp_answer a;
+    struct answer one = {&client, GOOD};
+    struct bytes der = finish(start(&one, 1), &ca, EVP_sha256());
+    int64_t produced = 0;
+    struct arena arena;
+    struct ocsp_facts f;
+    arena_init(&arena);
+    MUST(ocsp_describe(der, &arena, &f, NULL) == 0);
+    produced = f.produced_at;
+    arena_fini(&arena);
+    ocsp_ask(der, client.certificate, ca.certificate, produced - 301, &a);
+    CHECK_INT(a.status, OCSP_UNUSABLE);
+    CHECK_TEXT(a.detail, "its producedAt is in the future");
+    release(der);
+    drop_all();
+}
+
+TEST(more_answers_than_are_read)
+{
+    make_all();
+    static struct answer many[OCSP_ANSWERS_MAX + 1];
+    struct ocsp_answer a;
+    for (size_t i = 0; i < COUNT_OF(many); i++)
+        many[i] = (struct answer){i == 500 ? &client : &other, GOOD};
+    CHECK_INT(ask(many, OCSP_ANSWERS_MAX, &ca, &a), OCSP_GOOD);
+    CHECK_INT(ask(many, OCSP_ANSWERS_MAX + 1, &ca, &a), OCSP_UNUSABLE);
+    CHECK_TEXT(a.detail, "it has more than 1000 answers");
+    drop_all();
+}
+
+TEST(larger_than_is_read)
+{
+    static const uint8_t huge[OCSP_SIZE_MAX + 1];
+    make_all();
+    struct ocsp_answer a;
+    ocsp_ask((struct bytes){huge, sizeof(huge)}, client.certificate, ca.certificate, NOW, &a);
+    CHECK_INT(a.status, OCSP_UNUSABLE);
+    CHECK_TEXT(a.detail, "it has 1048577 bytes; at most 1048576 are read");
+    drop_all();
+}
+
+/* Forms that no responder signs: what is asked of them is only why they are refused. */
+TEST(syntax)
+{
+    static const struct {
+        struct bytes der;
+        const char *detail;
+    } rows[] = {
+        {BYTES("\x30\x03\x0a\x01\x01"), "the responder answered malformedrequest"},
+        {BYTES("\x30\x03\x0a\x01\x02"), "the responder answered internalerror"},
+        {BYTES("\x30\x03\x0a\x01\x04"), "the responder answered a status that means nothing"},
+        {BYTES("\x30\x03\x0a\x01\x05"), "the responder answered sigrequired"},
+        {BYTES("\x30\x03\x0a\x01\x06"), "the responder answered unauthorized"},
+        {BYTES("\x30\x03\x0a\x01\x07"), "it is no OCSP response in DER"},
+        {BYTES("\x30\x03\x0a\x01\x00"), "it holds no BasicOCSPResponse"},
+        {BYTES("\x30\x03\x02\x01\x00"), "it is no OCSP response in DER"},
+        {BYTES("\x30\x80\x0a\x01\x03\0\0"), "it is no OCSP response in DER"},
+        {BYTES("\x30\x0d\x0a\x01\x00\xa0\x08\x30\x06\x06\x02\x2a\x03\x04\x00"),
+            "it holds no BasicOCSPResponse"},
+    };
+    make_all();
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct ocsp_answer a;
+        ocsp_ask(rows[i].der, client.certificate, ca.certificate, NOW, &a);
+        CHECK_INT(a.status, OCSP_UNUSABLE);
+        CHECK_TEXT(a.detail, rows[i].detail);
+    }
     drop_all();
 }
 
