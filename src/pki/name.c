@@ -14,6 +14,7 @@ static const char *const kind_labels[] = {
     [NAME_IP] = "IP",
     [NAME_EMAIL] = "EMAIL",
     [NAME_URI] = "URI",
+    [NAME_DIRECTORY] = "DIRECTORY",
     [NAME_OTHER] = "OTHER",
 };
 
@@ -273,6 +274,7 @@ static bool presented_matches(const struct name_pattern *p, const struct certifi
         return mailbox_matches(p, n->value);
     case NAME_URI:
         return uri_matches(p, n->value);
+    case NAME_DIRECTORY:
     case NAME_OTHER:
         break;
     }
@@ -405,9 +407,9 @@ int name_pattern_parse(struct bytes text, bool is_allow_list, struct arena *a,
 {
     struct bytes label = bytes_first(text, bytes_find(text, ':'));
     enum certificate_name_kind kind = NAME_DNS;
-    while (kind < NAME_OTHER && !bytes_equal_nocase(label, bytes_of(kind_labels[kind])))
+    while (kind < NAME_DIRECTORY && !bytes_equal_nocase(label, bytes_of(kind_labels[kind])))
         kind++;
-    if (kind == NAME_OTHER || label.n == text.n) {
+    if (kind == NAME_DIRECTORY || label.n == text.n) {
         char shown[128];
         format_escaped("", text, shown, sizeof(shown));
         return error_set(err,

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "crypto/certificate.h"
+#include "pki/certificate.h"
 
 /*
  * What is looked for. Text form KIND:VALUE, KIND one of DNS, IP, EMAIL, URI.

@@ -217,10 +217,10 @@ static void certificate_json(const struct certificate *c, struct json *j)
 {
     const struct certificate_facts *facts = certificate_facts(c);
     json_open_object(j, NULL);
-    bounded_json(j, "subject", facts->subject);
-    bounded_json(j, "issuer", facts->issuer);
-    bounded_json(j, "serial", facts->serial);
-    json_text(j, "sha256", facts->sha256);
+    bounded_json(j, "subject", certificate_subject(c));
+    bounded_json(j, "issuer", certificate_issuer(c));
+    bounded_json(j, "serial", certificate_serial(c));
+    json_text(j, "sha256", certificate_sha256(c));
     time_json(j, "not_before", facts->not_before);
     time_json(j, "not_after", facts->not_after);
     json_open_array(j, "names");

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "base/json.h"
-#include "crypto/certificate.h"
+#include "pki/certificate.h"
 
 #define VERDICT_NAMES_MAX 256  /* subjectAltName entries shown of a certificate */
 #define VERDICT_TEXT_MAX  1024 /* bytes shown of a subject, issuer, serial or name */
@@ -43,7 +43,8 @@ struct verdict_factor {
 struct verdict {
     bool accepted;
     enum reason reason;
-    int64_t holds_until_s; /* what was looked up to judge is valid so long; INT64_MAX: for ever */
+    int64_t holds_until_s; /* certificates and revocation data judged by change nothing before;
+                              INT64_MAX: for ever */
     struct verdict_factor factors[FACTOR_COUNT];
     struct certificate_list
         chain; /* what the peer showed, leaf first; where a path was found, that path */

@@ -4,11 +4,14 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "crypto/digest.h"
 #include "pki/revocation.h"
 
 #include "base/ban.h"
 
 static const enum reason fault_reasons[PATH_FAULT_COUNT] = {
+    [PATH_MALFORMED] = REASON_MALFORMED,
+    [PATH_LIMIT] = REASON_LIMIT,
     [PATH_UNTRUSTED] = REASON_UNTRUSTED,
     [PATH_BAD_SIGNATURE] = REASON_BAD_SIGNATURE,
     [PATH_BAD_CA] = REASON_BAD_CA,
@@ -19,7 +22,6 @@ static const enum reason fault_reasons[PATH_FAULT_COUNT] = {
     [PATH_WEAK_ALGORITHM] = REASON_WEAK_ALGORITHM,
     [PATH_POLICY] = REASON_POLICY,
     [PATH_WRONG_USAGE] = REASON_WRONG_USAGE,
-    [PATH_MALFORMED] = REASON_MALFORMED,
 };
 
 /* One verification. */
@@ -28,23 +30,22 @@ struct verification {
     const struct certificate *const *chain;
     size_t chain_n;
     int64_t now_s;
-    struct verdict *out;
-    unsigned found; /* set of REASON_BIT */
+    struct path_budget budget;
 };
 
 static const char *subject_of(const struct certificate *c)
 {
-    return verdict_dn(certificate_facts(c)->subject);
+    return verdict_dn(certificate_subject(c));
 }
 
 /* ---- limits ---- */
 
 /* A chain that is too long or too large is refused before it costs anything. */
-static bool exceeds_limits(struct verification *v)
+static bool exceeds_limits(const struct verification *v, struct verdict *out)
 {
     unsigned chain_max = v->policy->chain_max ? v->policy->chain_max : VERIFY_CHAIN_MAX;
     if (v->chain_n > chain_max) {
-        verdict_set(v->out, FACTOR_TRUST, FACTOR_FAIL, "%zu certificates; at most %u are accepted",
+        verdict_set(out, FACTOR_TRUST, FACTOR_FAIL, "%zu certificates; at most %u are accepted",
             v->chain_n, chain_max);
         return true;
     }
@@ -53,7 +54,7 @@ static bool exceeds_limits(struct verification *v)
                names = certificate_facts(v->chain[i])->names_n;
         if (size <= VERIFY_CERTIFICATE_MAX && names <= VERIFY_NAMES_MAX)
             continue;
-        verdict_set(v->out, FACTOR_TRUST, FACTOR_FAIL,
+        verdict_set(out, FACTOR_TRUST, FACTOR_FAIL,
             "%.100s has %zu bytes and %zu names; at most %d and %d are accepted",
             subject_of(v->chain[i]), size, names, VERIFY_CERTIFICATE_MAX, VERIFY_NAMES_MAX);
         return true;
@@ -61,78 +62,62 @@ static bool exceeds_limits(struct verification *v)
     return false;
 }
 
-static void refuse_unread(struct verification *v)
+static void refuse_unread(const struct verification *v, struct verdict *out)
 {
     static const enum factor unread[] = {FACTOR_VALIDITY, FACTOR_REVOCATION, FACTOR_NAME};
     for (size_t i = 0; i < COUNT_OF(unread); i++)
-        verdict_set(v->out, unread[i], FACTOR_UNKNOWN, "not judged: the chain exceeds a limit");
+        verdict_set(out, unread[i], FACTOR_UNKNOWN, "not judged: the chain exceeds a limit");
     for (size_t i = 0; i < v->chain_n && i < VERIFY_CHAIN_MAX; i++)
-        certificate_list_add(&v->out->chain, v->chain[i]);
-    v->found |= REASON_BIT(REASON_LIMIT);
+        certificate_list_add(&out->chain, v->chain[i]);
+    verdict_decide(out, REASON_BIT(REASON_LIMIT), v->policy->revocation);
 }
 
 /* ---- trust ---- */
 
-/* The faults of PATH, and what to say about them. */
-static void take_faults(struct verification *v, const struct path_result *path, bool has_path)
+/* The reasons that follow from PATH's faults. OUT->chain becomes the path, or what was presented
+ * where there is none. */
+static unsigned judge_trust(
+    const struct verification *v, const struct path *path, struct verdict *out)
 {
-    unsigned faults = path->faults;
-    const char *detail = path->detail;
-    if (!has_path && !faults)
-        faults = PATH_BIT(PATH_UNTRUSTED);
-    if (faults & PATH_BIT(PATH_DEPTH) && !has_path) {
-        /* The search ended at the limit and met no anchor: untrusted follows from depth. */
-        faults &= ~PATH_BIT(PATH_UNTRUSTED);
-        detail = "more intermediate certificates than are allowed between leaf and trust anchor";
-    }
+    unsigned found = 0;
     for (int fault = 0; fault < PATH_FAULT_COUNT; fault++)
-        if (faults & PATH_BIT(fault))
-            v->found |= REASON_BIT(fault_reasons[fault]);
-    if (faults)
-        verdict_set(v->out, FACTOR_TRUST, FACTOR_FAIL, "%s", detail);
+        if (path->faults & PATH_BIT(fault))
+            found |= REASON_BIT(fault_reasons[fault]);
+    if (!path->has_anchor)
+        found |= REASON_BIT(REASON_UNTRUSTED);
+    const struct certificate *const *chain = path->has_anchor ? path->at : v->chain;
+    size_t n = path->has_anchor ? path->n : v->chain_n;
+    for (size_t i = 0; i < n; i++)
+        certificate_list_add(&out->chain, chain[i]);
+    if (found)
+        verdict_set(out, FACTOR_TRUST, FACTOR_FAIL, "%s", path->detail);
     else
-        verdict_set(
-            v->out, FACTOR_TRUST, FACTOR_PASS, "%s", subject_of(path->chain.at[path->chain.n - 1]));
-}
-
-/* Sets OUT->chain to the path, or to what was presented where there is none. Is there one? */
-static bool judge_trust(struct verification *v)
-{
-    struct path_result path = {
-        .faults = PATH_BIT(PATH_UNTRUSTED), .detail = "no trusted CA is configured"};
-    struct path_request request = {
-        .store = v->policy->anchors,
-        .leaf = v->chain[0],
-        .untrusted = v->chain + 1,
-        .untrusted_n = v->chain_n - 1,
-        .purpose = v->policy->purpose,
-        .depth_max = v->policy->depth_max,
-        .now_s = v->now_s, /* peers keep sending cross-certificates that have expired */
-    };
-    if (request.store)
-        path_validate(&request, &path);
-    bool has_path = path.has_anchor && path.chain.n > 0;
-    take_faults(v, &path, has_path);
-    for (size_t i = 0; has_path && i < path.chain.n; i++)
-        certificate_list_add(&v->out->chain, path.chain.at[i]);
-    for (size_t i = 0; !has_path && i < v->chain_n; i++)
-        certificate_list_add(&v->out->chain, v->chain[i]);
-    path_result_fini(&path);
-    return has_path;
+        verdict_set(out, FACTOR_TRUST, FACTOR_PASS, "%s", subject_of(path->at[path->n - 1]));
+    return found;
 }
 
 /* ---- validity ---- */
 
-static void judge_validity(struct verification *v)
+static void hold_until(struct verdict *out, int64_t wall_s)
 {
-    const struct certificate_list *chain = &v->out->chain;
+    if (wall_s < out->holds_until_s)
+        out->holds_until_s = wall_s;
+}
+
+static unsigned judge_validity(const struct verification *v, struct verdict *out)
+{
+    const struct certificate_list *chain = &out->chain;
     const struct certificate *expired = NULL, *early = NULL, *first_to_end = NULL;
     for (size_t i = 0; i < chain->n; i++) {
         const struct certificate *c = chain->at[i];
         const struct certificate_facts *facts = certificate_facts(c);
         /* RFC 5280 §4.1.2.5: "from notBefore through notAfter, inclusive". */
-        if (facts->not_after < v->now_s && !expired)
-            expired = c;
+        if (facts->not_after < v->now_s) {
+            expired = expired ? expired : c;
+        } else {
+            hold_until(
+                out, facts->not_before > v->now_s ? facts->not_before - 1 : facts->not_after);
+        }
         if (facts->not_before > v->now_s && !early)
             early = c;
         if (!first_to_end || facts->not_after < certificate_facts(first_to_end)->not_after)
@@ -142,17 +127,18 @@ static void judge_validity(struct verification *v)
     if (expired) {
         clock_format(certificate_facts(expired)->not_after, time);
         verdict_set(
-            v->out, FACTOR_VALIDITY, FACTOR_FAIL, "%.200s expired %s", subject_of(expired), time);
-        v->found |= REASON_BIT(REASON_EXPIRED);
-    } else if (early) {
-        clock_format(certificate_facts(early)->not_before, time);
-        verdict_set(v->out, FACTOR_VALIDITY, FACTOR_FAIL, "%.200s not valid before %s",
-            subject_of(early), time);
-        v->found |= REASON_BIT(REASON_NOT_YET_VALID);
-    } else {
-        clock_format(certificate_facts(first_to_end)->not_after, time);
-        verdict_set(v->out, FACTOR_VALIDITY, FACTOR_PASS, "until %s", time);
+            out, FACTOR_VALIDITY, FACTOR_FAIL, "%.200s expired %s", subject_of(expired), time);
+        return REASON_BIT(REASON_EXPIRED);
     }
+    if (early) {
+        clock_format(certificate_facts(early)->not_before, time);
+        verdict_set(out, FACTOR_VALIDITY, FACTOR_FAIL, "%.200s not valid before %s",
+            subject_of(early), time);
+        return REASON_BIT(REASON_NOT_YET_VALID);
+    }
+    clock_format(certificate_facts(first_to_end)->not_after, time);
+    verdict_set(out, FACTOR_VALIDITY, FACTOR_PASS, "until %s", time);
+    return 0;
 }
 
 /* ---- name ---- */
@@ -173,39 +159,137 @@ static void list_names(const struct certificate_facts *facts, char *out, size_t 
     }
 }
 
-static void judge_name(struct verification *v)
+static unsigned judge_name(const struct verification *v, struct verdict *out)
 {
     const struct verify_policy *policy = v->policy;
     const struct certificate *leaf = v->chain[0];
     char asked[96], presented[140];
     if (!policy->names_n) {
-        verdict_set(v->out, FACTOR_NAME, FACTOR_SKIPPED, "%s", "");
-        return;
+        verdict_set(out, FACTOR_NAME, FACTOR_SKIPPED, "%s", "");
+        return 0;
     }
     for (size_t i = 0; i < policy->names_n; i++) {
         const struct certificate_name *match = name_find(&policy->names[i], leaf);
         if (!match)
             continue;
         name_format(match, presented, sizeof(presented));
-        verdict_set(v->out, FACTOR_NAME, FACTOR_PASS, "%s", presented);
-        return;
+        verdict_set(out, FACTOR_NAME, FACTOR_PASS, "%s", presented);
+        return 0;
     }
     /* RFC 9525 §2: the common name is not looked at, whether there is a subjectAltName or not. */
     list_names(certificate_facts(leaf), presented, sizeof(presented));
     if (!presented[0])
         snprintf(presented, sizeof(presented), "no subjectAltName");
     name_pattern_format(&policy->names[0], asked, sizeof(asked));
-    verdict_set(v->out, FACTOR_NAME, FACTOR_FAIL, "asked for %s%s, certificate has %s", asked,
+    verdict_set(out, FACTOR_NAME, FACTOR_FAIL, "asked for %s%s, certificate has %s", asked,
         policy->names_n > 1 ? " or another of the list" : "", presented);
-    v->found |= REASON_BIT(REASON_WRONG_NAME);
+    return REASON_BIT(REASON_WRONG_NAME);
 }
 
 /* ---- all four ---- */
+
+static void judge_path(struct verification *v, const struct path *path, struct verdict *out)
+{
+    verdict_init(out);
+    unsigned found = judge_trust(v, path, out);
+    found |= judge_validity(v, out);
+    const struct revocation_request request = {
+        .policy = v->policy,
+        .presented = v->chain,
+        .presented_n = v->chain_n,
+        .has_anchor = path->has_anchor,
+        .now_s = v->now_s,
+        .budget = &v->budget,
+    };
+    enum revocation_policy unknown = revocation_judge(&request, out);
+    found |= judge_name(v, out);
+    verdict_decide(out, found, unknown);
+}
+
+/* NEXT is the verdict on another path. Keeps the better one in OUT. Whatever could change the one
+ * that is not kept could change the choice. */
+static void choose(struct verdict *out, struct verdict *next)
+{
+    if (!next->accepted) {
+        hold_until(out, next->holds_until_s);
+        hold_until(next, out->holds_until_s);
+    }
+    bool is_better = next->reason > out->reason;
+    verdict_fini(is_better ? out : next);
+    if (is_better)
+        *out = *next;
+}
+
+static void judge_chain(struct verification *v, struct verdict *out)
+{
+    struct path path;
+    struct verdict next;
+    const struct path_request request = {
+        .store = v->policy->anchors,
+        .leaf = v->chain[0],
+        .untrusted = v->chain + 1,
+        .untrusted_n = v->chain_n - 1,
+        .purpose = v->policy->purpose,
+        .depth_max = v->policy->depth_max,
+        .now_s = v->now_s, /* peers keep sending cross-certificates that have expired */
+        .policies = v->policy->policies,
+    };
+    struct path_search *search = path_search_new(&request, &v->budget);
+    bool is_first = true;
+    while ((is_first || !out->accepted) && path_search_next(search, &path)) {
+        judge_path(v, &path, is_first ? out : &next);
+        if (!is_first)
+            choose(out, &next);
+        is_first = false;
+    }
+    path_search_free(&search);
+}
+
+static void judge_without_anchors(struct verification *v, struct verdict *out)
+{
+    const struct path none = {
+        .faults = PATH_BIT(PATH_UNTRUSTED), .detail = "no trusted CA is configured"};
+    judge_path(v, &none, out);
+}
+
+/* All that the verdict depends on, apart from time and what the policy owns. */
+static void digest_question(const struct verification *v, uint8_t out[SHA256_SIZE])
+{
+    const struct verify_policy *policy = v->policy;
+    const uint64_t shape[] = {policy->purpose, policy->names_n, v->chain_n};
+    struct digest *d = digest_new();
+    digest_add(d, (struct bytes){(const uint8_t *)shape, sizeof(shape)});
+    for (size_t i = 0; i < policy->names_n; i++) {
+        const uint8_t kind[] = {(uint8_t)policy->names[i].kind, policy->names[i].is_allow_list};
+        digest_add(d, (struct bytes){kind, sizeof(kind)});
+        digest_add(d, policy->names[i].value);
+    }
+    digest_add(d, policy->ocsp);
+    for (size_t i = 0; i < v->chain_n; i++)
+        digest_add(d, certificate_der(v->chain[i]));
+    digest_finish(&d, out);
+}
+
+static void judge_with_memory(struct verification *v, struct verdict *out)
+{
+    struct verdict_cache *cache = v->policy->cache;
+    uint8_t key[SHA256_SIZE];
+    if (!cache) {
+        judge_chain(v, out);
+        return;
+    }
+    digest_question(v, key);
+    if (verdict_cache_find(cache, key, v->now_s, out))
+        return;
+    judge_chain(v, out);
+    verdict_cache_keep(cache, key, v->now_s, out);
+}
 
 void verify_policy_fini(struct verify_policy *policy)
 {
     path_store_free(&policy->anchors);
     crl_list_fini(&policy->crls);
+    verdict_cache_free(&policy->cache);
     *policy = (struct verify_policy){0};
 }
 
@@ -216,17 +300,12 @@ void verify_chain(const struct verify_policy *policy, const struct certificate *
         verdict_no_certificate(out, false);
         return;
     }
+    struct verification v = {policy, chain, chain_n, now_s, PATH_BUDGET};
     verdict_init(out);
-    struct verification v = {policy, chain, chain_n, now_s, out, 0};
-    enum revocation_policy unknown = policy->revocation;
-    if (exceeds_limits(&v)) {
-        refuse_unread(&v);
-    } else {
-        bool has_path = judge_trust(&v);
-        judge_validity(&v);
-        unknown = revocation_judge(
-            &(struct revocation_request){policy, chain, chain_n, has_path, now_s, NULL}, out);
-        judge_name(&v);
-    }
-    verdict_decide(out, v.found, unknown);
+    if (exceeds_limits(&v, out))
+        refuse_unread(&v, out);
+    else if (!policy->anchors)
+        judge_without_anchors(&v, out);
+    else
+        judge_with_memory(&v, out);
 }
