@@ -26,7 +26,8 @@
 #include "crypto/public_key.h"
 #include "pki/certificate.h"
 
-#define CRL_SIZE_MAX (256u << 20)
+#define CRL_SIZE_MAX       (256u << 20)
+#define CRL_INDEX_SIZE_MAX (512u << 20)
 
 struct crl;
 
@@ -43,6 +44,7 @@ enum crl_scope {
 
 struct crl_facts {
     struct bytes issuer;           /* Name, whole */
+    uint64_t issuer_hash;          /* its dn_hash */
     struct bytes authority_key_id; /* a hint */
     struct bytes number;           /* cRLNumber: octets without leading zeros; .at NULL: none */
     struct bytes base_number;      /* BaseCRLNumber of a delta CRL (§5.2.4); .at NULL: complete */
@@ -64,6 +66,8 @@ struct crl_facts {
 int crl_compile(struct bytes der, struct buf *out, struct error *err) MUST_USE;
 /* Open an index, which must fill COMPILED. NULL and ERR if it is damaged. */
 struct crl *crl_open(struct bytes compiled, struct error *err) MUST_USE;
+/* The two in one: the CRL owns its index. */
+struct crl *crl_make(struct bytes der, struct error *err) MUST_USE;
 void crl_free(struct crl **c);
 
 /* Call F with the DER of every CRL of FILE: PEM (several) or DER (one). -1 with the remedy if there
@@ -93,6 +97,8 @@ struct bytes crl_compiled(const struct crl *c);
 /* Are both by the same issuer and key, and about the same certificates and reasons? A delta CRL and
  * the complete one that it belongs to are (RFC 5280 §5.2.4). */
 bool crl_has_same_scope(const struct crl *a, const struct crl *b);
+/* < 0: A is the smaller number; as cRLNumber and BaseCRLNumber are in the facts. */
+int crl_compare_numbers(struct bytes a, struct bytes b);
 /* < 0: A is older than B, by cRLNumber, else by thisUpdate. */
 int crl_compare_age(const struct crl *a, const struct crl *b);
 /* Is ISSUER of the CRL's issuer's name, may it sign CRLs (RFC 5280 §6.3.3 (f)), and does its key

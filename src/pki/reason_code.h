@@ -3,8 +3,9 @@
  */
 #pragma once
 
-#define REASON_CODE_UNSPECIFIED     0
-#define REASON_CODE_REMOVE_FROM_CRL 8
+#define REASON_CODE_UNSPECIFIED      0
+#define REASON_CODE_CERTIFICATE_HOLD 6
+#define REASON_CODE_REMOVE_FROM_CRL  8
 
 /* Static text ("keyCompromise"), or NULL for a number that means nothing. */
 const char *reason_code_name(unsigned code);
