@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "cli/trust.h"
 #include "cli/verdict_text.h"
+#include "pki/ocsp.h"
 
 #include "base/ban.h"
 
