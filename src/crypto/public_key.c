@@ -86,8 +86,7 @@ static int make_rsa(struct public_key *k, struct bytes key, struct error *err)
         return error_set(err, "its RSA key has %d bits; accepted: %d to %d", bits,
             PUBLIC_KEY_RSA_BITS_MIN, PUBLIC_KEY_RSA_BITS_MAX);
     /* RFC 8017 §3.1: n is a product of odd primes; 3 <= e, and odd because it has an inverse. */
-    if (BN_is_negative(n) || !BN_is_odd(n) || BN_is_negative(e) || !BN_is_odd(e) || BN_is_one(e) ||
-        BN_num_bits(e) > EXPONENT_BITS_MAX)
+    if (!BN_is_odd(n) || !BN_is_odd(e) || BN_is_one(e) || BN_num_bits(e) > EXPONENT_BITS_MAX)
         return error_set(err, "its RSA key has numbers that no RSA key has");
     return 0;
 }

@@ -164,13 +164,15 @@ static const struct key_row {
     {BYTES("\x06\x03\x2b\x65\x70"), KEY_ED25519, 256},
 };
 
-/* RSAPublicKey (RFC 8017 §A.1.1): the bits of its modulus, which is positive. */
+/* RSAPublicKey (RFC 8017 §A.1.1): the bits of its modulus. Its numbers are positive; libcrypto does
+ * not look at their sign. */
 static bool read_modulus_bits(struct bytes key, unsigned *bits)
 {
     struct bytes fields, modulus, exponent;
     if (!der_take(&key, DER_SEQUENCE, &fields) || key.n ||
         !der_take(&fields, DER_INTEGER, &modulus) || !der_take(&fields, DER_INTEGER, &exponent) ||
-        fields.n || !der_is_integer(modulus) || !der_is_integer(exponent) || modulus.at[0] & 0x80)
+        fields.n || !der_is_integer(modulus) || !der_is_integer(exponent) ||
+        (modulus.at[0] | exponent.at[0]) & 0x80)
         return false;
     if (!modulus.at[0])
         modulus = bytes_skip(modulus, 1);
