@@ -11,7 +11,6 @@
 #include "cli/options.h"
 #include "cli/trust.h"
 #include "cli/verdict_text.h"
-#include "pki/ocsp.h"
 
 #include "base/ban.h"
 

@@ -8,7 +8,6 @@
 #pragma once
 
 #include "base/buf.h"
-#include "base/error.h"
 #include "crypto/encoding.h"
 #include "crypto/private_key.h"
 

@@ -6,7 +6,8 @@
  */
 #pragma once
 
-#include "pki/certificate.h"
+#include "crypto/certificate.h"
+#include "crypto/revocation_list.h"
 
 #define FORGE_NOW 1800000000 /* 2027-01-15T08:00:00Z */
 #define FORGE_DAY 86400
