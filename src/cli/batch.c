@@ -11,11 +11,13 @@
 #include "cli/options.h"
 #include "cli/trust.h"
 #include "cli/verdict_text.h"
+#include "pki/ocsp.h"
 
 #include "base/ban.h"
 
 #define ANSWER_MAX (64u << 20) /* bytes; a hostile chain has room for thousands of long names */
 #define DAY_S      86400
+#define OID_MAX    64 /* octets of an object identifier, and more than any has */
 
 /* Base64 (RFC 4648 §4) of TEXT into OUT, which has room for text.n bytes. -1 for anything else. */
 static int decode_base64(struct bytes text, uint8_t *out, size_t *out_n)
@@ -41,7 +43,68 @@ static int decode_base64(struct bytes text, uint8_t *out, size_t *out_n)
     return 0;
 }
 
+/* One arc of an object identifier, in base 128 (X.690 §8.19.2). */
+static int append_arc(uint64_t arc, struct buf *out)
+{
+    uint8_t octets[10];
+    size_t n = sizeof(octets);
+    octets[--n] = arc & 0x7f;
+    while (arc >>= 7)
+        octets[--n] = (uint8_t)(0x80 | (arc & 0x7f));
+    return buf_append(out, (struct bytes){octets + n, sizeof(octets) - n});
+}
+
+static int read_arc(struct bytes *text, uint64_t *arc)
+{
+    size_t n = bytes_find(*text, '.');
+    *arc = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint8_t digit = (uint8_t)(text->at[i] - '0');
+        if (digit > 9 || *arc > UINT32_MAX)
+            return -1;
+        *arc = *arc * 10 + digit;
+    }
+    *text = bytes_skip(*text, n + 1);
+    return n ? 0 : -1;
+}
+
+/* "2.5.29.32.0" as the content of an OBJECT IDENTIFIER, appended to OUT. */
+static int append_oid(struct bytes text, struct buf *out)
+{
+    uint64_t first, second, arc;
+    if (read_arc(&text, &first) < 0 || read_arc(&text, &second) < 0 || first > 2 ||
+        (first < 2 && second > 39) || append_arc(first * 40 + second, out) < 0)
+        return -1;
+    while (text.n)
+        if (read_arc(&text, &arc) < 0 || append_arc(arc, out) < 0)
+            return -1;
+    return 0;
+}
+
 /* ---- from the case to a policy ---- */
+
+static int read_policies(struct trust *t, const struct batch_case *c, struct error *err)
+{
+    struct bytes *list = arena_alloc(&t->arena, c->policies.n * sizeof(*list));
+    struct buf oid;
+    buf_init(&oid, OID_MAX);
+    int result = 0;
+    for (size_t i = 0; i < c->policies.n && result == 0; i++) {
+        buf_clear(&oid);
+        if (append_oid(c->policies.at[i], &oid) < 0)
+            result = error_set(err, "initial_policy_set has what is no object identifier");
+        list[i] = arena_copy(&t->arena, buf_bytes(&oid));
+    }
+    buf_fini(&oid);
+    t->policy.policies = (struct path_policies){
+        .initial = list,
+        .initial_n = c->policies.n,
+        .require_explicit = c->requires_policy,
+        .inhibit_mapping = c->inhibits_mapping,
+        .inhibit_any = c->inhibits_any_policy,
+    };
+    return result;
+}
 
 static bool is_fresh(const struct crl_list *crls, int64_t oldest_s)
 {
@@ -88,6 +151,8 @@ static int read_policy(
     for (size_t i = 0; i < c->names.n; i++)
         if (trust_add_name(t, (const char *)c->names.at[i].at, false, err) < 0)
             return -1;
+    if (read_policies(t, c, err) < 0)
+        return -1;
     read_crls(t, c, *now_s);
     t->policy.revocation = revocation_of(c);
     t->policy.leaf_only = c->leaf_only;
@@ -165,7 +230,7 @@ static void judge_case(const struct batch_case *c, int64_t now_s, struct verdict
     struct trust t;
     struct certificate_list chain = {0};
     struct error err = {""};
-    trust_init(&t, c->checks_client ? PATH_CLIENT : PATH_SERVER);
+    trust_init(&t, c->purpose);
     if (read_policy(&t, c, &now_s, &err) < 0 || read_chain(c, &chain, &err) < 0) {
         verdict_malformed(v, err.text);
     } else {

@@ -44,13 +44,18 @@ static int64_t number_of(const json_t *value)
     return json_integer_value(value) < INT32_MAX ? json_integer_value(value) : INT32_MAX;
 }
 
-static bool checks_client(const json_t *item)
+static enum path_purpose purpose_of(const json_t *item)
 {
-    const json_t *usages = json_object_get(item, "extended_key_usage");
-    if (has_word(usages, "clientAuth"))
-        return true;
-    return !has_word(usages, "serverAuth") &&
-           is_word(json_object_get(item, "validation_kind"), "CLIENT");
+    static const struct {
+        const char *usage;
+        enum path_purpose purpose;
+    } rows[] = {{"clientAuth", PATH_CLIENT}, {"serverAuth", PATH_SERVER},
+        {"anyExtendedKeyUsage", PATH_ANY}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (has_word(json_object_get(item, "extended_key_usage"), rows[i].usage))
+            return rows[i].purpose;
+    bool is_client = is_word(json_object_get(item, "validation_kind"), "CLIENT");
+    return is_client ? PATH_CLIENT : PATH_SERVER;
 }
 
 static int add_name(
@@ -88,7 +93,7 @@ static int read_item(const json_t *item, struct arena *a, struct batch_case *out
     const char *id = json_string_value(json_object_get(item, "id"));
     *out = (struct batch_case){
         .id = id ? arena_strdup(a, id) : NULL,
-        .checks_client = checks_client(item),
+        .purpose = purpose_of(item),
         .leaf = text_of(a, json_object_get(item, "peer_certificate")),
         .untrusted = texts_of(a, json_object_get(item, "untrusted_intermediates")),
         .anchors = texts_of(a, json_object_get(item, "trusted_certs")),
@@ -101,6 +106,10 @@ static int read_item(const json_t *item, struct arena *a, struct batch_case *out
         .leaf_only = is_word(json_object_get(item, "crl_depth"), "leaf"),
         .accepts_unknown = is_word(json_object_get(item, "on_unknown"), "accept"),
         .partial_chain = json_is_true(json_object_get(item, "partial_chain")),
+        .policies = texts_of(a, json_object_get(item, "initial_policy_set")),
+        .requires_policy = json_is_true(json_object_get(item, "initial_explicit_policy")),
+        .inhibits_mapping = json_is_true(json_object_get(item, "initial_policy_mapping_inhibit")),
+        .inhibits_any_policy = json_is_true(json_object_get(item, "initial_any_policy_inhibit")),
     };
     return read_names(a, item, &out->names, err);
 }

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "pki/path.h"
 
 struct batch_texts {
     struct bytes *at;
@@ -17,7 +18,7 @@ struct batch_texts {
 
 struct batch_case {
     const char *id;               /* NULL: none */
-    bool checks_client;           /* extended_key_usage, else validation_kind */
+    enum path_purpose purpose;    /* extended_key_usage, else validation_kind */
     struct bytes leaf;            /* PEM */
     struct batch_texts untrusted; /* PEM */
     struct batch_texts anchors;   /* PEM */
@@ -29,6 +30,9 @@ struct batch_case {
     int64_t crl_age_days_max;     /* -1: any */
     int64_t ocsp_age_days_max;    /* -1: any */
     bool leaf_only, accepts_unknown, partial_chain;
+    /* RFC 5280 §6.1.1 (c), (e)-(g); policies as dotted numbers, none: any */
+    struct batch_texts policies;
+    bool requires_policy, inhibits_mapping, inhibits_any_policy;
 };
 
 /* -1 if LINE is no JSON object or names a peer in a way that we do not know; OUT->id is set as far

@@ -27,8 +27,8 @@ void path_store_free(struct path_store **s);
 bool path_store_has(const struct path_store *s, const struct certificate *c);
 
 /* What the leaf's key is to be used for. CRL_SIGNER: to sign CRLs; whether keyUsage allows that is
- * for the caller to see, and any CA may. */
-enum path_purpose { PATH_SERVER, PATH_CLIENT, PATH_CRL_SIGNER };
+ * for the caller to see, and any CA may. ANY: RFC 5280 §6 and nothing else. */
+enum path_purpose { PATH_SERVER, PATH_CLIENT, PATH_CRL_SIGNER, PATH_ANY };
 
 /* Every way in which a path can be wrong, in the precedence of pki/reason.def. A set: PATH_BIT(p).
  */

@@ -69,8 +69,8 @@ static const enum path_fault flaw_faults[CERTIFICATE_FLAW_COUNT][PLACE_COUNT] = 
     [FLAW_NAMES_NOT_CRITICAL] = {PATH_MALFORMED, PATH_MALFORMED, PATH_MALFORMED},
     [FLAW_NAMES_EMPTY] = {PATH_MALFORMED, PATH_MALFORMED, PATH_MALFORMED},
     [FLAW_EXTENSIONS_NOT_VERSION_3] = {PATH_MALFORMED, PATH_MALFORMED, FORGIVEN},
-    [FLAW_AKI_CRITICAL] = {PATH_MALFORMED, PATH_MALFORMED, FORGIVEN},
-    [FLAW_SKI_CRITICAL] = {PATH_MALFORMED, PATH_MALFORMED, FORGIVEN},
+    [FLAW_AKI_CRITICAL] = {PATH_MALFORMED, PATH_MALFORMED, PATH_MALFORMED},
+    [FLAW_SKI_CRITICAL] = {PATH_MALFORMED, PATH_MALFORMED, PATH_MALFORMED},
     [FLAW_PATH_LENGTH_NOT_CA] = {PATH_MALFORMED, FORGIVEN, FORGIVEN},
     [FLAW_CERT_SIGN_NOT_CA] = {PATH_WRONG_USAGE, FORGIVEN, FORGIVEN},
     [FLAW_CA_NOT_CRITICAL] = {FORGIVEN, FORGIVEN, FORGIVEN},
@@ -128,7 +128,7 @@ static void check_strength(struct check *k, const struct certificate *c, enum pl
             "it is signed with an algorithm that is not accepted (SHA-1, MD5, ...)");
 }
 
-/* Indexed by enum path_purpose. */
+/* What is asked for the purposes of TLS; of others nothing. */
 static const struct {
     unsigned extended; /* one of these */
     uint16_t usage;    /* of the leaf: one of these */
@@ -143,13 +143,18 @@ static const struct {
         "it is not for TLS clients (keyUsage, or extendedKeyUsage without clientAuth)"},
 };
 
+static bool is_for_tls(const struct check *k)
+{
+    return k->request->purpose == PATH_SERVER || k->request->purpose == PATH_CLIENT;
+}
+
 /* extendedKeyUsage restricts the leaf (RFC 5280 §4.2.1.12) and, as every verifier has it, what a CA
  * may issue for; an anchor only if it is the leaf itself. */
 static void check_purpose(struct check *k, const struct certificate *c, enum place place)
 {
     enum path_purpose purpose = k->request->purpose;
     const struct certificate_facts *f = certificate_facts(c);
-    if (purpose == PATH_CRL_SIGNER || place == PLACE_ANCHOR)
+    if (!is_for_tls(k) || place == PLACE_ANCHOR)
         return;
     if (!(f->extended_key_usage & purposes[purpose].extended) ||
         (place == PLACE_LEAF && !(f->key_usage & purposes[purpose].usage)))
@@ -162,8 +167,7 @@ static void check_leaf(struct check *k)
 {
     const struct certificate *leaf = k->path->at[0];
     bool is_its_own_anchor = k->path->n == 1 && k->path->has_anchor;
-    if (certificate_facts(leaf)->is_ca && !is_its_own_anchor &&
-        k->request->purpose != PATH_CRL_SIGNER)
+    if (certificate_facts(leaf)->is_ca && !is_its_own_anchor && is_for_tls(k))
         path_check_note(k->path, PATH_WRONG_USAGE, leaf,
             "it is a CA certificate, not one of a server or client");
 }

@@ -69,7 +69,7 @@ TEST(fields_of_a_case)
         "\"max_crl_age_days\":3,\"max_ocsp_age_days\":2,\"peer_certificate\":\"P\",\"ocsp_"
         "responses\":[\"AQ==\"]}");
     CHECK_TEXT(c.id, "i");
-    CHECK(c.checks_client && c.leaf_only && c.accepts_unknown && c.partial_chain);
+    CHECK(c.purpose == PATH_CLIENT && c.leaf_only && c.accepts_unknown && c.partial_chain);
     CHECK_INT(c.anchors.n, 2);
     CHECK_INT(c.anchors.at[1].n, 0);
     CHECK_INT(c.depth_max, 0);
@@ -78,7 +78,8 @@ TEST(fields_of_a_case)
     CHECK_TEXT((const char *)c.names.at[0].at, "EMAIL:m@x");
     CHECK_INT(revocation_of(&c), REVOCATION_SOFT);
     c = read_case(&a, "{\"max_chain_depth\":null,\"crls\":[],\"max_crl_age_days\":-1}");
-    CHECK(!c.id && !c.checks_client && !c.leaf_only && !c.accepts_unknown && !c.partial_chain);
+    CHECK(!c.id && c.purpose == PATH_SERVER && !c.leaf_only && !c.accepts_unknown &&
+          !c.partial_chain);
     CHECK_INT(c.depth_max, -1);
     CHECK_INT(c.crl_age_days_max, -1);
     CHECK_INT(revocation_of(&c), REVOCATION_OFF);
@@ -89,16 +90,55 @@ TEST(fields_of_a_case)
 
 TEST(the_usage_asked_for_outweighs_the_kind)
 {
+    static const struct {
+        const char *kind, *usage;
+        enum path_purpose want;
+    } rows[] = {
+        {"CLIENT", "", PATH_CLIENT},
+        {"SERVER", "", PATH_SERVER},
+        {"CLIENT", "serverAuth", PATH_SERVER},
+        {"SERVER", "clientAuth", PATH_CLIENT},
+        {"SERVER", "anyExtendedKeyUsage", PATH_ANY},
+        {"CLIENT", "OCSPSigning", PATH_CLIENT},
+    };
     struct arena a;
     arena_init(&a);
-    CHECK(!read_case(&a, "{\"validation_kind\":\"CLIENT\",\"extended_key_usage\":[\"serverAuth\"]}")
-               .checks_client);
-    CHECK(read_case(&a, "{\"validation_kind\":\"SERVER\",\"extended_key_usage\":[\"clientAuth\"]}")
-              .checks_client);
-    CHECK(!read_case(
-        &a, "{\"validation_kind\":\"SERVER\",\"extended_key_usage\":[\"anyExtendedKeyUsage\"]}")
-               .checks_client);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *line =
+            arena_printf(&a, "{\"validation_kind\":\"%s\",\"extended_key_usage\":[\"%s\"]}",
+                rows[i].kind, rows[i].usage);
+        CHECK_INT(read_case(&a, line).purpose, rows[i].want);
+    }
     arena_fini(&a);
+}
+
+TEST(policies_of_a_case)
+{
+    static const struct {
+        const char *text;
+        struct bytes want;
+    } rows[] = {
+        {"2.5.29.32.0", BYTES("\x55\x1d\x20\x00")},
+        {"1.3.6.1.4.1.4294967295", BYTES("\x2b\x06\x01\x04\x01\x8f\xff\xff\xff\x7f")},
+        {"2.999", BYTES("\x88\x37")},
+        {"1.40", {0}},
+        {"3.1", {0}},
+        {"2", {0}},
+        {"", {0}},
+        {"2.5.x", {0}},
+        {"2..5", {0}},
+        {"2.99999999999999999999", {0}},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct buf oid;
+        buf_init(&oid, OID_MAX);
+        int result = append_oid(bytes_of(rows[i].text), &oid);
+        CHECK_INT(result, rows[i].want.at ? 0 : -1);
+        if (rows[i].want.at)
+            CHECK(bytes_equal(buf_bytes(&oid), rows[i].want));
+        buf_fini(&oid);
+    }
+    CHECK(has(ask("{\"id\":\"a\",\"initial_policy_set\":[\"any\"]}"), "object identifier"));
 }
 
 TEST(base64)
