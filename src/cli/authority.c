@@ -8,8 +8,9 @@
 #include "base/memory.h"
 #include "cli/file.h"
 #include "crypto/convert.h"
-#include "crypto/revocation_list.h"
+#include "pki/crl.h"
 #include "pki/reason_code.h"
+#include "pki/serial.h"
 
 #include "base/ban.h"
 
@@ -52,7 +53,7 @@ static int load_key(struct authority *a, struct error *err)
     buf_fini(&content); /* wipes it */
     if (!a->key)
         return error_set(err, "%s: %s", path, why.text);
-    if (!private_key_matches(a->key, certificate_spki_der(a->chain.at[0])))
+    if (!private_key_matches(a->key, certificate_facts(a->chain.at[0])->spki))
         return error_set(err, "%s is not the key of %s.crt next to it", path, a->stem);
     return 0;
 }
@@ -128,23 +129,27 @@ static int check_free(const struct authority_order *o, struct error *err)
 /* ---- CRLs ---- */
 
 struct entries {
-    struct issue_revoked *at; /* serials owned */
+    struct issue_revoked *at;
     size_t n;
+    struct arena arena; /* of the serials */
 };
 
-static void add_entry(void *owner, const char *serial, const struct crl_entry *entry)
+static void push_entry(struct entries *e, struct issue_revoked entry)
+{
+    e->at = mem_realloc(e->at, (e->n + 1) * sizeof(*e->at));
+    e->at[e->n++] = entry;
+}
+
+static bool add_entry(void *owner, struct bytes serial, int64_t revoked_at, unsigned reason)
 {
     struct entries *e = owner;
-    int reason = reason_code_of(entry->reason);
-    e->at = mem_realloc(e->at, (e->n + 1) * sizeof(*e->at));
-    e->at[e->n++] = (struct issue_revoked){
-        mem_strdup(serial), entry->revoked_at, reason < 0 ? 0 : (unsigned)reason};
+    push_entry(e, (struct issue_revoked){serial_text(&e->arena, serial), revoked_at, reason});
+    return true;
 }
 
 static void entries_free(struct entries *e)
 {
-    for (size_t i = 0; i < e->n; i++)
-        free((char *)(uintptr_t)e->at[i].serial);
+    arena_fini(&e->arena);
     free(e->at);
 }
 
@@ -187,23 +192,51 @@ static int check_not_listed(
     return 0;
 }
 
-/* The CRL that is there, signed anew as ORDER says. */
-static int reissue(
-    const struct authority *a, struct crl *crl, const struct crl_order *order, struct error *err)
+/* A CRL file as authority_issue wrote it. */
+struct crl_file {
+    struct encoding_list ders;
+    struct crl_list crls;
+};
+
+static void crl_file_fini(struct crl_file *f)
+{
+    encoding_list_fini(&f->ders);
+    crl_list_fini(&f->crls);
+}
+
+static int keep_der(void *owner, struct bytes der, struct error *err)
+{
+    encoding_list_add(owner, der);
+    return 0;
+}
+
+static int read_crl_file(const char *path, struct crl_file *out, struct error *err)
+{
+    struct buf content;
+    struct error why;
+    *out = (struct crl_file){0};
+    if (file_read(path, &content, err) < 0)
+        return -1;
+    int result = crl_each_der(buf_bytes(&content), keep_der, &out->ders, &why);
+    if (result == 0)
+        result = crl_list_parse(buf_bytes(&content), &out->crls, &why);
+    buf_fini(&content);
+    return result < 0 ? error_set(err, "%s: %s", path, why.text) : 0;
+}
+
+/* The entries of DER with ORDER's, signed under the number after NUMBER. */
+static int reissue(const struct authority *a, struct bytes der, unsigned long number,
+    const struct crl_order *order, struct error *err)
 {
     struct entries entries = {0};
-    if (!crl_signed_by(crl, a->chain.at[0]))
-        return error_set(
-            err, "%s/%s.crl is not signed by %s.crt next to it", a->folder, a->stem, a->stem);
-    crl_each_entry(crl, add_entry, &entries);
-    int result = order->also ? check_not_listed(&entries, order->also, err) : 0;
-    if (result == 0) {
-        if (order->also)
-            add_entry(&entries, order->also->serial,
-                &(struct crl_entry){order->also->at, reason_code_name(order->also->reason)});
-        unsigned long number = strtoul(crl_facts(crl)->number, NULL, 10);
+    arena_init(&entries.arena);
+    int result = crl_each_entry(der, add_entry, &entries, err);
+    if (result == 0 && order->also)
+        result = check_not_listed(&entries, order->also, err);
+    if (result == 0 && order->also)
+        push_entry(&entries, *order->also);
+    if (result == 0)
         result = sign_crl(a, &entries, number + 1, order, err);
-    }
     entries_free(&entries);
     return result;
 }
@@ -211,36 +244,35 @@ static int reissue(
 static int update_crl(const struct authority *a, const struct crl_order *order, struct error *err)
 {
     char path[AUTHORITY_PATH_MAX];
-    struct buf content;
-    struct crl_list crls = {0};
-    struct error why;
-    if (authority_path(a->folder, a->stem, "crl", path, err) < 0 ||
-        file_read(path, &content, err) < 0)
+    struct crl_file file;
+    if (authority_path(a->folder, a->stem, "crl", path, err) < 0)
         return -1;
-    int result = crl_list_parse(buf_bytes(&content), &crls, &why);
-    buf_fini(&content);
-    if (result < 0)
-        return error_set(err, "%s: %s", path, why.text);
-    result = crls.n == 1 ? reissue(a, crls.at[0], order, err)
-                         : error_set(err, "%s holds %zu CRLs, not one", path, crls.n);
-    crl_list_fini(&crls);
+    int result = read_crl_file(path, &file, err);
+    if (result == 0 && file.crls.n != 1)
+        result = error_set(err, "%s holds %zu CRLs, not one", path, file.crls.n);
+    else if (result == 0 && !crl_signed_by(file.crls.at[0], a->chain.at[0]))
+        result = error_set(err, "%s is not signed by %s.crt next to it", path, a->stem);
+    else if (result == 0)
+        result =
+            reissue(a, file.ders.at[0], strtoul(crl_number(file.crls.at[0]), NULL, 10), order, err);
+    crl_file_fini(&file);
     return result;
 }
 
 int authority_revoke(
     const struct authority *a, const struct authority_revocation *what, struct error *err)
 {
-    const struct certificate_facts *facts = certificate_facts(what->certificate);
     if (!certificate_issued_by(what->certificate, a->chain.at[0]))
         return error_set(err, "%s was not issued by %s: name its issuer's files with --issuer",
-            facts->subject, certificate_facts(a->chain.at[0])->subject);
+            certificate_subject(what->certificate), certificate_subject(a->chain.at[0]));
     int reason = what->reason ? reason_code_of(what->reason) : REASON_CODE_UNSPECIFIED;
     if (reason < 0 || reason == REASON_CODE_REMOVE_FROM_CRL)
         return error_set(err,
             "\"%s\" is no reason to revoke a certificate; accepted: those of RFC 5280 section "
             "5.3.1, such as keyCompromise or superseded",
             what->reason);
-    struct issue_revoked entry = {facts->serial, what->now_s, (unsigned)reason};
+    struct issue_revoked entry = {
+        certificate_serial(what->certificate), what->now_s, (unsigned)reason};
     struct crl_order order = {&entry, what->now_s, what->days};
     return update_crl(a, &order, err);
 }
@@ -314,7 +346,7 @@ static int check_issuer(
     if (o->profile != ISSUE_INTERMEDIATE || certificate_facts(issuer->chain.at[0])->is_self_issued)
         return 0;
     return error_set(err, "%s is an intermediate CA and may issue leaves only; name a root CA",
-        certificate_facts(issuer->chain.at[0])->subject);
+        certificate_subject(issuer->chain.at[0]));
 }
 
 int authority_issue(

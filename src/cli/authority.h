@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#include "crypto/certificate.h"
 #include "crypto/issue.h"
+#include "pki/certificate.h"
 
 #define AUTHORITY_CA_DAYS   3650
 #define AUTHORITY_LEAF_DAYS 365

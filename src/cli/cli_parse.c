@@ -9,9 +9,10 @@
 #include "cli/commands.h"
 #include "cli/file.h"
 #include "cli/options.h"
-#include "crypto/certificate.h"
-#include "crypto/revocation_list.h"
+#include "pki/crl.h"
 #include "pki/name.h"
+#include "pki/ocsp.h"
+#include "pki/reason_code.h"
 #include "tls/hello.h"
 #include "tls/tlsconn.h"
 
@@ -69,34 +70,45 @@ static const char *key_text(enum key_kind kind)
 
 static void write_usages(struct json *j, const struct certificate_facts *f)
 {
-    const struct {
-        bool has;
+    static const struct {
+        enum key_usage usage;
         const char *name;
     } usages[] = {
-        {f->has_key_usage && f->may_sign, "digitalSignature"},
-        {f->has_key_usage && f->may_encipher_keys, "keyEncipherment"},
-        {f->has_key_usage && f->may_sign_certificates, "keyCertSign"},
-        {f->has_key_usage && f->may_sign_crls, "cRLSign"},
+        {USAGE_DIGITAL_SIGNATURE, "digitalSignature"},
+        {USAGE_KEY_ENCIPHERMENT, "keyEncipherment"},
+        {USAGE_KEY_AGREEMENT, "keyAgreement"},
+        {USAGE_KEY_CERT_SIGN, "keyCertSign"},
+        {USAGE_CRL_SIGN, "cRLSign"},
     };
     json_bool(j, "has_key_usage", f->has_key_usage);
     json_open_array(j, "key_usage");
     for (size_t i = 0; i < COUNT_OF(usages); i++)
-        if (usages[i].has)
+        if (f->has_key_usage && f->key_usage & usages[i].usage)
             json_text(j, NULL, usages[i].name);
     json_close_array(j);
     json_bool(j, "has_extended_key_usage", f->has_extended_key_usage);
-    json_bool(j, "for_server", f->for_server);
-    json_bool(j, "for_client", f->for_client);
+    json_bool(j, "for_server", f->extended_key_usage & (EXTENDED_ANY | EXTENDED_SERVER));
+    json_bool(j, "for_client", f->extended_key_usage & (EXTENDED_ANY | EXTENDED_CLIENT));
+}
+
+/* What RFC 5280 forbids, though it can be parsed. */
+static void write_flaws(struct json *j, unsigned flaws)
+{
+    json_open_array(j, "flaws");
+    for (unsigned i = 0; i < CERTIFICATE_FLAW_COUNT; i++)
+        if (flaws & CERTIFICATE_FLAW_BIT(i))
+            json_text(j, NULL, certificate_flaw_text(i));
+    json_close_array(j);
 }
 
 static void write_certificate(struct json *j, const struct certificate *c)
 {
     const struct certificate_facts *f = certificate_facts(c);
     json_open_object(j, NULL);
-    json_text(j, "subject", f->subject);
-    json_text(j, "issuer", f->issuer);
-    json_text(j, "serial", f->serial);
-    json_text(j, "sha256", f->sha256);
+    json_text(j, "subject", certificate_subject(c));
+    json_text(j, "issuer", certificate_issuer(c));
+    json_text(j, "serial", certificate_serial(c));
+    json_text(j, "sha256", certificate_sha256(c));
     write_time(j, "not_before", f->not_before);
     write_time(j, "not_after", f->not_after);
     json_open_array(j, "names");
@@ -110,6 +122,7 @@ static void write_certificate(struct json *j, const struct certificate *c)
     json_integer(j, "key_bits", f->key_bits);
     json_bool(j, "is_ca", f->is_ca);
     write_usages(j, f);
+    write_flaws(j, f->flaws);
     json_close_object(j);
 }
 
@@ -132,13 +145,13 @@ static void write_crl(struct json *j, const struct crl *crl)
 {
     const struct crl_facts *f = crl_facts(crl);
     json_open_object(j, NULL);
-    json_text(j, "issuer", f->issuer);
-    json_text(j, "number", f->number);
+    json_text(j, "issuer", crl_issuer(crl));
+    json_text(j, "number", crl_number(crl));
     write_time(j, "this_update", f->this_update);
     write_time_or_null(j, "next_update", f->next_update);
-    json_bool(j, "is_delta", f->is_delta);
-    json_bool(j, "has_issuing_distribution_point", f->has_issuing_distribution_point);
-    json_bool(j, "has_unknown_critical", f->has_unknown_critical);
+    json_bool(j, "is_delta", f->base_number.at != NULL);
+    json_bool(j, "has_issuing_distribution_point", f->has_distribution_point);
+    json_bool(j, "has_unknown_critical", f->unknown_critical.at != NULL);
     json_integer(j, "entries", (int64_t)f->entries);
     json_close_object(j);
 }
@@ -178,7 +191,7 @@ static void write_ocsp_entry(struct json *j, const struct ocsp_entry *e)
     write_time_or_null(j, "next_update", e->answer.next_update);
     if (e->answer.status == OCSP_REVOKED) {
         write_time(j, "revoked_at", e->answer.revoked_at);
-        json_text(j, "reason", e->answer.reason);
+        json_text(j, "reason", reason_code_name(e->answer.reason));
     }
     json_close_object(j);
 }

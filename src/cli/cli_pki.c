@@ -160,7 +160,7 @@ static int encode_p12(
         .key = leaf->key,
         .chain = &others,
         .password = password,
-        .friendly_name = certificate_facts(leaf->chain.at[0])->subject,
+        .friendly_name = certificate_subject(leaf->chain.at[0]),
     };
     int result = convert_pkcs12_write(&what, der, err);
     encoding_list_fini(&others);
@@ -305,8 +305,8 @@ static int revoke_one(const struct pki_options *o, const char *path)
         result = authority_revoke(&a, &what, &err);
     }
     if (result == 0)
-        printf("revoked %s, serial %s, in %s/%s.crl\n", certificate_facts(found.at[0])->subject,
-            certificate_facts(found.at[0])->serial, o->folder, o->issuer);
+        printf("revoked %s, serial %s, in %s/%s.crl\n", certificate_subject(found.at[0]),
+            certificate_serial(found.at[0]), o->folder, o->issuer);
     authority_fini(&a);
     certificate_list_fini(&found);
     return result < 0 ? report(&err) : OPTIONS_EXIT_GOOD;

@@ -10,11 +10,10 @@
 #include "cli/file.h"
 #include "cli/options.h"
 #include "cli/password.h"
-#include "crypto/certificate.h"
 #include "crypto/convert.h"
 #include "crypto/file_kind.h"
-#include "crypto/revocation_list.h"
 #include "pki/chain.h"
+#include "pki/crl.h"
 
 #include "base/ban.h"
 
@@ -73,20 +72,21 @@ static int read_certificates(struct content *c, struct bytes file, struct error 
     return 0;
 }
 
+static int add_crl(void *owner, struct bytes der, struct error *err)
+{
+    struct buf index;
+    buf_init(&index, CRL_SIZE_MAX);
+    int result = crl_compile(der, &index, err);
+    buf_fini(&index);
+    if (result == 0)
+        encoding_list_add(owner, der);
+    return result;
+}
+
 /* Written as they are, if they can be parsed. */
 static int read_crls(struct content *c, struct bytes file, struct error *err)
 {
-    struct crl_list parsed = {0};
-    struct encoding_list found = {0};
-    if (crl_list_parse(file, &parsed, err) < 0)
-        return -1;
-    crl_list_fini(&parsed);
-    if (encoding_list_read(file, FILE_CRL, "a CRL", &found, err) < 0)
-        return -1;
-    for (size_t i = 0; i < found.n; i++)
-        encoding_list_add(&c->crls, found.at[i]);
-    encoding_list_fini(&found);
-    return 0;
+    return crl_each_der(file, add_crl, &c->crls, err);
 }
 
 static int take_key(struct content *c, struct private_key *key, struct error *err)
@@ -220,7 +220,7 @@ static int write_p12(
     const struct certificate *own = NULL;
     struct encoding_list others = {0};
     for (size_t i = 0; i < c->certificates.n; i++) {
-        if (!own && private_key_matches(c->key, certificate_spki_der(c->certificates.at[i])))
+        if (!own && private_key_matches(c->key, certificate_facts(c->certificates.at[i])->spki))
             own = c->certificates.at[i];
         else
             encoding_list_add(&others, certificate_der(c->certificates.at[i]));
@@ -230,7 +230,7 @@ static int write_p12(
         .key = c->key,
         .chain = &others,
         .password = password,
-        .friendly_name = own ? certificate_facts(own)->subject : NULL,
+        .friendly_name = own ? certificate_subject(own) : NULL,
     };
     int result = own ? convert_pkcs12_write(&what, out, err)
                      : error_set(err, "the private key belongs to none of the certificates");

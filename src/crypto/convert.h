@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "crypto/encoding.h"
 #include "crypto/private_key.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pki/chain.h"
 
-#include "crypto/certificate.h"
+#include "pki/certificate.h"
 
 #include "base/ban.h"
 
@@ -53,8 +53,8 @@ int chain_order(struct certificate_list *l, struct error *err)
         if (!holds(&chain, l->at[i])) {
             error_set(err,
                 "%s is not part of the chain of %s; leave it out, or add the missing issuer",
-                certificate_facts(l->at[i])->subject,
-                chain.n ? certificate_facts(chain.at[0])->subject : "any other");
+                certificate_subject(l->at[i]),
+                chain.n ? certificate_subject(chain.at[0]) : "any other");
             certificate_list_fini(&chain);
             return -1;
         }

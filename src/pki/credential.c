@@ -5,19 +5,18 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "crypto/revocation_list.h"
+#include "pki/der.h"
+#include "pki/ocsp.h"
 #include "pki/verdict.h"
 
 #include "base/ban.h"
-
-#define RSA_BITS_MIN 2048
 
 static const char order_remedy[] =
     "put the leaf first and each issuer after it; `sallyport pki convert --order` does it";
 
 static const char *subject_of(const struct certificate *c)
 {
-    return verdict_dn(certificate_facts(c)->subject);
+    return verdict_dn(certificate_subject(c));
 }
 
 /* ---- errors ---- */
@@ -48,13 +47,13 @@ static bool check_key_kind(
             "%s: the key of %.200s is of a kind that TLS peers do not accept; accepted: RSA, ECDSA "
             "with P-256, P-384 or "
             "P-521, Ed25519",
-            files->certificate_path, verdict_dn(leaf->subject));
+            files->certificate_path, subject_of(c->chain.at[0]));
         return false;
     }
-    if (leaf->key_kind == KEY_RSA && leaf->key_bits < RSA_BITS_MIN) {
+    if (leaf->key_kind == KEY_RSA && leaf->key_bits < PUBLIC_KEY_RSA_BITS_MIN) {
         report_error(report, files->at,
             "%s: the RSA key of %.200s has %u bits; accepted: %d and more", files->certificate_path,
-            verdict_dn(leaf->subject), leaf->key_bits, RSA_BITS_MIN);
+            subject_of(c->chain.at[0]), leaf->key_bits, PUBLIC_KEY_RSA_BITS_MIN);
         return false;
     }
     return true;
@@ -64,10 +63,10 @@ static bool check_key_matches(
     const struct credential_files *files, const struct credential *c, struct report *report)
 {
     const struct certificate_list *chain = &c->chain;
-    if (private_key_matches(c->key, certificate_spki_der(chain->at[0])))
+    if (private_key_matches(c->key, certificate_facts(chain->at[0])->spki))
         return true;
     for (size_t i = 1; i < chain->n; i++) {
-        if (!private_key_matches(c->key, certificate_spki_der(chain->at[i])))
+        if (!private_key_matches(c->key, certificate_facts(chain->at[i])->spki))
             continue;
         report_error(report, files->at,
             "%s: certificate %zu (%.120s) is the one that %s belongs to, and must come first: %s",
@@ -112,22 +111,11 @@ static bool check_order(
 
 /* OCSPResponse ::= SEQUENCE { responseStatus ENUMERATED, … } (RFC 6960 §4.2.1), filling the file.
  */
-static bool is_ocsp_response(struct bytes b)
+static bool is_ocsp_response(struct bytes file)
 {
-    if (b.n < 5 || b.at[0] != 0x30)
-        return false;
-    size_t header = 2, length = b.at[1];
-    if (length & 0x80) {
-        size_t octets = length & 0x7f;
-        if (!octets || octets > 4 || b.n < 2 + octets)
-            return false;
-        length = 0;
-        for (size_t i = 0; i < octets; i++)
-            length = length << 8 | b.at[2 + i];
-        header += octets;
-    }
-    struct bytes content = bytes_skip(b, header);
-    return content.n == length && bytes_starts_with(content, BYTES("\x0a\x01"));
+    struct bytes content;
+    return der_take(&file, DER_SEQUENCE, &content) && !file.n &&
+           der_is_next(content, DER_ENUMERATED);
 }
 
 static bool take_staple(
@@ -158,12 +146,12 @@ static void warn_about_time(const struct credential_files *files, const struct c
         if (facts->not_after < now_s) {
             clock_format(facts->not_after, time);
             report_warning(report, files->at, "%s: %.200s expired %s: renew it",
-                files->certificate_path, verdict_dn(facts->subject), time);
+                files->certificate_path, subject_of(c->chain.at[i]), time);
         } else if (facts->not_before > now_s) {
             clock_format(facts->not_before, time);
             report_warning(report, files->at,
                 "%s: %.200s is not valid before %s: check the clock, or wait",
-                files->certificate_path, verdict_dn(facts->subject), time);
+                files->certificate_path, subject_of(c->chain.at[i]), time);
         }
     }
 }
@@ -173,19 +161,20 @@ static void warn_about_use(const struct credential_files *files, const struct cr
 {
     const struct certificate_facts *leaf = certificate_facts(c->chain.at[0]);
     bool is_server = purpose == PATH_SERVER;
-    const char *subject = verdict_dn(leaf->subject), *file = files->certificate_path;
-    if (is_server ? !leaf->for_server : !leaf->for_client)
+    unsigned purposes = EXTENDED_ANY | (is_server ? EXTENDED_SERVER : EXTENDED_CLIENT);
+    const char *subject = subject_of(c->chain.at[0]), *file = files->certificate_path;
+    if (!(leaf->extended_key_usage & purposes))
         report_warning(report, files->at,
             "%s: %.200s is not for %s: peers will refuse it; issue it with extendedKeyUsage %s",
             file, subject, is_server ? "servers" : "clients",
             is_server ? "serverAuth" : "clientAuth");
     /* RFC 8446 §4.4.2.2: "digitalSignature bit MUST be set if the Key Usage extension is present".
      */
-    if (leaf->has_key_usage && !leaf->may_sign)
+    if (!(leaf->key_usage & USAGE_DIGITAL_SIGNATURE))
         report_warning(report, files->at,
             "%s: %.200s may not sign handshakes%s; issue it with keyUsage digitalSignature", file,
             subject,
-            is_server && leaf->may_encipher_keys
+            is_server && leaf->key_usage & USAGE_KEY_ENCIPHERMENT
                 ? ": only TLS 1.2 with key_exchange: rsa can use it"
                 : "");
     if (leaf->is_ca)
@@ -211,7 +200,7 @@ static void warn_about_staple(const struct credential_files *files, const struct
     if (!issuer && !certificate_facts(leaf)->is_self_issued) {
         report_warning(report, files->ocsp_at,
             "the OCSP answer cannot be checked: append the certificate of %.200s to %s",
-            verdict_dn(certificate_facts(leaf)->issuer), files->certificate_path);
+            verdict_dn(certificate_issuer(leaf)), files->certificate_path);
         return;
     }
     struct ocsp_answer answer;

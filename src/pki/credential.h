@@ -8,9 +8,9 @@
 #pragma once
 
 #include "base/report.h"
-#include "crypto/certificate.h"
-#include "crypto/path.h"
 #include "crypto/private_key.h"
+#include "pki/certificate.h"
+#include "pki/path.h"
 
 struct credential {
     struct certificate_list chain; /* leaf first, each next the issuer of the one before */

@@ -51,7 +51,7 @@ static void load_credentials(
         if (!credential)
             continue;
         const struct certificate_facts *f = certificate_facts(credential->chain.at[0]);
-        can_encipher |= f->key_kind == KEY_RSA && (!f->has_key_usage || f->may_encipher_keys);
+        can_encipher |= f->key_kind == KEY_RSA && f->key_usage & USAGE_KEY_ENCIPHERMENT;
         a->credentials[a->credentials_n++] = credential;
     }
     if (listener->tls.key_exchange_rsa && !can_encipher && a->credentials_n == c->certificates_n)

@@ -76,13 +76,15 @@ static void write_chain(struct buf *out, const struct certificate_list *chain)
 void headers_identity(struct buf *out, const struct verdict *v)
 {
     if (v->accepted && v->chain.n) {
-        const struct certificate_facts *f = certificate_facts(v->chain.at[0]);
+        const struct certificate *leaf = v->chain.at[0];
         ignore_result(buf_append(out, BYTES("Client-Cert: ")));
-        write_byte_sequence(out, v->chain.at[0]);
+        write_byte_sequence(out, leaf);
         ignore_result(buf_append(out, BYTES("\r\n")));
         write_chain(out, &v->chain);
-        ignore_result(http1_write_field(out, BYTES("X-Client-Cert-Subject"), bytes_of(f->subject)));
-        ignore_result(http1_write_field(out, BYTES("X-Client-Cert-Sha256"), bytes_of(f->sha256)));
+        ignore_result(http1_write_field(
+            out, BYTES("X-Client-Cert-Subject"), bytes_of(certificate_subject(leaf))));
+        ignore_result(http1_write_field(
+            out, BYTES("X-Client-Cert-Sha256"), bytes_of(certificate_sha256(leaf))));
     }
     ignore_result(http1_write_field(out, BYTES("X-Client-Cert-Verified"),
         v->accepted && v->chain.n ? BYTES("accepted") : BYTES("none")));

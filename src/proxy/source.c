@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/panic.h"
 #include "config/archive.h"
+#include "pki/dn.h"
 
 #include "base/ban.h"
 
@@ -78,20 +79,20 @@ static void check_anchor(
 {
     const struct certificate_facts *f = certificate_facts(c);
     char until[CLOCK_RFC3339_MAX];
-    if (!f->is_ca || (f->has_key_usage && !f->may_sign_certificates)) {
+    if (!certificate_may_issue(c)) {
         report_error(s->report, file->at,
             "%s: %s is not a CA that may sign certificates; name the certificate of the CA",
-            file->path, f->subject);
+            file->path, certificate_subject(c));
     } else if (!certificate_issued_by(c, c)) {
         report_error(s->report, file->at,
             "%s: %s is an intermediate CA, issued by %s; name the root certificate: peers send the "
             "intermediates",
-            file->path, f->subject, f->issuer);
+            file->path, certificate_subject(c), certificate_issuer(c));
     } else if (f->not_after < s->from->now_s) {
         clock_format(f->not_after, until);
         report_warning(s->report, file->at,
-            "%s: %s expired at %s: nobody whom it vouches for is accepted", file->path, f->subject,
-            until);
+            "%s: %s expired at %s: nobody whom it vouches for is accepted", file->path,
+            certificate_subject(c), until);
     }
 }
 
@@ -119,35 +120,29 @@ void source_anchors(const struct source *s, const struct config_file *files, siz
 }
 
 static const struct certificate *issuer_among(
-    const struct certificate_list *anchors, struct bytes issuer_der)
+    const struct certificate_list *anchors, struct bytes issuer)
 {
     for (size_t i = 0; i < anchors->n; i++)
-        if (bytes_equal(certificate_subject_der(anchors->at[i]), issuer_der))
+        if (dn_equal(certificate_facts(anchors->at[i])->subject, issuer))
             return anchors->at[i];
     return NULL;
 }
 
-static void check_crl(const struct source *s, const struct config_file *file, struct crl *crl,
+static void check_crl(const struct source *s, const struct config_file *file, const struct crl *crl,
     const struct certificate_list *anchors)
 {
     const struct crl_facts *f = crl_facts(crl);
-    const struct certificate *issuer = issuer_among(anchors, f->issuer_der);
+    const struct certificate *issuer = issuer_among(anchors, f->issuer);
     char until[CLOCK_RFC3339_MAX];
     clock_format(f->next_update, until);
-    if (f->is_delta || f->has_issuing_distribution_point || f->has_unknown_critical)
-        report_error(s->report, file->at,
-            "%s: the CRL of %s is not a complete one (delta, partitioned, or with an unknown "
-            "critical extension); "
-            "give the CA's full CRL",
-            file->path, f->issuer);
     if (issuer && !crl_signed_by(crl, issuer))
         report_error(s->report, file->at,
             "%s: the signature of this CRL is not that of %s in the CA file; publish the CRL anew",
-            file->path, f->issuer);
+            file->path, crl_issuer(crl));
     if (f->next_update && f->next_update < s->from->now_s)
         report_warning(s->report, file->at,
             "%s: the CRL of %s was due for renewal at %s; fetch the current one", file->path,
-            f->issuer, until);
+            crl_issuer(crl), until);
 }
 
 static enum revocation_policy revocation_policy(enum config_revocation r)
@@ -185,12 +180,12 @@ void source_revocation(const struct source *s, const struct config_revocation_ru
     for (size_t i = 0; i < anchors->n && is_strict; i++) {
         bool has_crl = false;
         for (size_t k = 0; k < policy->crls.n; k++)
-            has_crl |= bytes_equal(
-                crl_facts(policy->crls.at[k])->issuer_der, certificate_subject_der(anchors->at[i]));
+            has_crl |= dn_equal(
+                crl_facts(policy->crls.at[k])->issuer, certificate_facts(anchors->at[i])->subject);
         if (!has_crl)
             report_warning(s->report, rule->at,
                 "no CRL of %s is named: everybody whom it vouches for is refused as "
                 "revocation_unknown",
-                certificate_facts(anchors->at[i])->subject);
+                certificate_subject(anchors->at[i]));
     }
 }

@@ -55,7 +55,7 @@ static void note_crls(struct counters *c, const struct crl_list *crls, const cha
 {
     for (size_t i = 0; i < crls->n; i++) {
         const struct crl_facts *f = crl_facts(crls->at[i]);
-        const char *labels[] = {listener, domain, group, f->issuer};
+        const char *labels[] = {listener, domain, group, crl_issuer(crls->at[i])};
         struct count *row = counters_row(c, COUNTERS_CRL, labels);
         raise(&row[CRL_THIS_UPDATE], f->this_update);
         raise(&row[CRL_NEXT_UPDATE], f->next_update);

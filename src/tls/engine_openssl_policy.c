@@ -172,12 +172,12 @@ static STACK_OF(X509_NAME) * ca_names(const struct certificate_list *ca)
 {
     size_t total = 0;
     for (size_t i = 0; ca && i < ca->n; i++)
-        total += 2 + certificate_subject_der(ca->at[i]).n;
+        total += 2 + certificate_facts(ca->at[i])->subject.n;
     if (!total || total > CA_NAMES_MAX)
         return NULL;
     STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
     for (size_t i = 0; i < ca->n; i++) {
-        struct bytes der = certificate_subject_der(ca->at[i]);
+        struct bytes der = certificate_facts(ca->at[i])->subject;
         const uint8_t *at = der.at;
         X509_NAME *name = d2i_X509_NAME(NULL, &at, (long)der.n);
         /* One that libcrypto cannot read (a BMPString of odd length) is not sent: the list is a

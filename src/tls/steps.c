@@ -452,8 +452,8 @@ static void copy_start(char *out, size_t size, const char *text)
 void steps_describe(struct steps_certificate *out, const struct certificate *c)
 {
     const struct certificate_facts *facts = certificate_facts(c);
-    copy_start(out->subject, sizeof(out->subject), facts->subject);
-    copy_start(out->sha256, sizeof(out->sha256), facts->sha256);
+    copy_start(out->subject, sizeof(out->subject), certificate_subject(c));
+    copy_start(out->sha256, sizeof(out->sha256), certificate_sha256(c));
     out->key_kind = facts->key_kind;
     out->key_bits = facts->key_bits;
 }

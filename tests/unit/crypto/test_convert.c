@@ -2,6 +2,7 @@
 #include <openssl/pkcs12.h>
 
 #include "crypto/convert.h"
+#include "crypto/pem_reader.h"
 #include "fixture.h"
 
 #include "base/ban.h"
@@ -23,6 +24,19 @@ static void drop_all(void)
     issued_fini(&sub);
     issued_fini(&leaf);
     buf_fini(&out);
+}
+
+/* Is FILE one PEM block of KIND around DER? */
+static bool is_pem_of(struct bytes file, enum file_kind kind, struct bytes der)
+{
+    struct pem_reader reader;
+    struct pem_block block;
+    pem_reader_init(&reader, file);
+    bool is_it = pem_reader_next(&reader, &block) == PEM_BLOCK && block.kind == kind &&
+                 bytes_equal(block.der, der);
+    is_it &= pem_reader_next(&reader, &block) == PEM_END;
+    pem_reader_fini(&reader);
+    return is_it;
 }
 
 static struct encoding_list list_of(
@@ -49,14 +63,10 @@ static bool holds_all(const struct encoding_list *l, const struct encoding_list 
 TEST(certificate_in_pem)
 {
     make_all();
-    struct error err;
-    struct encoding_list l;
     CHECK_INT(convert_certificate_pem(issued_der(&leaf), &out), 0);
     CHECK(bytes_starts_with(buf_bytes(&out), BYTES("-----BEGIN CERTIFICATE-----\n")));
     CHECK(bytes_ends_with(buf_bytes(&out), BYTES("\n-----END CERTIFICATE-----\n")));
-    CHECK_INT(encoding_list_read(buf_bytes(&out), FILE_CERTIFICATE, "a certificate", &l, &err), 0);
-    CHECK(l.n == 1 && bytes_equal(l.at[0], issued_der(&leaf)));
-    encoding_list_fini(&l);
+    CHECK(is_pem_of(buf_bytes(&out), FILE_CERTIFICATE, issued_der(&leaf)));
     drop_all();
 }
 
@@ -181,19 +191,16 @@ TEST(unreadable_certificates_are_refused)
     drop_all();
 }
 
-TEST(crl_between_der_and_pem)
+TEST(crl_in_pem)
 {
     make_all();
     struct error err;
-    struct encoding_list l;
-    struct buf pem;
+    struct bytes der = BYTES("\x30\x03\x02\x01\x00"); /* what it says is not looked at */
     struct issue_crl_request r = {issued_der(&root), root.key, NULL, 0, 1, NOW, NOW + DAY};
+    CHECK_INT(convert_crl_pem(der, &out), 0);
+    CHECK(is_pem_of(buf_bytes(&out), FILE_CRL, der));
+    buf_clear(&out);
     MUST(issue_crl(&r, &out, &err) == 0);
-    MUST(encoding_list_read(buf_bytes(&out), FILE_CRL, "a CRL", &l, &err) == 0 && l.n == 1);
-    buf_init(&pem, 1 << 16);
-    CHECK_INT(convert_crl_pem(l.at[0], &pem), 0);
-    CHECK(bytes_equal(buf_bytes(&pem), buf_bytes(&out)));
-    buf_fini(&pem);
-    encoding_list_fini(&l);
+    CHECK(bytes_starts_with(buf_bytes(&out), BYTES("-----BEGIN X509 CRL-----\n")));
     drop_all();
 }

@@ -6,8 +6,7 @@
  */
 #pragma once
 
-#include "crypto/certificate.h"
-#include "crypto/revocation_list.h"
+#include "pki/certificate.h"
 
 #define FORGE_NOW 1800000000 /* 2027-01-15T08:00:00Z */
 #define FORGE_DAY 86400

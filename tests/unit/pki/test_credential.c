@@ -39,7 +39,7 @@ static struct outcome load(
     if (c) {
         out.chain_n = c->chain.n;
         out.ocsp_n = c->ocsp.n;
-        CHECK(private_key_matches(c->key, certificate_spki_der(c->chain.at[0])));
+        CHECK(private_key_matches(c->key, certificate_facts(c->chain.at[0])->spki));
     }
     /* Errors give no credential, and only errors do. */
     CHECK_INT(out.is_loaded, report.errors == 0);

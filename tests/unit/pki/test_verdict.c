@@ -7,12 +7,33 @@
 #include "test.h"
 
 struct certificate {
+    const char *subject, *issuer, *serial, *sha256;
     struct certificate_facts facts;
 };
 
 const struct certificate_facts *certificate_facts(const struct certificate *c)
 {
     return &c->facts;
+}
+
+const char *certificate_subject(const struct certificate *c)
+{
+    return c->subject;
+}
+
+const char *certificate_issuer(const struct certificate *c)
+{
+    return c->issuer;
+}
+
+const char *certificate_serial(const struct certificate *c)
+{
+    return c->serial;
+}
+
+const char *certificate_sha256(const struct certificate *c)
+{
+    return c->sha256;
 }
 
 void certificate_list_fini(struct certificate_list *l)
@@ -156,14 +177,12 @@ TEST(as_json)
 {
     struct certificate_name names[] = {
         {NAME_DNS, BYTES("alice.example")}, {NAME_DNS, BYTES("a\0b\"\n")}};
-    struct certificate alice = {{.subject = "CN=alice\n\"\xff",
+    struct certificate alice = {.subject = "CN=alice\n\"\xff",
         .issuer = "CN=Clients CA",
         .serial = "1a2b",
         .sha256 = "ab",
-        .not_before = 0,
-        .not_after = 1801440000,
-        .names = names,
-        .names_n = COUNT_OF(names)}};
+        .facts = {
+            .not_before = 0, .not_after = 1801440000, .names = names, .names_n = COUNT_OF(names)}};
     struct certificate *chain[] = {&alice};
     struct verdict v;
     verdict_init(&v);
@@ -192,12 +211,11 @@ TEST(as_json_it_is_bounded)
     memset(long_text, 'a', sizeof(long_text) - 1);
     for (size_t i = 0; i < COUNT_OF(names); i++)
         names[i] = (struct certificate_name){NAME_DNS, BYTES("a")};
-    struct certificate huge = {{.subject = long_text,
+    struct certificate huge = {.subject = long_text,
         .issuer = long_text,
         .serial = long_text,
         .sha256 = "",
-        .names = names,
-        .names_n = COUNT_OF(names)}};
+        .facts = {.names = names, .names_n = COUNT_OF(names)}};
     struct certificate *chain[] = {&huge};
     struct verdict v;
     verdict_init(&v);

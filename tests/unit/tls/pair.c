@@ -153,7 +153,7 @@ static uint8_t judge(void *owner, const struct certificate *const *chain, size_t
     e->judged++;
     e->chain_n = chain_n;
     if (chain_n)
-        snprintf(e->leaf, sizeof(e->leaf), "%s", certificate_facts(chain[0])->subject);
+        snprintf(e->leaf, sizeof(e->leaf), "%s", certificate_subject(chain[0]));
     return e->answer;
 }
 

@@ -370,7 +370,7 @@ TEST(a_good_client_certificate)
                 CHECK_INT(m.client.status, TLSCONN_OK);
                 CHECK_INT(m.server.judged, 1);
                 CHECK_INT(m.server.chain_n, 1);
-                CHECK_TEXT(m.server.leaf, certificate_facts(all[kind]->chain.at[0])->subject);
+                CHECK_TEXT(m.server.leaf, certificate_subject(all[kind]->chain.at[0]));
                 CHECK(
                     tlsconn_facts(m.server.c)->peer_asked && tlsconn_facts(m.client.c)->peer_asked);
                 CHECK(tlsconn_facts(m.client.c)->credential == all[kind]);
@@ -522,7 +522,7 @@ TEST(names_of_cas_are_sent_up_to_16_kib)
         CHECK_INT(names_asked_for(version, NULL), 0);
         CHECK_INT(names_asked_for(version, &ca), 2);
     }
-    size_t one = 2 + certificate_subject_der(all[CRED_RSA]->chain.at[0]).n;
+    size_t one = 2 + certificate_facts(all[CRED_RSA]->chain.at[0])->subject.n;
     for (size_t total = ca.n * one; total <= 16384; total += one)
         certificate_list_add(&ca, all[CRED_RSA]->chain.at[0]);
     for (uint16_t version = TLS_1_2; version <= TLS_1_3; version++)

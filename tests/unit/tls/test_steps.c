@@ -6,6 +6,7 @@
 #include "tls/steps.c"
 
 struct certificate {
+    const char *subject, *sha256;
     struct certificate_facts facts;
 };
 
@@ -14,17 +15,26 @@ const struct certificate_facts *certificate_facts(const struct certificate *c)
     return &c->facts;
 }
 
+const char *certificate_subject(const struct certificate *c)
+{
+    return c->subject;
+}
+
+const char *certificate_sha256(const struct certificate *c)
+{
+    return c->sha256;
+}
+
 void certificate_list_fini(struct certificate_list *l)
 {
     *l = (struct certificate_list){0};
 }
 
-static struct certificate server = {{.subject = "CN=server",
+static struct certificate server = {.subject = "CN=server",
     .sha256 = "0123456789abcdef0123456789abcdef",
-    .key_kind = KEY_RSA,
-    .key_bits = 2048}};
+    .facts = {.key_kind = KEY_RSA, .key_bits = 2048}};
 static struct certificate client = {
-    {.subject = "CN=client", .sha256 = "fedcba9876543210fedcba9876543210"}};
+    .subject = "CN=client", .sha256 = "fedcba9876543210fedcba9876543210"};
 
 struct message {
     enum tlsconn_message_direction direction;
