@@ -35,6 +35,8 @@ struct verify_policy {
     struct path_policies policies; /* borrowed */
     enum revocation_policy revocation;
     int64_t grace_s;
+    const struct verify_exception *exceptions; /* borrowed; the first that fits counts */
+    size_t exceptions_n;
     struct crl_list crls; /* owned */
     struct bytes ocsp;    /* one OCSPResponse in DER about the leaf, or empty. Borrowed. */
     bool leaf_only;       /* revocation of the leaf alone; default: the whole chain */
