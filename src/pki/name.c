@@ -42,6 +42,14 @@ static bool is_visible_ascii(struct bytes b)
     return true;
 }
 
+static bool is_ascii(struct bytes b)
+{
+    for (size_t i = 0; i < b.n; i++)
+        if (b.at[i] >= 0x80)
+            return false;
+    return true;
+}
+
 static bool has(struct bytes b, uint8_t c)
 {
     return bytes_find(b, c) < b.n;
@@ -351,9 +359,10 @@ static const char *check_dns(const struct name_pattern *p)
         return NULL;
     if (is_number(last_label(name)))
         return "an IP address is written IP:address";
-    return p->is_allow_list
-               ? "accepted: DNS:name or DNS:*.name, in ASCII (xn--... for other letters)"
-               : "accepted: DNS:name, in ASCII (xn--... for other letters)";
+    if (!is_ascii(name))
+        return "write internationalised names in their ASCII form (xn--...), which is what "
+               "certificates have";
+    return p->is_allow_list ? "accepted: DNS:name or DNS:*.name" : "accepted: DNS:name";
 }
 
 static const char *check_email(const struct name_pattern *p)

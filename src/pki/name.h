@@ -4,8 +4,11 @@
  * RFC 5280 §4.2.1.6).
  *
  * DNS names compare without regard to case; in a certificate, `*` may stand for the whole leftmost
- * label only. A name with NUL, space or a control byte matches nothing. The common name is never
- * looked at.
+ * label only (`w*.example.com` matches nothing), and two labels must follow it. There is no list of
+ * public suffixes: `*.co.uk` in a certificate speaks for all below co.uk, and it is for the CA not
+ * to say so. Internationalised names are compared as A-labels (xn--...), as certificates must have
+ * them (RFC 5280 §7.2). A name with NUL, space or a control byte matches nothing. The common name
+ * is never looked at.
  */
 #pragma once
 

@@ -65,6 +65,7 @@ TEST(dns_names_of_servers)
         {"*.example.com", ".example.com", false},
         {"*.example.com", "a.b.example.com", false},
         {"*.example.com", "*.example.com", false},
+        {"*.co.uk", "example.co.uk", true}, /* no list of public suffixes */
         {"*.com", "example.com", false},
         {"*.", "com", false},
         {"*", "localhost", false},
@@ -252,8 +253,8 @@ TEST(what_is_not_accepted_and_why)
             "URI:uri"},
         {"CN:x", true,
             "\"CN:x\" is not KIND:VALUE; accepted: DNS:name, IP:address, EMAIL:mailbox, URI:uri"},
-        {"DNS:", false, "accepted: DNS:name, in ASCII"},
-        {"DNS:*.a.example", false, "accepted: DNS:name, in ASCII"},
+        {"DNS:", false, "accepted: DNS:name"},
+        {"DNS:*.a.example", false, "accepted: DNS:name"},
         {"DNS:*", true, "accepted: DNS:name or DNS:*.name"},
         {"DNS:a.*.example", true, "accepted: DNS:name or DNS:*.name"},
         {"DNS:*.*.example", true, "accepted: DNS:name or DNS:*.name"},
@@ -263,7 +264,12 @@ TEST(what_is_not_accepted_and_why)
         {"DNS:192.0.2.1", false, "an IP address is written IP:address"},
         {"DNS:b\xc3\xbc"
          "cher.example",
-            false, "\"DNS:b\\xc3\\xbccher.example\" is not a name to look for"},
+            false,
+            "\"DNS:b\\xc3\\xbccher.example\" is not a name to look for; write internationalised "
+            "names in their ASCII form (xn--...)"},
+        {"DNS:*.b\xc3\xbc"
+         "cher.example",
+            true, "write internationalised names in their ASCII form (xn--...)"},
         {"IP:", false, "accepted: IP:192.0.2.1 or IP:2001:db8::1, one address"},
         {"IP:10.0.0.0/8", true, "accepted: IP:192.0.2.1 or IP:2001:db8::1, one address"},
         {"IP:192.0.2.01x", false, "accepted: IP:192.0.2.1"},
