@@ -84,7 +84,7 @@ static int read_trust(struct attempt *a, struct error *err)
     for (size_t i = 0; i < o->ca.n; i++)
         if (trust_read_ca(t, o->ca.at[i], err) < 0)
             return -1;
-    if (!o->ca.n && trust_read_ca(t, TRUST_SYSTEM_STORE, err) < 0)
+    if (!o->ca.n && trust_read_system_store(t, err) < 0)
         return -1;
     for (size_t i = 0; i < o->crl.n; i++)
         if (trust_read_crl(t, o->crl.at[i], err) < 0)

@@ -23,14 +23,28 @@ void trust_fini(struct trust *t)
     arena_fini(&t->arena);
 }
 
+static void add_anchors(struct trust *t, struct certificate_list *found)
+{
+    for (size_t i = 0; i < found->n; i++)
+        certificate_list_add(&t->anchors, found->at[i]);
+    certificate_list_fini(found);
+}
+
 int trust_add_ca(struct trust *t, struct bytes pem, struct error *err)
 {
     struct certificate_list found = {0};
     if (certificate_list_parse(pem, &found, err) < 0)
         return -1;
-    for (size_t i = 0; i < found.n; i++)
-        certificate_list_add(&t->anchors, found.at[i]);
-    certificate_list_fini(&found);
+    add_anchors(t, &found);
+    return 0;
+}
+
+static int add_system_store(struct trust *t, struct bytes pem, struct error *err)
+{
+    struct certificate_list found = {0};
+    if (certificate_list_parse_store(pem, &found, err) < 0)
+        return -1;
+    add_anchors(t, &found);
     return 0;
 }
 
@@ -96,6 +110,11 @@ static int add_ocsp(struct trust *t, struct bytes content, struct error *err)
 int trust_read_ca(struct trust *t, const char *path, struct error *err)
 {
     return read_into(t, path, trust_add_ca, err);
+}
+
+int trust_read_system_store(struct trust *t, struct error *err)
+{
+    return read_into(t, TRUST_SYSTEM_STORE, add_system_store, err);
 }
 
 int trust_read_crl(struct trust *t, const char *path, struct error *err)

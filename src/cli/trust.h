@@ -36,6 +36,7 @@ int trust_add_name(
 
 /* The same from files; messages name the file. */
 int trust_read_ca(struct trust *t, const char *path, struct error *err) MUST_USE;
+int trust_read_system_store(struct trust *t, struct error *err) MUST_USE;
 int trust_read_crl(struct trust *t, const char *path, struct error *err) MUST_USE;
 int trust_read_ocsp(struct trust *t, const char *path, struct error *err) MUST_USE;
 

@@ -143,3 +143,7 @@ void certificate_list_fini(struct certificate_list *l);
  * ("looks like PKCS#12; convert it with: sallyport pki convert …"). */
 int certificate_list_parse(
     struct bytes file, struct certificate_list *out, struct error *err) MUST_USE;
+/* The same for the system's trust store, which others put together: a certificate in it that cannot
+ * be parsed vouches for nobody, and is left out. */
+int certificate_list_parse_store(
+    struct bytes file, struct certificate_list *out, struct error *err) MUST_USE;

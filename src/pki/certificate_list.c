@@ -40,7 +40,8 @@ static int add_numbered(
     return 0;
 }
 
-static int parse_pem(struct bytes file, struct certificate_list *out, struct error *err)
+static int parse_pem(
+    struct bytes file, bool is_store, struct certificate_list *out, struct error *err)
 {
     struct pem_reader reader;
     struct pem_block block;
@@ -55,7 +56,7 @@ static int parse_pem(struct bytes file, struct certificate_list *out, struct err
         if (outcome == PEM_BROKEN)
             rc = pem_reader_refuse(number, err);
         else if (block.kind == FILE_CERTIFICATE)
-            rc = add_numbered(out, block.der, out->n + 1, err);
+            rc = add_numbered(out, block.der, out->n + 1, err) && !is_store ? -1 : 0;
         else
             other = block.kind;
     }
@@ -77,13 +78,24 @@ static int parse_der(struct bytes file, struct certificate_list *out, struct err
     return 0;
 }
 
-int certificate_list_parse(struct bytes file, struct certificate_list *out, struct error *err)
+static int parse(struct bytes file, bool is_store, struct certificate_list *out, struct error *err)
 {
     *out = (struct certificate_list){0};
     if (file.n > INT_MAX)
         return error_set(err, "larger than 2 GB: no file of certificates");
-    int rc = file_kind_is_pem(file) ? parse_pem(file, out, err) : parse_der(file, out, err);
+    int rc =
+        file_kind_is_pem(file) ? parse_pem(file, is_store, out, err) : parse_der(file, out, err);
     if (rc)
         certificate_list_fini(out);
     return rc;
+}
+
+int certificate_list_parse(struct bytes file, struct certificate_list *out, struct error *err)
+{
+    return parse(file, false, out, err);
+}
+
+int certificate_list_parse_store(struct bytes file, struct certificate_list *out, struct error *err)
+{
+    return parse(file, true, out, err);
 }

@@ -140,9 +140,10 @@ bool der_named_bits(struct bytes content, uint16_t *out)
     unsigned unused = content.at[0], bits = 0;
     if (content.n == 1 && unused)
         return false;
-    /* The last bit that is used is set, and those that are not are not (§11.2.1, §11.2.2). */
-    if (content.n > 1 &&
-        (unused > 7 || (content.at[content.n - 1] & ((2u << unused) - 1)) != 1u << unused))
+    /* §11.2.1: those that are not used are zero. That the last one that is used is set (§11.2.2) is
+     * not asked for: roots that everybody trusts, Trustwave Global ECC among them, end with a zero.
+     */
+    if (content.n > 1 && (unused > 7 || content.at[content.n - 1] & ((1u << unused) - 1)))
         return false;
     for (size_t bit = 0; bit < 8 * (content.n - 1); bit++)
         if (content.at[1 + bit / 8] & 0x80 >> bit % 8)

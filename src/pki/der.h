@@ -70,8 +70,8 @@ bool der_unsigned(struct bytes content, uint64_t max, uint64_t *out) MUST_USE;
 bool der_is_oid(struct bytes content);
 /* A BIT STRING whose bits are a whole number of octets (keys, signatures). */
 bool der_octets(struct bytes content, struct bytes *out) MUST_USE;
-/* A BIT STRING of at most 16 named bits, bit 0 as the lowest of OUT; X.690 §11.2.2: no trailing
- * zero bits. */
+/* A BIT STRING of at most 16 named bits, bit 0 as the lowest of OUT. Trailing zero bits are let
+ * pass. */
 bool der_named_bits(struct bytes content, uint16_t *out) MUST_USE;
 /* UTCTime or GeneralizedTime in the one form that RFC 5280 §4.1.2.5 allows for each: seconds, Z, no
  * fraction; UTCTime stands for 1950 to 2049. That a CA must use UTCTime until 2049 is not held

@@ -108,10 +108,13 @@ void source_anchors(const struct source *s, const struct config_file *files, siz
     for (size_t i = 0; i < files_n; i++) {
         struct certificate_list list = {0};
         struct error err;
-        if (certificate_list_parse(source_file(s, &files[i]), &list, &err) < 0)
+        struct bytes file = source_file(s, &files[i]);
+        bool is_system = is_system_store(&files[i]);
+        if ((is_system ? certificate_list_parse_store(file, &list, &err)
+                       : certificate_list_parse(file, &list, &err)) < 0)
             report_error(s->report, files[i].at, "%s: %s", files[i].path, err.text);
         for (size_t k = 0; k < list.n; k++) {
-            if (!is_system_store(&files[i]))
+            if (!is_system)
                 check_anchor(s, &files[i], list.at[k]);
             certificate_list_add(out, list.at[k]);
         }

@@ -492,7 +492,7 @@ TEST(malformed_distribution_points)
         POINT("\x84\1\xff\x81\1\xff"), /* out of order */
         POINT("\x83\1\0"),
         POINT("\x83\2\7\x80"), /* no reason */
-        POINT("\x83\2\0\x60"), /* trailing zero bits */
+        POINT("\x83\2\6\x60"), /* a bit that is not used is set */
         POINT("\x86\1\xff"),
         POINT("\x81\1\xff\5\0"), /* something else */
         POINT("\xa0\0"),

@@ -140,14 +140,16 @@ TEST(bit_strings)
         {BYTES("\x00\x01"), true, 1 << 7},
         {BYTES("\x07\x00\x80"), true, 1 << 8},
         {BYTES("\x00\x00\x01"), true, 1 << 15},
+        /* Zeros at the end. */
+        {BYTES("\x00\x06"), true, 1 << 5 | 1 << 6},
+        {BYTES("\x07\x06\x00"), true, 1 << 5 | 1 << 6},
+        {BYTES("\x07\x00"), true, 0},
         {BYTES(""), false, 0},
         {BYTES("\x01"), false, 0},     /* unused bits of nothing */
-        {BYTES("\x00\x06"), false, 0}, /* a zero at the end */
         {BYTES("\x02\x06"), false, 0}, /* an unused bit is set */
-        {BYTES("\x07\x00"), false, 0}, /* no bit, in an octet */
+        {BYTES("\x01\x01"), false, 0},
         {BYTES("\x08\x80"), false, 0},
         {BYTES("\xff\x80"), false, 0},
-        {BYTES("\x00\x01\x00"), false, 0}, /* an octet too many */
         {BYTES("\x00\x00\x00\x01"), false, 0},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
