@@ -13,10 +13,9 @@
 #include "pki/verdict.h"
 #include "pki/verdict_cache.h"
 
-#define VERIFY_CHAIN_MAX       10                /* certificates that a peer may send */
-#define VERIFY_CERTIFICATE_MAX 65536             /* bytes of one certificate */
-#define VERIFY_NAMES_MAX       VERDICT_NAMES_MAX /* subjectAltName entries of a certificate */
-#define VERIFY_DEPTH_DEFAULT   8                 /* intermediates */
+#define VERIFY_CHAIN_MAX     10                /* certificates that a peer may send */
+#define VERIFY_NAMES_MAX     VERDICT_NAMES_MAX /* subjectAltName entries of a certificate */
+#define VERIFY_DEPTH_DEFAULT 8                 /* intermediates */
 
 /* The policy for certificates issued by a CA that has one of its own. */
 struct verify_exception {

@@ -284,21 +284,6 @@ TEST(limits)
     forge_reset();
 }
 
-TEST(size_limit)
-{
-    const struct forged *ca = forge_ca("CA", NULL);
-    char *blob = mem_alloc(2 * VERIFY_CERTIFICATE_MAX + 64);
-    memcpy(blob, "DER:", 4);
-    memset(blob + 4, '0', 2 * VERIFY_CERTIFICATE_MAX);
-    const struct forged *leaf = forge_certificate(
-        &(struct forge_request){.cn = "a", .issuer = ca, .extensions = {{"1.2.3.4", blob}}});
-    struct verify_policy p = policy_of(ca, PATH_CLIENT);
-    check_line(&p, leaf, NULL, "limit: unknown unknown fail unknown");
-    free(blob);
-    verify_policy_fini(&p);
-    forge_reset();
-}
-
 /* A leaf valid from NOW+BEFORE to NOW+AFTER seconds. */
 static const struct forged *leaf_in_time(const struct forged *ca, int64_t before, int64_t after)
 {

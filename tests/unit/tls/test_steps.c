@@ -20,6 +20,16 @@ const char *certificate_subject(const struct certificate *c)
     return c->subject;
 }
 
+const char *certificate_issuer(const struct certificate *c)
+{
+    return "";
+}
+
+const char *certificate_serial(const struct certificate *c)
+{
+    return "";
+}
+
 const char *certificate_sha256(const struct certificate *c)
 {
     return c->sha256;
