@@ -233,6 +233,29 @@ static bool read_inhibit_any_policy(
            !(number.at[0] & 0x80);
 }
 
+#define ID_PE_AUTHORITY_INFO_ACCESS "\x2b\x06\x01\x05\x05\x07\x01\x01"
+
+/* §4.2.2.1: SEQUENCE SIZE (1..MAX) OF AccessDescription { accessMethod, accessLocation }. Nothing
+ * is fetched from there, so it is not processed where it is critical, which it MUST NOT be. */
+static bool read_information_access(
+    struct certificate_facts *f, struct bytes value, bool is_critical)
+{
+    struct bytes list, description, method;
+    struct der_element location;
+    struct certificate_name name;
+    if (is_critical && !f->unknown_critical.at)
+        f->unknown_critical = BYTES(ID_PE_AUTHORITY_INFO_ACCESS);
+    if (!take_sequence(value, &list) || !list.n)
+        return false;
+    while (list.n)
+        if (!der_take(&list, DER_SEQUENCE, &description) ||
+            !der_take(&description, DER_OID, &method) || !der_is_oid(method) ||
+            !der_next(&description, &location) || !read_general_name(&location, &name) ||
+            description.n)
+            return false;
+    return true;
+}
+
 /* RFC 6960 §4.2.2.2.1: "The value of the extension SHALL be NULL." */
 static bool read_no_check(struct certificate_facts *f, struct bytes value, bool is_critical)
 {
@@ -260,6 +283,7 @@ static const struct extension_row {
     {BYTES("\x55\x1d\x25"), read_extended_key_usage, "extKeyUsage"},
     {BYTES("\x55\x1d\x2e"), read_freshest_crl, "freshestCRL"},
     {BYTES("\x55\x1d\x36"), read_inhibit_any_policy, "inhibitAnyPolicy"},
+    {BYTES(ID_PE_AUTHORITY_INFO_ACCESS), read_information_access, "authorityInfoAccess"},
     {BYTES("\x2b\x06\x01\x05\x05\x07\x30\x01\x05"), read_no_check, "id-pkix-ocsp-nocheck"},
 };
 

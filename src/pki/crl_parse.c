@@ -59,6 +59,7 @@ struct known {
     struct bytes oid;
     bool (*read)(struct bytes value, void *target);
     const char *fault;
+    bool is_never_critical; /* marked so, it is not the extension that we know */
 };
 
 /* Read the known ones among the valid EXTENSIONS; *UNKNOWN becomes the OID of the first critical
@@ -73,7 +74,7 @@ static int read_extensions(struct bytes extensions, const struct known *known, s
             i++;
         if (i < known_n && !known[i].read(e.value, target))
             return malformed(err, known[i].fault);
-        if (i == known_n && e.is_critical && !unknown->at)
+        if (e.is_critical && (i == known_n || known[i].is_never_critical) && !unknown->at)
             *unknown = e.oid;
     }
     return 0;
@@ -171,7 +172,8 @@ static const struct known list_extensions[] = {
     {BYTES("\x55\x1d\x23"), read_authority_key_id,
         "its authorityKeyIdentifier is not as RFC 5280 section 5.2.1 demands"},
     {BYTES("\x55\x1d\x14"), read_crl_number,
-        "its cRLNumber is not as RFC 5280 section 5.2.3 demands: 0 or more, at most 20 octets"},
+        "its cRLNumber is not as RFC 5280 section 5.2.3 demands: 0 or more, at most 20 octets",
+        true}, /* §5.2.3: "a non-critical CRL extension" */
     {BYTES("\x55\x1d\x1b"), read_delta_indicator,
         "its deltaCRLIndicator is not as RFC 5280 section 5.2.4 demands"},
     {BYTES("\x55\x1d\x1c"), read_distribution_point,
