@@ -28,7 +28,7 @@ struct parts {
     struct bytes outer_algorithm, signature, more;
 };
 
-static struct bytes or (struct bytes given, struct bytes otherwise)
+static struct bytes given_or(struct bytes given, struct bytes otherwise)
 {
     return given.at ? given : otherwise;
 }
@@ -38,20 +38,27 @@ static struct bytes build(struct parts p)
     static const uint8_t point[65] = {4, 1, 2, 3};
     struct bytes ec =
         SEQUENCE_OF(OID("\x2a\x86\x48\xce\x3d\x02\x01"), OID("\x2a\x86\x48\xce\x3d\x03\x01\x07"));
-    struct bytes tbs = SEQUENCE_OF(or (p.version, BYTES("\xa0\x03\x02\x01\x02")),
-        or (p.serial, BYTES("\x02\x01\x1a")), or (p.algorithm, SHA256_ECDSA),
-        or (p.issuer, COMMON("CA")),
-        or (p.validity, SEQUENCE_OF(TIME("270101000000Z"), TIME("280101000000Z"))),
-        or (p.subject, COMMON("www")),
-        or (p.spki, SEQUENCE_OF(ec, TLV(0x03, BYTES("\x00"), ((struct bytes){point, 65})))),
+    struct bytes tbs = SEQUENCE_OF(given_or(p.version, BYTES("\xa0\x03\x02\x01\x02")),
+        given_or(p.serial, BYTES("\x02\x01\x1a")), given_or(p.algorithm, SHA256_ECDSA),
+        given_or(p.issuer, COMMON("CA")),
+        given_or(p.validity, SEQUENCE_OF(TIME("270101000000Z"), TIME("280101000000Z"))),
+        given_or(p.subject, COMMON("www")),
+        given_or(p.spki, SEQUENCE_OF(ec, TLV(0x03, BYTES("\x00"), ((struct bytes){point, 65})))),
         p.unique_ids, p.extensions.at ? TLV(0xa3, SEQUENCE_OF(p.extensions)) : NOTHING);
-    return SEQUENCE_OF(tbs, or (p.outer_algorithm, or (p.algorithm, SHA256_ECDSA)),
-        or (p.signature, TLV(0x03, BYTES("\x00sig"))), p.more);
+    return SEQUENCE_OF(tbs, given_or(p.outer_algorithm, given_or(p.algorithm, SHA256_ECDSA)),
+        given_or(p.signature, TLV(0x03, BYTES("\x00sig"))), p.more);
 }
 
 #define EXTENSION(oid, ...)          SEQUENCE_OF(OID(oid), TLV(0x04, __VA_ARGS__))
 #define CRITICAL_EXTENSION(oid, ...) SEQUENCE_OF(OID(oid), TRUE_ELEMENT, TLV(0x04, __VA_ARGS__))
 #define WITH(...)                    build((struct parts){.extensions = JOIN(__VA_ARGS__)})
+
+#define BASIC(...)                   EXTENSION(CE("\x13"), SEQUENCE_OF(__VA_ARGS__))
+#define ALTERNATIVE                  EXTENSION(CE("\x11"), SEQUENCE_OF(BYTES("\x82\x01x")))
+#define CA                           CRITICAL_EXTENSION(CE("\x13"), SEQUENCE_OF(TRUE_ELEMENT))
+#define SIGNER                       EXTENSION(CE("\x0f"), BYTES("\x03\x02\x02\x04"))
+#define SUBTREE                      SEQUENCE_OF(TLV(0xa0, SEQUENCE_OF(BYTES("\x82\x01x"))))
+#define EMPTY                        SEQUENCE_OF(NOTHING)
 
 static struct certificate *parse(struct bytes der)
 {
@@ -270,13 +277,21 @@ TEST(path_lengths)
 
 TEST(versions)
 {
-    struct certificate *c = parse(build((struct parts){.version = BYTES("")}));
-    CHECK_INT(certificate_facts(c)->version, 1);
-    certificate_unref(&c);
-    c = parse(build((struct parts){.version = BYTES("\xa0\x03\x02\x01\x01")}));
-    CHECK_INT(certificate_facts(c)->version, 2);
-    CHECK(!certificate_may_issue(c));
-    certificate_unref(&c);
+    static const struct {
+        struct bytes encoding;
+        unsigned want;
+    } cases[] = {
+        {BYTES(""), 1},
+        {BYTES("\xa0\x03\x02\x01\x01"), 2},
+        {BYTES("\xa0\x03\x02\x01\x02"), 3},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct certificate *c = parse(
+            build((struct parts){.version = cases[i].encoding, .extensions = JOIN(CA, SIGNER)}));
+        CHECK_INT(certificate_facts(c)->version, cases[i].want);
+        CHECK_INT(certificate_may_issue(c), cases[i].want == 3);
+        certificate_unref(&c);
+    }
     written_free();
 }
 
@@ -297,13 +312,6 @@ TEST(keys_and_algorithms_that_are_not_accepted)
 }
 
 /* ---- what is wrong with it ---- */
-
-#define BASIC(...)  EXTENSION(CE("\x13"), SEQUENCE_OF(__VA_ARGS__))
-#define ALTERNATIVE EXTENSION(CE("\x11"), SEQUENCE_OF(BYTES("\x82\x01x")))
-#define CA          CRITICAL_EXTENSION(CE("\x13"), SEQUENCE_OF(TRUE_ELEMENT))
-#define SIGNER      EXTENSION(CE("\x0f"), BYTES("\x03\x02\x02\x04"))
-#define SUBTREE     SEQUENCE_OF(TLV(0xa0, SEQUENCE_OF(BYTES("\x82\x01x"))))
-#define EMPTY       SEQUENCE_OF(NOTHING)
 
 TEST(flaws_one_by_one)
 {
@@ -558,6 +566,31 @@ TEST(who_issued_it)
     certificate_unref(&server);
     issued_fini(&ca_i);
     issued_fini(&other_i);
+    issued_fini(&server_i);
+}
+
+/* The issuer's key, under another name. */
+TEST(the_name_counts_too)
+{
+    struct error err;
+    struct issued ca_i, server_i;
+    struct certificate *ca = issue(ISSUE_CA, "Test CA", NULL, &ca_i, NULL),
+                       *server = issue(ISSUE_SERVER, "www", "DNS:a.example", &server_i, &ca_i);
+    struct issue_request request = {.profile = ISSUE_CA,
+        .common_name = "Renamed CA",
+        .not_before = NOW,
+        .not_after = NOW + DAY,
+        .key = ca_i.key};
+    struct buf der;
+    buf_init(&der, 1 << 16);
+    MUST(issue_certificate(&request, &der, &err) == 0);
+    struct certificate *renamed = parse(buf_bytes(&der));
+    CHECK(certificate_issued_by(server, ca) && !certificate_issued_by(server, renamed));
+    buf_fini(&der);
+    certificate_unref(&renamed);
+    certificate_unref(&ca);
+    certificate_unref(&server);
+    issued_fini(&ca_i);
     issued_fini(&server_i);
 }
 
