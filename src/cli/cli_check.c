@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "config/load.h"
+#include "proxy/crl_files.h"
 #include "proxy/service.h"
 
 #include "base/ban.h"
@@ -51,7 +51,9 @@ static int check(const char *path, bool show_effective)
     struct loaded loaded;
     int status = OPTIONS_EXIT_NEGATIVE;
     report_init(&report);
-    if (load_file(path, &loaded, &report) == 0) {
+    struct crl_files files = {.report = &report};
+    const struct load_crls crls = {crl_files_load, &files};
+    if (load_file(path, &crls, &loaded, &report) == 0) {
         report_fini(&report); /* what there is to say about the text, building says again */
         report_init(&report);
         if (build(&loaded, &report) == 0) {

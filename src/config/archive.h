@@ -19,7 +19,16 @@
 #define ARCHIVE_HOSTS       "/etc/hosts"
 #define ARCHIVE_RESOLV_CONF "/etc/resolv.conf"
 
+/* CRLs stand under this and their path, in the form that workers use (pki/crl.h). */
+#define ARCHIVE_CRL "crl:"
+
 /* Append an entry. -1 if OUT has no room. */
 int archive_add(struct buf *out, const char *name, struct bytes content) MUST_USE;
 /* The content of NAME, or a slice with .at == NULL. */
 struct bytes archive_find(struct bytes archive, const char *name);
+/* The same for the CRLs of the file PATH. */
+int archive_add_crls(struct buf *out, const char *path, struct bytes content) MUST_USE;
+struct bytes archive_find_crls(struct bytes archive, const char *path);
+/* The content of the next entry of *ARCHIVE that holds CRLs, which is taken off it with all before;
+ * .at == NULL if there is none. */
+struct bytes archive_next_crls(struct bytes *archive);

@@ -246,15 +246,14 @@ static void read_versions(struct build *b, const struct key *k, struct node *n, 
 /* hard, soft, or {grace: DURATION} */
 static void read_policy(struct build *b, const struct key *k, struct node *n, void *place)
 {
-    struct config_revocation_rule *rule =
-        container_of(place, struct config_revocation_rule, policy);
+    struct config_policy *policy = place;
     if (n->kind == NODE_TEXT && strcmp(n->text, "hard") == 0) {
-        rule->policy = CONFIG_REVOCATION_HARD;
+        policy->kind = CONFIG_REVOCATION_HARD;
     } else if (n->kind == NODE_TEXT && strcmp(n->text, "soft") == 0) {
-        rule->policy = CONFIG_REVOCATION_SOFT;
+        policy->kind = CONFIG_REVOCATION_SOFT;
     } else if (n->kind == NODE_MAP && n->n == 1 && strcmp(n->first->key, "grace") == 0) {
-        rule->policy = CONFIG_REVOCATION_GRACE;
-        read_duration(b, k, n->first, &rule->grace_ms);
+        policy->kind = CONFIG_REVOCATION_GRACE;
+        read_duration(b, k, n->first, &policy->grace_ms);
     } else {
         const char *got = n->kind == NODE_TEXT ? tree_quote(b->arena, n->text) : "this";
         report_error(b->report, n->at, "%s: %s is not accepted; accepted: hard, soft, {grace: 24h}",

@@ -57,37 +57,39 @@ struct visit {
     void *owner;
 };
 
-static void visit_file(const struct visit *v, const struct config_file *file, bool is_key)
+static void visit_file(
+    const struct visit *v, const struct config_file *file, enum config_file_kind kind)
 {
     if (file->path)
-        v->fn(v->owner, file, is_key);
+        v->fn(v->owner, file, kind);
 }
 
-static void visit_files(const struct visit *v, const struct config_file *files, size_t n)
+static void visit_files(
+    const struct visit *v, const struct config_file *files, size_t n, enum config_file_kind kind)
 {
     for (size_t i = 0; i < n; i++)
-        visit_file(v, &files[i], false);
+        visit_file(v, &files[i], kind);
 }
 
 static void visit_authn(const struct visit *v, const struct config_authn *authn)
 {
     for (size_t i = 0; i < authn->certificates_n; i++) {
-        visit_file(v, &authn->certificates[i].certificate, false);
-        visit_file(v, &authn->certificates[i].key, true);
-        visit_file(v, &authn->certificates[i].ocsp, false);
+        visit_file(v, &authn->certificates[i].certificate, CONFIG_FILE_PUBLIC);
+        visit_file(v, &authn->certificates[i].key, CONFIG_FILE_KEY);
+        visit_file(v, &authn->certificates[i].ocsp, CONFIG_FILE_PUBLIC);
     }
-    visit_files(v, authn->client_ca, authn->client_ca_n);
-    visit_files(v, authn->revocation.crl, authn->revocation.crl_n);
+    visit_files(v, authn->client_ca, authn->client_ca_n, CONFIG_FILE_PUBLIC);
+    visit_files(v, authn->revocation.crl, authn->revocation.crl_n, CONFIG_FILE_CRL);
 }
 
 static void visit_group(const struct visit *v, const struct config_group *g)
 {
     if (!config_protocol_is_tls(g->protocol))
         return;
-    visit_files(v, g->tls.ca, g->tls.ca_n);
-    visit_files(v, g->tls.revocation.crl, g->tls.revocation.crl_n);
-    visit_file(v, &g->tls.certificate, false);
-    visit_file(v, &g->tls.key, true);
+    visit_files(v, g->tls.ca, g->tls.ca_n, CONFIG_FILE_PUBLIC);
+    visit_files(v, g->tls.revocation.crl, g->tls.revocation.crl_n, CONFIG_FILE_CRL);
+    visit_file(v, &g->tls.certificate, CONFIG_FILE_PUBLIC);
+    visit_file(v, &g->tls.key, CONFIG_FILE_KEY);
 }
 
 void config_each_file(const struct config *c, config_file_fn *fn, void *owner)

@@ -50,9 +50,22 @@ struct config_certificate {
     struct config_file ocsp; /* path NULL: nothing is stapled */
 };
 
-struct config_revocation_rule {
-    enum config_revocation policy;
+struct config_policy {
+    enum config_revocation kind;
     uint64_t grace_ms;
+};
+
+/* Certificates issued by the CA of this name fall under a policy of their own. */
+struct config_revocation_ca {
+    const char *issuer; /* as certificate_subject shows it */
+    struct config_policy policy;
+    struct position at;
+};
+
+struct config_revocation_rule {
+    struct config_policy policy;
+    const struct config_revocation_ca *per_ca;
+    size_t per_ca_n;
     const struct config_file *crl;
     size_t crl_n;
     struct position at;
@@ -213,6 +226,8 @@ static inline bool config_protocol_is_tls(enum config_protocol p)
     return p == PROTOCOL_HTTPS || p == PROTOCOL_TCP_SSL;
 }
 
-/* Call FN for each file that C names, in a fixed order. IS_KEY: a private key. */
-typedef void config_file_fn(void *owner, const struct config_file *file, bool is_key);
+enum config_file_kind { CONFIG_FILE_PUBLIC, CONFIG_FILE_KEY, CONFIG_FILE_CRL };
+/* Call FN for each file that C names, in a fixed order. */
+typedef void config_file_fn(
+    void *owner, const struct config_file *file, enum config_file_kind kind);
 void config_each_file(const struct config *c, config_file_fn *fn, void *owner);

@@ -171,15 +171,14 @@ static void write_versions(struct dump *d, const struct key *k, const void *plac
 
 static void write_policy(struct dump *d, const struct key *k, const void *place)
 {
-    const struct config_revocation_rule *rule =
-        container_of((uintptr_t)place, const struct config_revocation_rule, policy);
-    if (rule->policy != CONFIG_REVOCATION_GRACE) {
-        write_plain(d, rule->policy == CONFIG_REVOCATION_HARD ? "hard" : "soft");
+    const struct config_policy *policy = place;
+    if (policy->kind != CONFIG_REVOCATION_GRACE) {
+        write_plain(d, policy->kind == CONFIG_REVOCATION_HARD ? "hard" : "soft");
         return;
     }
     begin_map(d, true);
     write_plain(d, "grace");
-    write_duration(d, k, &rule->grace_ms);
+    write_duration(d, k, &policy->grace_ms);
     end_map(d);
 }
 

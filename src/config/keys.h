@@ -16,6 +16,7 @@ enum scope {
     SCOPE_LISTENER,
     SCOPE_CERTIFICATE,
     SCOPE_REVOCATION,
+    SCOPE_REVOCATION_CA,
     SCOPE_DOMAIN,
     SCOPE_TLS,
     SCOPE_RULE,
@@ -52,7 +53,7 @@ enum key_type {
     TYPE_FILES,        /* list of struct config_file */
     TYPE_LOG_FILE,     /* const char *: a path, or "-" */
     TYPE_VERSIONS,     /* bool tls12, tls13 */
-    TYPE_POLICY,       /* struct config_revocation_rule */
+    TYPE_POLICY,       /* struct config_policy */
     TYPE_CLIENT_NAMES, /* list of struct config_text */
     TYPE_BIND_ADDRESS, /* const char *: IP:PORT or :PORT */
     TYPE_ADDRESS,      /* const char *: IP:PORT or HOST:PORT */

@@ -15,6 +15,7 @@
 #define READ_SIZE 65536
 
 struct loading {
+    const struct load_crls *crls;
     struct loaded *out;
     struct report *report;
 };
@@ -78,8 +79,6 @@ static int read_file(const char *path, struct buf *out, struct error *err)
     return result;
 }
 
-/* Put FILE into the public archive or, if it IS_KEY, into the keys; each file is read once, also if
- * it is in both. */
 /* What stands between the first and the last line of the first PEM block of a private key in TEXT,
  * of whatever kind (RFC 7468 §10, §11, and older ones); to the end of the text, if it has no last
  * line. */
@@ -124,26 +123,59 @@ static int add_public(struct buf *archive, const char *path, struct bytes conten
     return result;
 }
 
-static void gather_file(void *owner, const struct config_file *file, bool is_key)
+static int add_crls(struct loading *l, const struct config_file *file, struct bytes content)
+{
+    struct error err;
+    struct buf crls;
+    buf_init(&crls, LOAD_TOTAL_MAX);
+    int result = l->crls->fn(l->crls->owner, file, content, &crls, &err);
+    if (result < 0)
+        report_error(l->report, file->at, "%s: %s", file->path, err.text);
+    else
+        result = archive_add_crls(&l->out->archive, file->path, buf_bytes(&crls));
+    buf_fini(&crls);
+    return result;
+}
+
+static int add_file(struct loading *l, const struct config_file *file, enum config_file_kind kind,
+    struct bytes content)
+{
+    switch (kind) {
+    case CONFIG_FILE_PUBLIC:
+        return add_public(&l->out->archive, file->path, content);
+    case CONFIG_FILE_KEY:
+        return archive_add(&l->out->keys, file->path, content);
+    case CONFIG_FILE_CRL:
+        return add_crls(l, file, content);
+    }
+    return -1;
+}
+
+static bool is_gathered(
+    const struct loaded *l, const struct config_file *file, enum config_file_kind kind)
+{
+    struct bytes archive = buf_bytes(&l->archive), keys = buf_bytes(&l->keys);
+    return kind == CONFIG_FILE_CRL
+               ? archive_find_crls(archive, file->path).at
+               : archive_find(kind == CONFIG_FILE_KEY ? keys : archive, file->path).at;
+}
+
+/* Put FILE where its kind belongs. It is read once for each kind that it is named as. */
+static void gather_file(void *owner, const struct config_file *file, enum config_file_kind kind)
 {
     struct loading *l = owner;
-    struct buf *into = is_key ? &l->out->keys : &l->out->archive;
-    if (archive_find(buf_bytes(into), file->path).at)
-        return;
     struct error err;
     struct buf content;
-    buf_init(&content, LOAD_FILE_MAX + 1);
-    if (read_file(file->path, &content, &err) < 0) {
+    if (is_gathered(l->out, file, kind))
+        return;
+    buf_init(&content, (kind == CONFIG_FILE_CRL ? LOAD_CRL_MAX : LOAD_FILE_MAX) + 1);
+    size_t errors = l->report->errors;
+    if (read_file(file->path, &content, &err) < 0)
         report_error(l->report, file->at, "%s", err.text);
-        goto out;
-    }
-    int result = is_key ? archive_add(into, file->path, buf_bytes(&content))
-                        : add_public(into, file->path, buf_bytes(&content));
-    if (result < 0)
+    else if (add_file(l, file, kind, buf_bytes(&content)) < 0 && l->report->errors == errors)
         report_error(l->report, file->at,
             "%s: all files together are too large; at most %u bytes are accepted", file->path,
             LOAD_TOTAL_MAX);
-out:
     buf_fini(&content);
 }
 
@@ -203,9 +235,10 @@ static int load_text(const char *path, const char *folder, struct bytes text, st
     return l->report->errors == errors ? 0 : -1;
 }
 
-int load_file(const char *path, struct loaded *out, struct report *report)
+int load_file(
+    const char *path, const struct load_crls *crls, struct loaded *out, struct report *report)
 {
-    struct loading l = {out, report};
+    struct loading l = {crls, out, report};
     const struct position at = {.file = path};
     struct error err;
     struct buf text;

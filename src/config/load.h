@@ -7,10 +7,12 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "config/config.h"
 
 #define LOAD_CONFIG_MAX (4u << 20)
-#define LOAD_FILE_MAX   (64u << 20) /* one certificate, key, CRL or OCSP file */
+#define LOAD_FILE_MAX   (64u << 20)  /* one certificate, key or OCSP file */
+#define LOAD_CRL_MAX    (256u << 20) /* one CRL file */
 #define LOAD_TOTAL_MAX  (512u << 20)
 
 struct loaded {
@@ -19,7 +21,17 @@ struct loaded {
     struct buf keys;    /* wiped by loaded_fini */
 };
 
+/* What becomes of CRL files: FN appends to OUT what workers are to have of FILE, whose CONTENT is
+ * given (pki/ knows how; this layer does not). -1 and ERR if that cannot be done. */
+typedef int load_crls_fn(void *owner, const struct config_file *file, struct bytes content,
+    struct buf *out, struct error *err);
+struct load_crls {
+    load_crls_fn *fn;
+    void *owner;
+};
+
 /* -1 if REPORT got an error: a file missing, unreadable, empty or too large is reported at the key
  * that names it. */
-int load_file(const char *path, struct loaded *out, struct report *report) MUST_USE;
+int load_file(const char *path, const struct load_crls *crls, struct loaded *out,
+    struct report *report) MUST_USE;
 void loaded_fini(struct loaded *l);

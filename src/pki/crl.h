@@ -94,6 +94,8 @@ const char *crl_issuer(const struct crl *c);
 const char *crl_number(const struct crl *c);
 /* The bytes of its index. */
 struct bytes crl_compiled(const struct crl *c);
+/* SHA-256 of its DER: 32 octets. */
+struct bytes crl_digest(const struct crl *c);
 /* Are both by the same issuer and key, and about the same certificates and reasons? A delta CRL and
  * the complete one that it belongs to are (RFC 5280 §5.2.4). */
 bool crl_has_same_scope(const struct crl *a, const struct crl *b);

@@ -5,7 +5,6 @@
 
 #include "base/memory.h"
 #include "base/panic.h"
-#include "crypto/digest.h"
 #include "pki/crl_index.h"
 #include "pki/crl_parse.h"
 #include "pki/dn.h"
@@ -263,19 +262,10 @@ static void write_index(struct compilation *c)
     write_entries(c);
 }
 
-static uint64_t seed_of(struct bytes signature)
-{
-    uint8_t digest[SHA256_SIZE];
-    uint64_t seed;
-    digest_sha256(signature, digest);
-    memcpy(&seed, digest, sizeof(seed));
-    return seed;
-}
-
 static int compile(struct compilation *c, struct buf *out, struct error *err)
 {
-    /* Whoever wants many serials in one bucket does not know the signature before it is made. */
-    c->head.seed = seed_of(c->syntax.signature);
+    /* Whoever wants many serials in one bucket does not know the digest before it is made. */
+    memcpy(&c->head.seed, c->head.digest, sizeof(c->head.seed));
     if (c->syntax.facts.is_indirect)
         ignore_result(find_issuer(c, c->syntax.facts.issuer));
     if (measure(c, err) < 0)
@@ -297,6 +287,7 @@ int crl_compile(struct bytes der, struct buf *out, struct error *err)
 {
     struct compilation c = {0};
     int result = crl_parse(der, &c.syntax, err);
+    digest_sha256(der, c.head.digest);
     if (result == 0)
         result = compile(&c, out, err);
     issuers_fini(&c.issuers);

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "crypto/digest.h"
 #include "pki/crl.h"
 
 #define CRL_INDEX_MAGIC      0x31786564696c7263ull /* another layout gets another one */
@@ -48,6 +49,7 @@ struct crl_index_head {
     uint32_t issuers_at, starts_at, values_at, owners_at, serials_at;
     uint32_t signature_algorithm, scope, only_some_reasons;
     uint8_t has_distribution_point, is_indirect, has_negative, padding[5];
+    uint8_t digest[SHA256_SIZE]; /* of the CRL in DER */
 };
 
 /* SERIAL (content octets) as an index with SERIAL_SIZE octets for each has it: right-aligned,

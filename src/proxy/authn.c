@@ -36,7 +36,7 @@ static void policy_hash(const struct authn *a, const struct config_listener *lis
     source_digest_number(d, c->client_names_n);
     for (size_t i = 0; i < c->client_names_n; i++)
         source_digest_text(d, c->client_names[i].text);
-    source_digest_revocation(d, s, &c->revocation);
+    source_digest_revocation(d, &c->revocation, &a->verify);
     digest_finish(&d, out);
 }
 

@@ -34,7 +34,7 @@ static void group_hash(const struct group *g, const struct source *s, uint8_t ou
     source_digest_number(d, (uint64_t)g->config->protocol);
     source_digest_files(d, s, c->ca, c->ca_n);
     source_digest_text(d, c->name);
-    source_digest_revocation(d, s, &c->revocation);
+    source_digest_revocation(d, &c->revocation, &g->tls.verify);
     source_digest_files(d, s, &c->certificate, c->certificate.path ? 1 : 0);
     digest_finish(&d, out);
 }
@@ -82,11 +82,16 @@ struct service *service_build(const struct service_source *from, struct report *
 {
     size_t errors = report->errors;
     struct config *config = parse(from, report);
-    if (!config)
+    if (!config) {
+        if (from->release)
+            from->release(from->archive);
         return NULL;
+    }
     struct service *s = mem_alloc(sizeof(*s));
     s->references = 1;
     s->generation = from->generation;
+    s->archive = from->archive;
+    s->release = from->release;
     s->config = config;
     arena_init(&s->arena);
     struct source source = {.from = from, .report = report, .arena = &s->arena};
@@ -122,6 +127,8 @@ static void destroy(struct service *s)
     free(s->groups);
     arena_fini(&s->arena);
     config_free(&s->config);
+    if (s->release)
+        s->release(s->archive);
     free(s);
 }
 

@@ -15,8 +15,11 @@
 struct service;
 
 struct service_source {
-    struct bytes archive; /* config/archive.h; may be unmapped after service_build */
-    struct bytes keys;
+    /* config/archive.h. The service uses its CRLs where they lie, and ends with RELEASE (may be
+     * NULL); so does service_build if it fails. */
+    struct bytes archive;
+    void (*release)(struct bytes archive);
+    struct bytes keys; /* not needed after service_build */
     uint64_t generation;
     uint8_t ticket_secret[32]; /* the same in all workers */
     int64_t now_s;

@@ -8,6 +8,8 @@
 struct service {
     unsigned references;
     uint64_t generation;
+    struct bytes archive; /* see struct service_source */
+    void (*release)(struct bytes archive);
     struct config *config;
     struct arena arena;
     struct listener *listeners; /* config->listeners_n */

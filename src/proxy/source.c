@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/panic.h"
 #include "config/archive.h"
-#include "pki/dn.h"
 
 #include "base/ban.h"
 
@@ -47,14 +46,6 @@ void source_digest_files(
     source_digest_number(d, n);
     for (size_t i = 0; i < n; i++)
         digest_piece(d, source_file(s, &files[i]));
-}
-
-void source_digest_revocation(
-    struct digest *d, const struct source *s, const struct config_revocation_rule *rule)
-{
-    source_digest_number(d, (uint64_t)rule->policy);
-    source_digest_number(d, rule->grace_ms);
-    source_digest_files(d, s, rule->crl, rule->crl_n);
 }
 
 struct credential *source_credential(
@@ -119,76 +110,5 @@ void source_anchors(const struct source *s, const struct config_file *files, siz
             certificate_list_add(out, list.at[k]);
         }
         certificate_list_fini(&list);
-    }
-}
-
-static const struct certificate *issuer_among(
-    const struct certificate_list *anchors, struct bytes issuer)
-{
-    for (size_t i = 0; i < anchors->n; i++)
-        if (dn_equal(certificate_facts(anchors->at[i])->subject, issuer))
-            return anchors->at[i];
-    return NULL;
-}
-
-static void check_crl(const struct source *s, const struct config_file *file, const struct crl *crl,
-    const struct certificate_list *anchors)
-{
-    const struct crl_facts *f = crl_facts(crl);
-    const struct certificate *issuer = issuer_among(anchors, f->issuer);
-    char until[CLOCK_RFC3339_MAX];
-    clock_format(f->next_update, until);
-    if (issuer && !crl_signed_by(crl, issuer))
-        report_error(s->report, file->at,
-            "%s: the signature of this CRL is not that of %s in the CA file; publish the CRL anew",
-            file->path, crl_issuer(crl));
-    if (f->next_update && f->next_update < s->from->now_s)
-        report_warning(s->report, file->at,
-            "%s: the CRL of %s was due for renewal at %s; fetch the current one", file->path,
-            crl_issuer(crl), until);
-}
-
-static enum revocation_policy revocation_policy(enum config_revocation r)
-{
-    switch (r) {
-    case CONFIG_REVOCATION_OFF:
-        return REVOCATION_OFF;
-    case CONFIG_REVOCATION_HARD:
-        return REVOCATION_HARD;
-    case CONFIG_REVOCATION_SOFT:
-        return REVOCATION_SOFT;
-    case CONFIG_REVOCATION_GRACE:
-        return REVOCATION_GRACE;
-    }
-    return REVOCATION_HARD;
-}
-
-void source_revocation(const struct source *s, const struct config_revocation_rule *rule,
-    const struct certificate_list *anchors, struct verify_policy *policy)
-{
-    policy->revocation = revocation_policy(rule->policy);
-    policy->grace_s = (int64_t)(rule->grace_ms / 1000);
-    for (size_t i = 0; i < rule->crl_n; i++) {
-        struct crl_list list = {0};
-        struct error err;
-        if (crl_list_parse(source_file(s, &rule->crl[i]), &list, &err) < 0)
-            report_error(s->report, rule->crl[i].at, "%s: %s", rule->crl[i].path, err.text);
-        for (size_t k = 0; k < list.n; k++)
-            check_crl(s, &rule->crl[i], list.at[k], anchors);
-        crl_list_append(&policy->crls, &list);
-        crl_list_fini(&list);
-    }
-    bool is_strict =
-        policy->revocation == REVOCATION_HARD || policy->revocation == REVOCATION_GRACE;
-    for (size_t i = 0; i < anchors->n && is_strict; i++) {
-        bool has_crl = false;
-        for (size_t k = 0; k < policy->crls.n; k++)
-            has_crl |= dn_equal(
-                crl_facts(policy->crls.at[k])->issuer, certificate_facts(anchors->at[i])->subject);
-        if (!has_crl)
-            report_warning(s->report, rule->at,
-                "no CRL of %s is named: everybody whom it vouches for is refused as "
-                "revocation_unknown",
-                certificate_subject(anchors->at[i]));
     }
 }

@@ -26,8 +26,9 @@ void source_digest_number(struct digest *d, uint64_t n);
 void source_digest_text(struct digest *d, const char *text);
 void source_digest_files(
     struct digest *d, const struct source *s, const struct config_file *files, size_t n);
-void source_digest_revocation(
-    struct digest *d, const struct source *s, const struct config_revocation_rule *rule);
+/* RULE, and the CRLs that POLICY got by it: after source_revocation. */
+void source_digest_revocation(struct digest *d, const struct config_revocation_rule *rule,
+    const struct verify_policy *policy);
 
 /* A certificate and its key, or NULL after a report. PURPOSE: for whom we show it. */
 struct credential *source_credential(

@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "config/load.h"
+#include "proxy/crl_files.h"
 #include "role/memfile.h"
 #include "role/message.h"
 #include "role/role.h"
@@ -56,13 +56,16 @@ static int send_loaded(const struct loaded *loaded, const struct report *report)
     return result;
 }
 
-static int load(const char *path)
+/* IN_FORCE: the public archive of the generation in force, or empty. */
+static int load(const char *path, struct bytes in_force)
 {
     struct loaded loaded = {0};
     struct report report;
+    struct crl_files files = {in_force, &report};
+    const struct load_crls crls = {crl_files_load, &files};
     report_init(&report);
     int result;
-    if (load_file(path, &loaded, &report) == 0) {
+    if (load_file(path, &crls, &loaded, &report) == 0) {
         result = send_loaded(&loaded, &report);
         loaded_fini(&loaded);
     } else {
@@ -84,8 +87,12 @@ int loader_run(unsigned index)
         log_error("the supervisor did not say what to load");
         return 1;
     }
+    struct bytes in_force = {0};
+    struct error err;
+    if (m.fds_n && memfile_map(m.fds[0], &in_force, &err) < 0)
+        log_warning("%s: CRLs are taken without regard to those in force", err.text);
     char *path = mem_strndup(m.text.at, m.text.n);
-    int result = load(path);
+    int result = load(path, in_force);
     free(path);
     return result < 0;
 }

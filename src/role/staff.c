@@ -149,7 +149,10 @@ static void greet_control(struct supervisor *s, struct child *c)
 
 static void greet_loader(struct supervisor *s, struct child *c)
 {
-    child_send(c, &(struct message){.type = MESSAGE_LOAD, .text = bytes_of(s->config)});
+    struct message m = {.type = MESSAGE_LOAD, .text = bytes_of(s->config)};
+    if (s->in_force)
+        m.fds[m.fds_n++] = s->in_force->archive_fd;
+    child_send(c, &m);
 }
 
 /* ---- what they say ---- */

@@ -98,18 +98,25 @@ static void answer(struct worker *w, struct message m, const struct report *repo
     message_close(&m);
 }
 
+static void unmap(struct bytes archive)
+{
+    memfile_unmap(&archive);
+}
+
 static struct service *build(struct worker *w, struct message *m, struct report *report)
 {
-    struct service_source source = {.generation = m->generation, .now_s = loop_wall_s(w->loop)};
+    struct service_source source = {
+        .generation = m->generation, .now_s = loop_wall_s(w->loop), .release = unmap};
     struct service *service = NULL;
     struct error err;
     memcpy(source.ticket_secret, w->ticket_secret, sizeof(source.ticket_secret));
     if (memfile_map(m->fds[0], &source.archive, &err) == 0 &&
-        memfile_map(m->fds[1], &source.keys, &err) == 0)
+        memfile_map(m->fds[1], &source.keys, &err) == 0) {
         service = service_build(&source, report);
-    else
+    } else {
         report_line(report, true, err.text);
-    memfile_unmap(&source.archive);
+        memfile_unmap(&source.archive);
+    }
     memfile_unmap(&source.keys);
     mem_wipe(&source, sizeof(source));
     return service;

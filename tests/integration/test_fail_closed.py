@@ -285,7 +285,7 @@ UNUSABLE = {  # case → (what makes it, what is said, with the remedy)
     "certificate_is_a_crl": (instead("server.crt", lambda p: p.ca("clients").crl_file.read_bytes()), "server.crt.*revocation list"),
     "crl_is_a_certificate": (instead("clients.crl", lambda p: p.ca("clients").crt.read_bytes()), "clients.crl.*looks like a certificate"),
     "crl_is_forged": (instead("clients.crl", forged_crl), "clients.crl.*signature .*; publish the CRL anew"),
-    "crl_is_a_delta": (instead("clients.crl", delta_crl), "clients.crl.*not a complete one.*; give the CA's full CRL"),
+    "crl_is_a_delta": (instead("clients.crl", delta_crl), "clients.crl.*not a complete one; give the complete one"),
     "client_ca_is_a_crl": (instead("clients.crt", lambda p: p.ca("clients").crl_file.read_bytes()), "clients.crt.*revocation list"),
     "client_ca_is_a_leaf": (instead("clients.crt", lambda p: p.good.crt.read_bytes()),
                             "clients.crt.*is not a CA.*; name the certificate of the CA"),

@@ -21,6 +21,23 @@ TEST(what_was_added_is_found)
     buf_fini(&b);
 }
 
+TEST(crls_stand_apart)
+{
+    struct buf b;
+    buf_init(&b, 1000);
+    CHECK_INT(archive_add(&b, "/a", BYTES("raw")), 0);
+    CHECK_INT(archive_add_crls(&b, "/a", BYTES("one")), 0);
+    CHECK_INT(archive_add_crls(&b, "/b", BYTES("two")), 0);
+    struct bytes a = buf_bytes(&b);
+    CHECK(bytes_equal(archive_find(a, "/a"), BYTES("raw")));
+    CHECK(bytes_equal(archive_find_crls(a, "/a"), BYTES("one")));
+    CHECK(!archive_find(a, "/b").at && !archive_find_crls(a, "/c").at);
+    CHECK(bytes_equal(archive_next_crls(&a), BYTES("one")));
+    CHECK(bytes_equal(archive_next_crls(&a), BYTES("two")));
+    CHECK(!archive_next_crls(&a).at);
+    buf_fini(&b);
+}
+
 TEST(a_full_archive_stays_as_it_is)
 {
     struct buf b;

@@ -129,6 +129,10 @@ static const struct row wrong_keys[] = {
         "f:5:42: policy: \"24\" has no unit;"},
     {HTTPS "  revocation: {crl: [c], policy: {grase: 24h}}\n" REST,
         "f:5:34: policy: this is not accepted;"},
+    {HTTPS "  revocation: {crl: [c], per_ca: [{issuer: CN=a}]}\n" REST,
+        "f:5:35: a CA needs policy: "},
+    {HTTPS "  revocation: {crl: [c], per_ca: [{policy: soft}]}\n" REST,
+        "f:5:35: a CA needs issuer: "},
     {HTTPS "  tls: {versions: []}\n" REST, "f:5:19: versions is empty; accepted: 1.2, 1.3"},
     {HTTPS "  tls: {versions: [1.1]}\n" REST,
         "f:5:20: versions: \"1.1\" is not accepted; accepted: 1.2, 1.3"},
@@ -300,7 +304,7 @@ TEST(defaults)
     CHECK(c && report.n == 0);
     const struct config_listener *l = c->listeners;
     CHECK_INT(l->authn.authentication, AUTHENTICATION_ONE_WAY);
-    CHECK_INT(l->authn.revocation.policy, CONFIG_REVOCATION_OFF);
+    CHECK_INT(l->authn.revocation.policy.kind, CONFIG_REVOCATION_OFF);
     CHECK_TEXT(l->authn.certificates[0].key.path, "/etc/s/s.key");
     CHECK(!l->authn.certificates[0].ocsp.path);
     CHECK_INT(l->authn.certificates[0].key.at.line, 5);
@@ -377,12 +381,12 @@ TEST(a_domain_takes_what_it_leaves_out)
     CHECK_INT(d[0].authn.client_ca_n, 2);
     CHECK_TEXT(d[0].authn.client_ca[1].path, "/etc/s/e");
     CHECK_TEXT(d[0].authn.client_names[0].text, "DNS:x");
-    CHECK_INT(d[0].authn.revocation.policy, CONFIG_REVOCATION_GRACE);
-    CHECK_INT(d[0].authn.revocation.grace_ms, 86400000);
+    CHECK_INT(d[0].authn.revocation.policy.kind, CONFIG_REVOCATION_GRACE);
+    CHECK_INT(d[0].authn.revocation.policy.grace_ms, 86400000);
     CHECK_TEXT(d[0].authn.certificates[0].certificate.path, "/etc/s/s.crt");
     CHECK_INT(d[1].authn.authentication, AUTHENTICATION_ONE_WAY);
     CHECK(d[1].authn.client_ca_n == 0 && d[1].authn.client_names_n == 0);
-    CHECK_INT(d[1].authn.revocation.policy, CONFIG_REVOCATION_OFF);
+    CHECK_INT(d[1].authn.revocation.policy.kind, CONFIG_REVOCATION_OFF);
     CHECK_TEXT(d[1].authn.certificates[0].key.path, "/o.crt");
     CHECK_INT(c->listeners[0].authn.client_ca_n, 1);
     config_free(&c);
@@ -420,6 +424,9 @@ static const char *frame(enum scope scope)
     if (scope == SCOPE_REVOCATION)
         return HTTPS
             "  authentication: mutual\n  client_ca: [c]\n  revocation: {crl: [c], %s}\n" REST;
+    if (scope == SCOPE_REVOCATION_CA)
+        return HTTPS "  authentication: mutual\n  client_ca: [c]\n"
+                     "  revocation: {crl: [c], per_ca: [{issuer: CN=a, %s}]}\n" REST;
     return NULL;
 }
 
@@ -471,7 +478,7 @@ TEST(ranges_end_where_the_table_says)
         CHECK(is_accepted(k, k->min) && is_accepted(k, k->max) && !is_accepted(k, k->max + 1));
         CHECK(k->min == 0 || !is_accepted(k, k->min - 1));
     }
-    CHECK_INT(tried, 16);
+    CHECK_INT(tried, 17);
 }
 
 /* The configuration of the trial of issue 2, with its indentation and its order of keys. */
@@ -545,7 +552,9 @@ TEST(dumps_parse_back_to_the_same)
     check_round_trip(HTTPS
         "  authentication: optional\n  client_ca: [\"a, b: #c\\n\\u2028\\\"'\", \"null\"]\n"
         "  client_names: [\"DNS:*.x\", \"EMAIL:*@y\", \"URI:s://*\", \"IP:::1\"]\n"
-        "  revocation: {crl: [r], policy: {grace: 90s}}\n"
+        "  revocation: {crl: [r], policy: {grace: 90s}, per_ca: [{issuer: \"CN=a, b\", policy: "
+        "soft}, "
+        "{issuer: CN=c, policy: {grace: 2d}}]}\n"
         "  trusted_proxies: [10.0.0.0/8, 2001:db8::/32, \"::/0\"]\n"
         "  domains: [{name: a.b, authentication: one-way}, {name: c.d, revocation: {crl: [q], "
         "policy: soft}}]\n"
@@ -610,9 +619,10 @@ TEST(a_dump_that_does_not_fit_is_cut)
     report_fini(&report);
 }
 
-static void note_file(void *owner, const struct config_file *file, bool is_key)
+static void note_file(void *owner, const struct config_file *file, enum config_file_kind kind)
 {
-    ignore_result(buf_printf(owner, "%s%s ", is_key ? "!" : "", strrchr(file->path, '/') + 1));
+    static const char *const marks[] = {"", "!", "~"};
+    ignore_result(buf_printf(owner, "%s%s ", marks[kind], strrchr(file->path, '/') + 1));
 }
 
 TEST(each_file_is_named)
@@ -624,9 +634,9 @@ TEST(each_file_is_named)
     CHECK(c);
     config_each_file(c, note_file, &names);
     CHECK(bytes_equal(buf_bytes(&names),
-        BYTES("server.crt !server.key clients.crt clients.crl server.crt !server.key clients.crt "
-              "clients.crl "
-              "servers.crt servers.crl servers.crt servers.crl good.crt !good.key ")));
+        BYTES("server.crt !server.key clients.crt ~clients.crl server.crt !server.key clients.crt "
+              "~clients.crl "
+              "servers.crt ~servers.crl servers.crt ~servers.crl good.crt !good.key ")));
     buf_fini(&names);
     config_free(&c);
     report_fini(&report);

@@ -14,6 +14,18 @@
     "  target_group: g\n"                                                                          \
     "target_groups: [{name: g, protocol: TCP, targets: [{address: 127.0.0.1:1}]}]\n"
 
+/* Stands for the compiler of CRLs. */
+static int reverse(void *owner, const struct config_file *file, struct bytes content,
+    struct buf *out, struct error *err)
+{
+    if (content.at[0] == 'X')
+        return error_set(err, "it begins with X");
+    for (size_t i = content.n; i--;)
+        ignore_result(buf_append(out, (struct bytes){content.at + i, 1}));
+    return 0;
+}
+static const struct load_crls crls = {.fn = reverse};
+
 static char folder[64];
 
 static const char *in_folder(const char *name)
@@ -49,7 +61,7 @@ static void begin(void)
 
 static void end(void)
 {
-    static const char *const names[] = {"c.yaml", "s.crt", "s.key", "both.pem"};
+    static const char *const names[] = {"c.yaml", "s.crt", "s.key", "both.pem", "a.crl"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (unlink(in_folder(names[i])) < 0)
             rmdir(in_folder(names[i]));
@@ -67,7 +79,7 @@ TEST(everything_named_is_there)
     struct loaded l;
     begin();
     report_init(&report);
-    CHECK_INT(load_file(in_folder("c.yaml"), &l, &report), 0);
+    CHECK_INT(load_file(in_folder("c.yaml"), &crls, &l, &report), 0);
     CHECK(l.config && report.n == 0);
     CHECK(bytes_equal(find(&l.archive, ARCHIVE_CONFIG), BYTES(CONFIG)));
     CHECK(bytes_equal(find(&l.archive, ARCHIVE_CONFIG_FILE), bytes_of(in_folder("c.yaml"))));
@@ -127,12 +139,45 @@ TEST(a_file_named_twice_is_there_once)
         "  target_group: g\n"
         "target_groups: [{name: g, protocol: TCP, targets: [{address: 127.0.0.1:1}]}]\n");
     report_init(&report);
-    CHECK_INT(load_file(in_folder("c.yaml"), &l, &report), 0);
+    CHECK_INT(load_file(in_folder("c.yaml"), &crls, &l, &report), 0);
     const uint8_t *first = memmem(buf_bytes(&l.archive).at, buf_size(&l.archive), "CERT", 4);
     CHECK(first);
     CHECK(!memmem(first + 1, buf_size(&l.archive) - (size_t)(first + 1 - buf_bytes(&l.archive).at),
         "CERT", 4));
     loaded_fini(&l);
+    report_fini(&report);
+    end();
+}
+
+TEST(crls_are_compiled)
+{
+    struct report report;
+    struct loaded l;
+    begin();
+    write_file("a.crl", "LIST");
+    write_file("c.yaml",
+        "listeners:\n"
+        "- name: l\n"
+        "  protocol: TCP_SSL\n"
+        "  address: 127.0.0.1:0\n"
+        "  authentication: mutual\n"
+        "  client_ca: [a.crl]\n"
+        "  revocation: {crl: [a.crl, a.crl]}\n"
+        "  certificates: [{certificate: s.crt, key: s.key}]\n"
+        "  target_group: g\n"
+        "target_groups: [{name: g, protocol: TCP, targets: [{address: 127.0.0.1:1}]}]\n");
+    report_init(&report);
+    CHECK_INT(load_file(in_folder("c.yaml"), &crls, &l, &report), 0);
+    struct bytes archive = buf_bytes(&l.archive), run;
+    CHECK(bytes_equal(archive_find_crls(archive, in_folder("a.crl")), BYTES("TSIL")));
+    CHECK(bytes_equal(archive_find(archive, in_folder("a.crl")), BYTES("LIST"))); /* as client_ca */
+    CHECK(bytes_equal(run = archive_next_crls(&archive), BYTES("TSIL")));
+    CHECK(!archive_next_crls(&archive).at); /* named twice, there once */
+    loaded_fini(&l);
+    write_file("a.crl", "XLIST");
+    CHECK_INT(load_file(in_folder("c.yaml"), &crls, &l, &report), -1);
+    CHECK_INT(report.errors, 2);
+    CHECK(report.n && strstr(report.lines[0].text, "a.crl: it begins with X"));
     report_fini(&report);
     end();
 }
@@ -143,7 +188,7 @@ TEST(keys_go_to_the_keys_only)
     struct loaded l;
     begin();
     report_init(&report);
-    CHECK_INT(load_file(in_folder("c.yaml"), &l, &report), 0);
+    CHECK_INT(load_file(in_folder("c.yaml"), &crls, &l, &report), 0);
     CHECK(!find(&l.archive, in_folder("s.key")).at && !find(&l.keys, in_folder("s.crt")).at);
     CHECK(!memmem(buf_bytes(&l.archive).at, buf_size(&l.archive), "SECRET", 6));
     loaded_fini(&l);
@@ -160,7 +205,7 @@ static void check_fails(const char *place, const char *what)
     char want[256];
     report_init(&report);
     snprintf(want, sizeof(want), "%s%s", in_folder("c.yaml"), place);
-    CHECK_INT(load_file(in_folder("c.yaml"), &l, &report), -1);
+    CHECK_INT(load_file(in_folder("c.yaml"), &crls, &l, &report), -1);
     CHECK_INT(report.n, 1);
     if (report.n) {
         const char *line = report.lines[0].text;
