@@ -3,7 +3,8 @@
 
 #include "base/ban.h"
 
-#define LENGTH_OCTETS_MAX 4 /* 4 GiB: more than anything that we read */
+#define LENGTH_OCTETS_MAX     4 /* 4 GiB: more than anything that we read */
+#define NAMED_BITS_OCTETS_MAX 8 /* zeros included; nobody has that many */
 
 /* The types of X.690 §8 that are made of others: EXTERNAL, EMBEDDED PDV, SEQUENCE, SET and
  * unrestricted CHARACTER STRING, by tag number. */
@@ -135,19 +136,21 @@ bool der_octets(struct bytes content, struct bytes *out)
 
 bool der_named_bits(struct bytes content, uint16_t *out)
 {
-    if (!content.n || content.n > 1 + sizeof(*out))
+    if (!content.n || content.n > 1 + NAMED_BITS_OCTETS_MAX)
         return false;
     unsigned unused = content.at[0], bits = 0;
-    if (content.n == 1 && unused)
+    size_t n = content.n - 1;
+    /* §11.2.1: bits that are not used are zero. That the last one that is used is set (§11.2.2) is
+     * not asked for: roots that everybody trusts, Trustwave Global ECC among them, end with a zero,
+     * and others with octets of them. */
+    if (unused > 7 || (!n && unused) || (n && content.at[n] & ((1u << unused) - 1)))
         return false;
-    /* §11.2.1: those that are not used are zero. That the last one that is used is set (§11.2.2) is
-     * not asked for: roots that everybody trusts, Trustwave Global ECC among them, end with a zero.
-     */
-    if (content.n > 1 && (unused > 7 || content.at[content.n - 1] & ((1u << unused) - 1)))
-        return false;
-    for (size_t bit = 0; bit < 8 * (content.n - 1); bit++)
-        if (content.at[1 + bit / 8] & 0x80 >> bit % 8)
-            bits |= 1u << bit;
+    for (size_t bit = 0; bit < 8 * n; bit++) {
+        bool is_set = content.at[1 + bit / 8] & 0x80 >> bit % 8;
+        if (is_set && bit >= 8 * sizeof(*out))
+            return false;
+        bits |= (unsigned)is_set << bit % (8 * sizeof(*out));
+    }
     *out = (uint16_t)bits;
     return true;
 }

@@ -144,6 +144,9 @@ TEST(bit_strings)
         {BYTES("\x00\x06"), true, 1 << 5 | 1 << 6},
         {BYTES("\x07\x06\x00"), true, 1 << 5 | 1 << 6},
         {BYTES("\x07\x00"), true, 0},
+        {BYTES("\x00\xb0\x00\x00\x00"), true, 1 << 0 | 1 << 2 | 1 << 3},
+        {BYTES("\x00\x80\0\0\0\0\0\0\0"), true, 1 << 0},
+        {BYTES("\x00\x80\0\0\0\0\0\0\0\0"), false, 0},
         {BYTES(""), false, 0},
         {BYTES("\x01"), false, 0},     /* unused bits of nothing */
         {BYTES("\x02\x06"), false, 0}, /* an unused bit is set */
