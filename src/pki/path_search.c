@@ -376,6 +376,9 @@ static void explain_fragment(struct path_search *s, struct path *out)
     path_store_find(s->request->store, dn_hash(certificate_facts(last)->issuer), &namesakes);
     if (s->is_used_up)
         path_check_note(out, PATH_LIMIT, NULL, "there are too many paths to look at");
+    else if (out->n == PATH_LENGTH_MAX)
+        path_check_note(out, PATH_UNTRUSTED, NULL, "%d certificates do not reach a trusted CA yet",
+            PATH_LENGTH_MAX);
     else if (namesakes)
         path_check_note(out, PATH_UNTRUSTED, last, "the CA %.100s that is trusted has another key",
             verdict_dn(certificate_issuer(last)));

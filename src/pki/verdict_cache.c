@@ -120,7 +120,7 @@ void verdict_cache_keep(struct verdict_cache *c, const uint8_t key[VERDICT_CACHE
     int64_t now_s, const struct verdict *v)
 {
     int64_t until_s = v->holds_until_s;
-    if (!v->accepted && until_s - VERDICT_CACHE_REFUSED_S > now_s)
+    if (!v->accepted && until_s > now_s + VERDICT_CACHE_REFUSED_S)
         until_s = now_s + VERDICT_CACHE_REFUSED_S;
     if (until_s < now_s)
         return;

@@ -145,6 +145,7 @@ void authn_init(struct authn *a, const struct config_listener *listener,
         a->verify.depth_max = VERIFY_DEPTH_DEFAULT;
         source_anchors(s, a->config->client_ca, a->config->client_ca_n, &ca);
         a->verify.anchors = path_store_new(&ca, false);
+        a->verify.cache = verdict_cache_new();
         source_revocation(s, &a->config->revocation, &ca, &a->verify);
         load_names(a, s);
     }

@@ -49,6 +49,7 @@ static void init_group_tls(struct group *g, const struct source *s)
     g->tls.verify.purpose = PATH_SERVER;
     g->tls.verify.depth_max = VERIFY_DEPTH_DEFAULT;
     g->tls.verify.anchors = path_store_new(&ca, false);
+    g->tls.verify.cache = verdict_cache_new();
     source_revocation(s, &c->revocation, &ca, &g->tls.verify);
     if (c->certificate.path) {
         struct config_certificate own = {.certificate = c->certificate, .key = c->key};

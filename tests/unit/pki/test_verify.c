@@ -526,3 +526,126 @@ TEST(an_ocsp_answer)
     verify_policy_fini(&p);
     forge_reset();
 }
+
+/* Sub is certified twice under the same key: by a root that revoked it, and by one that did not. */
+TEST(the_path_that_is_accepted_decides)
+{
+    const struct forged *bad_root = forge_ca("Bad Root", NULL), *root = forge_ca("Root", NULL);
+    const struct forged *revoked = forge_ca("Sub", bad_root);
+    struct forge_request again = {.cn = "Sub", .issuer = root, .key_of = revoked};
+    set_extension(again.extensions, ca_extensions, (struct forge_extension){0});
+    const struct forged *good = forge_certificate(&again),
+                        *leaf = forge_leaf("a", good, "DNS:a.example");
+    struct certificate_list anchors = {0};
+    certificate_list_add(&anchors, bad_root->certificate);
+    certificate_list_add(&anchors, root->certificate);
+    struct verify_policy p = {.purpose = PATH_CLIENT,
+        .anchors = path_store_new(&anchors, false),
+        .depth_max = VERIFY_DEPTH_DEFAULT,
+        .revocation = REVOCATION_HARD};
+    certificate_list_fini(&anchors);
+    add_crl(&p, forge_crl(bad_root, NOW - DAY, NOW + DAY, revoked));
+    add_crl(&p, forge_crl(good, NOW - DAY, NOW + DAY, NULL));
+    const struct certificate *chain[] = {
+        leaf->certificate, revoked->certificate, good->certificate};
+    struct verdict v;
+    /* Without a CRL of the other root: what came further explains. */
+    verify_chain(&p, chain, 3, NOW, &v);
+    CHECK_TEXT(line_of(&v), "revocation_unknown: pass unknown pass skipped");
+    CHECK_TEXT(DETAIL(v, TRUST), "CN=Root");
+    verdict_fini(&v);
+    verify_chain(&p, chain, 2, NOW, &v);
+    CHECK_TEXT(line_of(&v), "revoked: pass fail pass skipped");
+    verdict_fini(&v);
+    add_crl(&p, forge_crl(root, NOW - DAY, NOW + DAY, NULL));
+    verify_chain(&p, chain, 3, NOW, &v);
+    CHECK_TEXT(line_of(&v), "accepted: pass pass pass skipped");
+    CHECK_TEXT(DETAIL(v, TRUST), "CN=Root");
+    verdict_fini(&v);
+    verify_policy_fini(&p);
+    forge_reset();
+}
+
+/* The verdict on LEAF alone at a time; was it remembered? What is, shows the certificate that was
+ * judged, not the one that is shown now. */
+static const char *judge_again(
+    const struct verify_policy *p, const struct forged *leaf, int64_t now_s, bool *was_known)
+{
+    struct error err;
+    struct certificate *copy = certificate_parse(certificate_der(leaf->certificate), &err);
+    struct verdict v;
+    verify_chain(p, (const struct certificate *[]){copy}, 1, now_s, &v);
+    *was_known = v.chain.at[0] != copy;
+    const char *line = line_of(&v);
+    verdict_fini(&v);
+    certificate_unref(&copy);
+    return line;
+}
+
+#define CHECK_AGAIN(policy, leaf, now_s, known, want)                   \
+    do {                                                                \
+        bool was_known;                                                 \
+        CHECK_TEXT(judge_again(policy, leaf, now_s, &was_known), want); \
+        CHECK_INT(was_known, known);                                    \
+    } while (0)
+
+TEST(verdicts_are_remembered)
+{
+    static const char accepted[] = "accepted: pass pass pass skipped";
+    const struct forged *ca = forge_ca("CA", NULL), *other = forge_ca("Other", NULL),
+                        *leaf = leaf_in_time(ca, -DAY, 5 * DAY), *early = leaf_in_time(ca, 30, DAY);
+    struct verify_policy p = policy_of(ca, PATH_CLIENT);
+    p.revocation = REVOCATION_HARD;
+    p.cache = verdict_cache_new();
+    add_crl(&p, forge_crl(ca, NOW - DAY, NOW + DAY, NULL));
+    CHECK_AGAIN(&p, leaf, NOW, false, accepted);
+    CHECK_AGAIN(&p, leaf, NOW, true, accepted);
+    CHECK_AGAIN(&p, leaf, NOW + DAY, true, accepted);
+    /* The CRL ends before the certificate does. */
+    CHECK_AGAIN(&p, leaf, NOW + DAY + 1, false, "revocation_unknown: pass unknown pass skipped");
+    CHECK_AGAIN(&p, leaf, NOW + DAY + 1, true, "revocation_unknown: pass unknown pass skipped");
+    CHECK_AGAIN(&p, leaf, NOW, false, accepted);
+    /* Refusals, for a while. */
+    const struct forged *stranger = leaf_in_time(other, -DAY, DAY);
+    CHECK_AGAIN(&p, stranger, NOW, false, "untrusted: pass unknown fail skipped");
+    CHECK_AGAIN(&p, stranger, NOW, true, "untrusted: pass unknown fail skipped");
+    CHECK_AGAIN(&p, stranger, NOW + VERDICT_CACHE_REFUSED_S + 1, false,
+        "untrusted: pass unknown fail skipped");
+    CHECK_AGAIN(&p, early, NOW, false, "not_yet_valid: fail pass pass skipped");
+    CHECK_AGAIN(&p, early, NOW + 29, true, "not_yet_valid: fail pass pass skipped");
+    CHECK_AGAIN(&p, early, NOW + 30, false, accepted);
+    verify_policy_fini(&p);
+    forge_reset();
+}
+
+TEST(a_verdict_is_remembered_for_its_question_only)
+{
+    struct name_pattern a = {NAME_DNS, BYTES("a.example"), false},
+                        b = {NAME_DNS, BYTES("b.example"), false},
+                        listed = {NAME_DNS, BYTES("a.example"), true};
+    const struct forged *ca = forge_ca("CA", NULL), *leaf = forge_leaf("a", ca, "DNS:a.example"),
+                        *same = forge_leaf("a", ca, "DNS:a.example");
+    struct verify_policy p = policy_of(ca, PATH_SERVER);
+    p.cache = verdict_cache_new();
+    p.names = &a;
+    p.names_n = 1;
+    CHECK_AGAIN(&p, leaf, NOW, false, "accepted: pass unknown pass pass");
+    CHECK_AGAIN(&p, same, NOW, false, "accepted: pass unknown pass pass");
+    p.names = &b;
+    CHECK_AGAIN(&p, leaf, NOW, false, "wrong_name: pass unknown pass fail");
+    p.names = &listed;
+    CHECK_AGAIN(&p, leaf, NOW, false, "accepted: pass unknown pass pass");
+    p.names_n = 0;
+    CHECK_AGAIN(&p, leaf, NOW, false, "accepted: pass unknown pass skipped");
+    p.purpose = PATH_CLIENT;
+    CHECK_AGAIN(&p, leaf, NOW, false, "accepted: pass unknown pass skipped");
+    p.ocsp = forge_ocsp(ca, leaf, true);
+    CHECK_AGAIN(&p, leaf, NOW, false, "revoked: pass fail pass skipped");
+    p.ocsp = (struct bytes){0};
+    CHECK_AGAIN(&p, leaf, NOW, true, "accepted: pass unknown pass skipped");
+    /* The same leaf with something else behind it. */
+    check_line(&p, leaf, same, "accepted: pass unknown pass skipped");
+    verify_policy_fini(&p);
+    CHECK(!p.cache);
+    forge_reset();
+}
