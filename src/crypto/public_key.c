@@ -27,7 +27,7 @@ struct public_key {
     enum key_kind kind;
     RSA *rsa;
     EC_KEY *ec;
-    EVP_MD_CTX *ed25519; /* ready to verify */
+    EVP_PKEY *ed25519;
 };
 
 enum scheme { SCHEME_NONE, SCHEME_PKCS1, SCHEME_PSS, SCHEME_ECDSA, SCHEME_ED25519 };
@@ -126,13 +126,8 @@ static int make_ec(struct public_key *k, struct bytes key, struct error *err)
 
 static int make_ed25519(struct public_key *k, struct bytes key, struct error *err)
 {
-    EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, key.at, key.n);
-    if (!pkey)
-        return error_set(err, "its Ed25519 key does not have 32 octets");
-    k->ed25519 = EVP_MD_CTX_new();
-    ASSERT(k->ed25519 && EVP_DigestVerifyInit(k->ed25519, NULL, NULL, NULL, pkey) == 1);
-    EVP_PKEY_free(pkey);
-    return 0;
+    k->ed25519 = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, key.at, key.n);
+    return k->ed25519 ? 0 : error_set(err, "its Ed25519 key does not have 32 octets");
 }
 
 static int make(struct public_key *k, struct bytes key, struct error *err)
@@ -173,7 +168,7 @@ void public_key_free(struct public_key **kp)
         return;
     RSA_free(k->rsa);
     EC_KEY_free(k->ec);
-    EVP_MD_CTX_free(k->ed25519);
+    EVP_PKEY_free(k->ed25519);
     free(k);
 }
 
@@ -224,8 +219,12 @@ bool public_key_verify_digest(const struct public_key *k, enum signature_algorit
 
 static bool verify_ed25519(const struct public_key *k, struct bytes message, struct bytes signature)
 {
-    bool is_good = k->ed25519 && EVP_DigestVerify(k->ed25519, signature.at, signature.n, message.at,
-                                     message.n) == 1;
+    if (!k->ed25519)
+        return false;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    ASSERT(context && EVP_DigestVerifyInit(context, NULL, NULL, NULL, k->ed25519) == 1);
+    bool is_good = EVP_DigestVerify(context, signature.at, signature.n, message.at, message.n) == 1;
+    EVP_MD_CTX_free(context);
     if (!is_good)
         ERR_clear_error();
     return is_good;

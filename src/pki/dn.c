@@ -211,8 +211,7 @@ bool dn_equal(struct bytes a, struct bytes b)
 
 bool dn_is_within(struct bytes name, struct bytes base)
 {
-    return dn_open(name, &name) && dn_open(base, &base) &&
-           (bytes_starts_with(name, base) || skip_common(&name, &base));
+    return dn_open(name, &name) && dn_open(base, &base) && skip_common(&name, &base);
 }
 
 bool dn_is_empty(struct bytes name)

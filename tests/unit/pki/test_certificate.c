@@ -58,6 +58,7 @@ static struct bytes build(struct parts p)
 #define CA                           CRITICAL_EXTENSION(CE("\x13"), SEQUENCE_OF(TRUE_ELEMENT))
 #define SIGNER                       EXTENSION(CE("\x0f"), BYTES("\x03\x02\x02\x04"))
 #define SUBTREE                      SEQUENCE_OF(TLV(0xa0, SEQUENCE_OF(BYTES("\x82\x01x"))))
+#define AIA                          "\x2b\x06\x01\x05\x05\x07\x01\x01" /* authorityInfoAccess */
 #define EMPTY                        SEQUENCE_OF(NOTHING)
 
 static struct certificate *parse(struct bytes der)
@@ -250,6 +251,22 @@ TEST(unknown_critical_extensions_are_for_the_verifier)
     struct certificate *c = parse(WITH(EXTENSION("\x2a\x01", NOTHING),
         CRITICAL_EXTENSION("\x2a\x02", NOTHING), CRITICAL_EXTENSION("\x2a\x03", NOTHING)));
     CHECK(bytes_equal(certificate_facts(c)->unknown_critical, BYTES("\x2a\x02")));
+    certificate_unref(&c);
+    written_free();
+}
+
+/* RFC 5280 §4.2.2.1: it MUST NOT be critical, and nobody here fetches anything. */
+TEST(authority_information_access_is_not_used)
+{
+    struct bytes value = SEQUENCE_OF(SEQUENCE_OF(OID("\x2a\x03"), BYTES("\x86\x03u:v")));
+    struct certificate *c = parse(WITH(EXTENSION(AIA, value)));
+    CHECK(!certificate_facts(c)->unknown_critical.at);
+    certificate_unref(&c);
+    c = parse(WITH(CRITICAL_EXTENSION(AIA, value)));
+    CHECK(bytes_equal(certificate_facts(c)->unknown_critical, BYTES(AIA)));
+    certificate_unref(&c);
+    c = parse(WITH(CRITICAL_EXTENSION("\x2a\x03", NOTHING), CRITICAL_EXTENSION(AIA, value)));
+    CHECK(bytes_equal(certificate_facts(c)->unknown_critical, BYTES("\x2a\x03")));
     certificate_unref(&c);
     written_free();
 }
@@ -475,6 +492,18 @@ TEST(malformed_extensions)
         {EXTENSION(CE("\x36"), BYTES("\x02\x01\xff")), NAMED("inhibitAnyPolicy")},
         {EXTENSION(CE("\x36"), BYTES("\x02\x01\x00"), null), NAMED("inhibitAnyPolicy")},
         {EXTENSION(CE("\x36"), BYTES("\x02\x00")), NAMED("inhibitAnyPolicy")},
+        {EXTENSION(AIA, null), NAMED("authorityInfoAccess")},
+        {EXTENSION(AIA, EMPTY), NAMED("authorityInfoAccess")},
+        {EXTENSION(AIA, SEQUENCE_OF(EMPTY)), NAMED("authorityInfoAccess")},
+        {EXTENSION(AIA, SEQUENCE_OF(null)), NAMED("authorityInfoAccess")},
+        {EXTENSION(AIA, SEQUENCE_OF(SEQUENCE_OF(BYTES("\x06\x00"), BYTES("\x86\x01u")))),
+            NAMED("authorityInfoAccess")},
+        {EXTENSION(AIA, SEQUENCE_OF(SEQUENCE_OF(oid))), NAMED("authorityInfoAccess")},
+        {EXTENSION(AIA, SEQUENCE_OF(SEQUENCE_OF(oid, null))), NAMED("authorityInfoAccess")},
+        {EXTENSION(AIA, SEQUENCE_OF(SEQUENCE_OF(oid, BYTES("\x86\x01u"), null))),
+            NAMED("authorityInfoAccess")},
+        {EXTENSION(AIA, SEQUENCE_OF(SEQUENCE_OF(oid, BYTES("\x86\x01u"))), null),
+            NAMED("authorityInfoAccess")},
         {EXTENSION("\x2b\x06\x01\x05\x05\x07\x30\x01\x05", NOTHING), NAMED("id-pkix-ocsp-nocheck")},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)

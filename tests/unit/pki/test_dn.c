@@ -117,6 +117,7 @@ TEST(names_within_names)
     CHECK(!dn_is_within(name, NAME(RDN(O("oo")))));
     CHECK(!dn_is_within(BYTES("x"), none) && !dn_is_within(none, BYTES("x")));
     CHECK(!dn_is_within(name, JOIN(base, BYTES("x"))));
+    CHECK(!dn_is_within(name, BYTES("\x30\x01\x31"))); /* the same octets, but no RDN */
     CHECK(dn_is_empty(none) && !dn_is_empty(base) && !dn_is_empty(BYTES("")) &&
           !dn_is_empty(BYTES("\x30")));
     written_free();
