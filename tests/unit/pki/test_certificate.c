@@ -492,22 +492,29 @@ TEST(malformed_extensions)
         {EXTENSION(CE("\x36"), BYTES("\x02\x01\xff")), NAMED("inhibitAnyPolicy")},
         {EXTENSION(CE("\x36"), BYTES("\x02\x01\x00"), null), NAMED("inhibitAnyPolicy")},
         {EXTENSION(CE("\x36"), BYTES("\x02\x00")), NAMED("inhibitAnyPolicy")},
-        {EXTENSION(AIA, null), NAMED("authorityInfoAccess")},
-        {EXTENSION(AIA, EMPTY), NAMED("authorityInfoAccess")},
-        {EXTENSION(AIA, SEQUENCE_OF(EMPTY)), NAMED("authorityInfoAccess")},
-        {EXTENSION(AIA, SEQUENCE_OF(null)), NAMED("authorityInfoAccess")},
-        {EXTENSION(AIA, SEQUENCE_OF(SEQUENCE_OF(BYTES("\x06\x00"), BYTES("\x86\x01u")))),
-            NAMED("authorityInfoAccess")},
-        {EXTENSION(AIA, SEQUENCE_OF(SEQUENCE_OF(oid))), NAMED("authorityInfoAccess")},
-        {EXTENSION(AIA, SEQUENCE_OF(SEQUENCE_OF(oid, null))), NAMED("authorityInfoAccess")},
-        {EXTENSION(AIA, SEQUENCE_OF(SEQUENCE_OF(oid, BYTES("\x86\x01u"), null))),
-            NAMED("authorityInfoAccess")},
-        {EXTENSION(AIA, SEQUENCE_OF(SEQUENCE_OF(oid, BYTES("\x86\x01u"))), null),
-            NAMED("authorityInfoAccess")},
         {EXTENSION("\x2b\x06\x01\x05\x05\x07\x30\x01\x05", NOTHING), NAMED("id-pkix-ocsp-nocheck")},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         check_refused(WITH(cases[i].extensions), cases[i].why);
+    written_free();
+}
+
+TEST(malformed_information_access)
+{
+    struct bytes null = BYTES("\x05\x00"), oid = OID("\x2a\x03"), uri = BYTES("\x86\x01u");
+    const struct bytes cases[] = {
+        null,
+        EMPTY,
+        SEQUENCE_OF(EMPTY),
+        SEQUENCE_OF(null),
+        SEQUENCE_OF(SEQUENCE_OF(oid)),
+        SEQUENCE_OF(SEQUENCE_OF(oid, null)),
+        SEQUENCE_OF(SEQUENCE_OF(oid, uri, null)),
+        SEQUENCE_OF(SEQUENCE_OF(BYTES("\x06\x00"), uri)),
+        JOIN(SEQUENCE_OF(SEQUENCE_OF(oid, uri)), null),
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        check_refused(WITH(EXTENSION(AIA, cases[i])), NAMED("authorityInfoAccess"));
     written_free();
 }
 
