@@ -59,7 +59,7 @@ struct known {
     struct bytes oid;
     bool (*read)(struct bytes value, void *target);
     const char *fault;
-    bool is_never_critical; /* marked so, it is not the extension that we know */
+    bool is_never_critical; /* "a non-critical CRL extension": marked so, it is not what we know */
 };
 
 /* Read the known ones among the valid EXTENSIONS; *UNKNOWN becomes the OID of the first critical
@@ -170,10 +170,10 @@ static bool read_distribution_point(struct bytes value, void *target)
  * certificates; marked critical, it is one that we do not process. */
 static const struct known list_extensions[] = {
     {BYTES("\x55\x1d\x23"), read_authority_key_id,
-        "its authorityKeyIdentifier is not as RFC 5280 section 5.2.1 demands"},
+        "its authorityKeyIdentifier is not as RFC 5280 section 5.2.1 demands", true},
     {BYTES("\x55\x1d\x14"), read_crl_number,
         "its cRLNumber is not as RFC 5280 section 5.2.3 demands: 0 or more, at most 20 octets",
-        true}, /* §5.2.3: "a non-critical CRL extension" */
+        true},
     {BYTES("\x55\x1d\x1b"), read_delta_indicator,
         "its deltaCRLIndicator is not as RFC 5280 section 5.2.4 demands"},
     {BYTES("\x55\x1d\x1c"), read_distribution_point,
@@ -328,9 +328,10 @@ static bool read_certificate_issuer(struct bytes value, void *target)
 
 #define CERTIFICATE_ISSUER BYTES("\x55\x1d\x1d")
 static const struct known entry_extensions[] = {
-    {BYTES("\x55\x1d\x15"), read_reason,
-        "the reason of an entry is none of RFC 5280 section 5.3.1"},
-    {BYTES("\x55\x1d\x18"), read_invalidity_date, "the invalidityDate of an entry is no time"},
+    {BYTES("\x55\x1d\x15"), read_reason, "the reason of an entry is none of RFC 5280 section 5.3.1",
+        true},
+    {BYTES("\x55\x1d\x18"), read_invalidity_date, "the invalidityDate of an entry is no time",
+        true},
     {CERTIFICATE_ISSUER, read_certificate_issuer,
         "the certificateIssuer of an entry is no GeneralNames"},
 };

@@ -180,6 +180,10 @@ static enum crl_use use_of(const struct revocation_question *q, struct source *s
      * then the application MUST NOT use that CRL to determine the status of certificates." */
     if (f->unknown_critical.at || f->base_number.at || !s->reasons)
         return CRL_PARTIAL;
+    /* RFC 5280 §5.2.3: it MUST be there; without it nobody knows which of two lists is the newer.
+     */
+    if (!f->number.at)
+        return CRL_PARTIAL;
     if (f->this_update > now_s)
         return CRL_FUTURE;
     if (s->until_s >= now_s)
@@ -279,6 +283,8 @@ static const char *partial_reason(const struct source *s)
         return "is a delta CRL, which needs its base";
     if (f->unknown_critical.at)
         return "has a critical extension that is not understood";
+    if (!f->number.at)
+        return "has no cRLNumber (RFC 5280 section 5.2.3)";
     return "covers a part of the certificates only (issuingDistributionPoint)";
 }
 

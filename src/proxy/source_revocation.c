@@ -93,6 +93,12 @@ static void check_crl(const struct source *s, const struct config_file *file, co
             "for "
             "nobody; publish it without",
             file->path, crl_issuer(crl));
+    if (!f->number.at && !f->base_number.at)
+        report_warning(s->report, file->at,
+            "%s: the CRL of %s has no cRLNumber, which RFC 5280 section 5.2.3 demands, so it can "
+            "vouch "
+            "for nobody; publish it with one (in openssl.cnf: crlnumber)",
+            file->path, crl_issuer(crl));
     if (f->scope == CRL_SCOPE_ATTRIBUTES)
         report_warning(s->report, file->at,
             "%s: the CRL of %s is about attribute certificates only, which are not used here; name "

@@ -44,7 +44,7 @@ static void drop_all(void)
 /* A CRL: of BY, from yesterday to tomorrow, complete and empty, unless something else is said. */
 struct order {
     const struct identity *by;
-    const char *number;
+    const char *number; /* NULL: 1; "": none */
     int64_t this_update, next_update;
     bool has_no_next;
     const struct identity *listed;
@@ -63,8 +63,8 @@ static struct bytes serial_of(const struct identity *i)
 
 static struct bytes number_of(struct bytes oid, const char *number)
 {
-    uint8_t octet = (uint8_t)(number ? strtol(number, NULL, 10) : 0);
-    return number ? forge_number(oid, (struct bytes){&octet, 1}) : BYTES("");
+    uint8_t octet = number && number[0] ? (uint8_t)(number[0] - '0') : 0;
+    return octet ? forge_number(oid, (struct bytes){&octet, 1}) : BYTES("");
 }
 
 static struct crl *make(const struct order *o)
@@ -72,7 +72,7 @@ static struct crl *make(const struct order *o)
     struct bytes none = {0};
     struct bytes dates[] = {forge_time(o->this_update ? o->this_update : NOW - DAY),
         o->has_no_next ? none : forge_time(o->next_update ? o->next_update : NOW + DAY)};
-    struct bytes extensions[] = {number_of(FORGE_OID_NUMBER, o->number),
+    struct bytes extensions[] = {number_of(FORGE_OID_NUMBER, o->number ? o->number : "1"),
         number_of(FORGE_OID_DELTA, o->base_number), o->point.n ? forge_point(o->point) : none,
         o->extension};
     struct bytes of_entry[] = {o->reason ? forge_reason(o->reason) : none,
@@ -176,7 +176,7 @@ static struct scene short_scene(enum revocation_policy policy, const struct orde
 static struct scene long_scene(enum revocation_policy policy)
 {
     return (struct scene){{alice.certificate, clients.certificate, root.certificate}, 3,
-        {{.by = &root, .number = "3"}, {.by = &clients, .number = "17"}}, 2, .policy = policy};
+        {{.by = &root, .number = "3"}, {.by = &clients, .number = "7"}}, 2, .policy = policy};
 }
 
 /* ---- the whole chain ---- */
@@ -198,13 +198,13 @@ TEST(a_fresh_crl_of_each_issuer_passes)
 {
     make_all();
     struct scene s = long_scene(REVOCATION_HARD);
-    check(&s, FACTOR_PASS, "CRL 17 of CN=Clients CA until 2027-01-16T08:00:00Z");
+    check(&s, FACTOR_PASS, "CRL 7 of CN=Clients CA until 2027-01-16T08:00:00Z");
     s.crls_n = 1;
     check(&s, FACTOR_UNKNOWN, "no CRL of CN=Clients CA");
     s.crls[0] = s.crls[1];
     check(&s, FACTOR_UNKNOWN, "no CRL of CN=Root");
     s.leaf_only = true;
-    check(&s, FACTOR_PASS, "CRL 17 of CN=Clients CA until 2027-01-16T08:00:00Z");
+    check(&s, FACTOR_PASS, "CRL 7 of CN=Clients CA until 2027-01-16T08:00:00Z");
     drop_all();
 }
 
@@ -217,7 +217,7 @@ TEST(a_revoked_leaf_and_a_revoked_intermediate)
     s.crls[1].listed = &alice;
     s.crls[1].reason = 1;
     check_about(&s, FACTOR_FAIL,
-        "serial %s revoked 2027-01-14 (keyCompromise), CRL 17 of CN=Clients CA", &alice);
+        "serial %s revoked 2027-01-14 (keyCompromise), CRL 7 of CN=Clients CA", &alice);
     s.crls[1].listed = NULL;
     s.crls[0].listed = &clients;
     s.crls[0].reason = 2;
@@ -236,13 +236,13 @@ TEST(an_anchor_is_not_asked_about)
     struct scene s = long_scene(REVOCATION_HARD);
     s.chain_n = 2;
     s.crls[0].listed = &clients;
-    check(&s, FACTOR_PASS, "CRL 17 of CN=Clients CA until 2027-01-16T08:00:00Z");
+    check(&s, FACTOR_PASS, "CRL 7 of CN=Clients CA until 2027-01-16T08:00:00Z");
     /* A leaf that is one: without the issuer that could vouch for it, a listing counts. */
     s.chain_n = 1;
     check(&s, FACTOR_PASS, "CN=alice is itself a trust anchor");
     s.crls[1].listed = &alice;
     check_about(&s, FACTOR_FAIL,
-        "serial %s revoked 2027-01-14 (unspecified), CRL 17 of CN=Clients CA", &alice);
+        "serial %s revoked 2027-01-14 (unspecified), CRL 7 of CN=Clients CA", &alice);
     drop_all();
 }
 
@@ -255,11 +255,11 @@ TEST(without_a_path_nothing_passes_but_a_listing_is_found)
     check(&s, FACTOR_UNKNOWN, "CRL 3 of CN=Root cannot be checked without its certificate");
     s.crls[1].listed = &alice;
     check_about(&s, FACTOR_FAIL,
-        "serial %s revoked 2027-01-14 (unspecified), CRL 17 of CN=Clients CA", &alice);
+        "serial %s revoked 2027-01-14 (unspecified), CRL 7 of CN=Clients CA", &alice);
     s.crls[1].listed = NULL;
     s.leaf_only = true;
     check(&s, FACTOR_UNKNOWN,
-        "no trusted issuer vouches for the revocation data (CRL 17 of CN=Clients CA until "
+        "no trusted issuer vouches for the revocation data (CRL 7 of CN=Clients CA until "
         "2027-01-16T08:00:00Z)");
     drop_all();
 }
@@ -348,7 +348,7 @@ TEST(a_policy_of_its_own_for_a_ca)
     s.exceptions_n = 1;
     s.exceptions[0] = (struct verify_exception){.issuer = "CN=Clients CA"};
     s.exceptions[0].revocation = REVOCATION_SOFT;
-    check(&s, FACTOR_UNKNOWN, "CRL 17 of CN=Clients CA expired 2027-01-15T07:59:59Z");
+    check(&s, FACTOR_UNKNOWN, "CRL 7 of CN=Clients CA expired 2027-01-15T07:59:59Z");
     CHECK_INT(decisive, REVOCATION_SOFT);
     /* Another CA without an answer falls under its own, and decides. */
     s.crls[0].next_update = NOW - 1;
@@ -358,9 +358,9 @@ TEST(a_policy_of_its_own_for_a_ca)
     s.exceptions[0].grace_s = 1;
     s.crls[0].next_update = 0;
     check(&s, FACTOR_PASS,
-        "CRL 17 of CN=Clients CA stale since 2027-01-15T07:59:59Z, within the grace period");
+        "CRL 7 of CN=Clients CA stale since 2027-01-15T07:59:59Z, within the grace period");
     s.crls[1].next_update = NOW - 2;
-    check(&s, FACTOR_UNKNOWN, "CRL 17 of CN=Clients CA expired 2027-01-15T07:59:58Z");
+    check(&s, FACTOR_UNKNOWN, "CRL 7 of CN=Clients CA expired 2027-01-15T07:59:58Z");
     CHECK_INT(decisive, REVOCATION_GRACE);
     drop_all();
 }
@@ -375,16 +375,18 @@ TEST(crls_that_do_not_say_who_is_good)
         struct order crl;
         const char *detail;
     } rows[] = {
-        {{.base_number = "1"}, "CRL of CN=Root is a delta CRL, which needs its base"},
+        {{.base_number = "1", .number = ""}, "CRL of CN=Root is a delta CRL, which needs its base"},
         {{.base_number = "1", .number = "2"},
             "CRL 2 of CN=Root is a delta CRL, which needs its base"},
-        {{.extension = unknown}, "CRL of CN=Root has a critical extension that is not understood"},
-        {{.point = BYTES("\x82\1\xff")}, "CRL of CN=Root covers a part of the certificates only "
+        {{.number = ""}, "CRL of CN=Root has no cRLNumber (RFC 5280 section 5.2.3)"},
+        {{.extension = unknown},
+            "CRL 1 of CN=Root has a critical extension that is not understood"},
+        {{.point = BYTES("\x82\1\xff")}, "CRL 1 of CN=Root covers a part of the certificates only "
                                          "(issuingDistributionPoint)"},
-        {{.point = BYTES("\x85\1\xff")}, "CRL of CN=Root covers a part of the certificates only "
+        {{.point = BYTES("\x85\1\xff")}, "CRL 1 of CN=Root covers a part of the certificates only "
                                          "(issuingDistributionPoint)"},
         {{.point = BYTES("\x83\2\1\x7e")},
-            "CRL of CN=Root covers some of the reasons only (onlySomeReasons)"},
+            "CRL 1 of CN=Root covers some of the reasons only (onlySomeReasons)"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         rows[i].crl.by = &root;
@@ -394,7 +396,7 @@ TEST(crls_that_do_not_say_who_is_good)
         CHECK_INT(judged(&s).result, FACTOR_FAIL);
     }
     struct scene users = SHORT(REVOCATION_HARD, {.by = &root, .point = BYTES("\x81\1\xff")});
-    check(&users, FACTOR_PASS, "CRL of CN=Root until 2027-01-16T08:00:00Z");
+    check(&users, FACTOR_PASS, "CRL 1 of CN=Root until 2027-01-16T08:00:00Z");
     drop_all();
 }
 
@@ -574,8 +576,8 @@ TEST(delta_crls)
         /* The base must be what the delta builds on, or newer, and older than the delta. */
         {"5", "7", "6", HOLD, REMOVE, {0}, FACTOR_FAIL, held},
         {"5", "5", "4", HOLD, REMOVE, {0}, FACTOR_FAIL, held},
-        {"5", NULL, "4", HOLD, REMOVE, {0}, FACTOR_FAIL, held},
-        {NULL, "5", "4", HOLD, REMOVE, {0}, FACTOR_FAIL,
+        {"5", "", "4", HOLD, REMOVE, {0}, FACTOR_FAIL, held},
+        {"", "5", "4", HOLD, REMOVE, {0}, FACTOR_FAIL,
             "serial %s revoked 2027-01-14 (certificateHold), CRL of CN=Root"},
         /* Only who was on hold comes back. */
         {"5", "6", "5", 1, REMOVE, {0}, FACTOR_FAIL,
