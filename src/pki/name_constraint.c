@@ -8,8 +8,7 @@
 
 #define LABEL_MAX 63
 #define HOST_MAX  253
-/* Bytes of distinguished names that cost as much to compare as one short name. */
-#define DN_UNIT 64
+#define UNIT      64 /* bytes that one comparison compares */
 
 /* ---- DNS names ---- */
 
@@ -356,8 +355,7 @@ static bool look(
     struct der_element base;
     *out = (struct look){false, false};
     while (list.n && !out->is_in && next_base(&list, &base)) {
-        bool is_dn = base.tag == tag && name->kind == NAME_DIRECTORY;
-        if (!pay(k, 1 + (is_dn ? (name->value.n + base.whole.n) / DN_UNIT : 0)))
+        if (!pay(k, 1 + (base.tag == tag ? (name->value.n + base.whole.n) / UNIT : 0)))
             return false;
         if (base.tag != tag)
             continue;

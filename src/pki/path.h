@@ -72,6 +72,7 @@ struct path {
     const struct certificate *at[PATH_LENGTH_MAX];
     size_t n;
     bool has_anchor;  /* the last one is a trust anchor */
+    size_t vouched;   /* from this one on, good signatures of CAs lead up to the anchor; N: none */
     unsigned faults;  /* set of PATH_BIT; 0 = good */
     char detail[256]; /* the first of the faults in words, with the subject it is about */
 };
@@ -85,7 +86,7 @@ struct path_budget {
 };
 #define PATH_BUDGET        \
     ((struct path_budget){ \
-        .signatures = 100, .steps = 1u << 14, .candidates = 64, .comparisons = 1u << 18})
+        .signatures = 100, .steps = 1u << 14, .candidates = 64, .comparisons = 1u << 17})
 
 /* The request must outlive the search, the budget too; it may be shared with other searches. */
 struct path_search;

@@ -448,6 +448,119 @@ TEST(what_lab_cas_lack_is_forgiven)
     drop_all();
 }
 
+/* WHO's certificate with another serial number. */
+static struct certificate *numbered(
+    const struct identity *who, const struct identity *issuer, const char *hex)
+{
+    X509 *x = must_x509(who->certificate);
+    BIGNUM *number = NULL;
+    MUST(BN_hex2bn(&number, hex));
+    ASN1_INTEGER *serial = BN_to_ASN1_INTEGER(number, NULL);
+    MUST(serial && X509_set_serialNumber(x, serial) &&
+         X509_sign(x, private_key_pkey(issuer->key), EVP_sha256()));
+    struct certificate *c = must_parse_x509(x);
+    ASN1_INTEGER_free(serial);
+    BN_free(number);
+    X509_free(x);
+    return c;
+}
+
+/* The faults if LEAF, BETWEEN or ANCHOR, one of which is not NULL, takes the place of ours. */
+static unsigned faults_in_place(const struct certificate *leaf, const struct certificate *between,
+    const struct certificate *anchor)
+{
+    struct scene s = {leaf ? leaf : server.certificate, {between ? between : sub.certificate},
+        {anchor ? anchor : root.certificate}};
+    return faults(&s, PATH_SERVER);
+}
+
+TEST(serial_numbers)
+{
+    static const struct {
+        const char *serial;
+        unsigned leaf, between;
+    } rows[] = {
+        {"0", PATH_BIT(PATH_MALFORMED), PATH_BIT(PATH_MALFORMED)},
+        {"-1", 0, 0}, /* NIST PKITS 4.4.14 */
+        {"7fffffffffffffffffffffffffffffffffffffff", 0, 0},
+        {"010000000000000000000000000000000000000000", PATH_BIT(PATH_MALFORMED),
+            PATH_BIT(PATH_MALFORMED)},
+    };
+    make_all();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct certificate *leaf = numbered(&server, &sub, rows[i].serial),
+                           *between = numbered(&sub, &root, rows[i].serial),
+                           *anchor = numbered(&root, &root, rows[i].serial);
+        CHECK_INT(faults_in_place(leaf, NULL, NULL), rows[i].leaf);
+        CHECK_INT(faults_in_place(NULL, between, NULL), rows[i].between);
+        CHECK_INT(faults_in_place(NULL, NULL, anchor), 0);
+        certificate_unref(&leaf);
+        certificate_unref(&between);
+        certificate_unref(&anchor);
+    }
+    drop_all();
+}
+
+TEST(what_the_profile_forbids_and_where)
+{
+    enum {
+        GOOD = 0,
+        MALFORMED = PATH_BIT(PATH_MALFORMED),
+        USAGE = PATH_BIT(PATH_WRONG_USAGE),
+        NO_CA = PATH_BIT(PATH_BAD_CA),
+    };
+    static const struct {
+        struct change change;
+        unsigned leaf, between, anchor;
+    } rows[] = {
+        {{NID_subject_key_identifier, "critical,hash"}, MALFORMED, MALFORMED, MALFORMED},
+        {{NID_authority_key_identifier, "critical,keyid:always"}, MALFORMED, MALFORMED, MALFORMED},
+        {{NID_subject_alt_name, "DER:3000"}, MALFORMED, MALFORMED, MALFORMED},
+        {{NID_basic_constraints, "DER:3003020105"}, MALFORMED, NO_CA, NO_CA},
+        {{NID_key_usage, "digitalSignature,keyCertSign"}, USAGE, GOOD, GOOD},
+        {{NID_key_usage, "DER:030100"}, USAGE, NO_CA, NO_CA},
+        {{NID_name_constraints, "permitted;DNS:example"}, MALFORMED, GOOD, GOOD},
+    };
+    make_all();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct certificate *leaf = remake(&server, &sub, &rows[i].change, 1, EVP_sha256()),
+                           *between = remake(&sub, &root, &rows[i].change, 1, EVP_sha256()),
+                           *anchor = remake(&root, NULL, &rows[i].change, 1, EVP_sha256());
+        CHECK_INT(faults_in_place(leaf, NULL, NULL), rows[i].leaf);
+        CHECK_INT(faults_in_place(NULL, between, NULL), rows[i].between);
+        CHECK_INT(faults_in_place(NULL, NULL, anchor), rows[i].anchor);
+        certificate_unref(&leaf);
+        certificate_unref(&between);
+        certificate_unref(&anchor);
+    }
+    drop_all();
+}
+
+/* Only the path counts where no purpose of TLS is asked for. */
+TEST(any_purpose)
+{
+    make_all();
+    struct scene s = {sub.certificate, {NULL}, {root.certificate}};
+    CHECK_INT(faults(&s, PATH_ANY), 0);
+    CHECK_INT(faults(&s, PATH_CRL_SIGNER), 0);
+    struct certificate *other =
+        remake(&server, &sub, &(struct change){NID_ext_key_usage, "codeSigning"}, 1, EVP_sha256());
+    struct scene t = {other, {sub.certificate}, {root.certificate}};
+    CHECK_INT(faults(&t, PATH_ANY), 0);
+    certificate_unref(&other);
+    drop_all();
+}
+
+TEST(constraints_that_mean_nothing)
+{
+    make_all();
+    change_identity(
+        &sub, &root, (struct change){NID_name_constraints, "critical,permitted;DNS:.example"});
+    struct scene s = {server.certificate, {sub.certificate}, {root.certificate}};
+    CHECK_INT(faults(&s, PATH_SERVER), PATH_BIT(PATH_NAME_CONSTRAINT));
+    drop_all();
+}
+
 TEST(anchor_must_be_a_ca)
 {
     make_all();

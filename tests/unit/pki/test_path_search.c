@@ -331,6 +331,38 @@ TEST(a_maze_without_exit_is_left_in_time)
     drop_all();
 }
 
+/* Whoever can make us compare his names with his constraints could make us do so for long. */
+TEST(constraints_of_whom_nobody_vouches_for_are_not_looked_at)
+{
+    static const struct change limited[3] = {{NID_basic_constraints, "critical,CA:TRUE"},
+        {NID_name_constraints, "critical,permitted;DNS:other.test"}};
+    struct party root = party("Root"), sub = party("Sub"), false_root = party("Root"),
+                 own = party("Own"), me = party("me");
+    struct question q = ask(certify_leaf(&me, &sub), certify(&root, &root));
+    q.pool[0] = certify_until(&sub, &root, NOW + DAY, limited);
+    q.pool_n = 1;
+    search(&q);
+    CHECK_INT(q.faults, PATH_BIT(PATH_NAME_CONSTRAINT));
+    CHECK(q.budget.comparisons < PATH_BUDGET.comparisons);
+    q.budget = PATH_BUDGET;
+    q.pool[0] = certify_until(&sub, &false_root, NOW + DAY, limited); /* forged */
+    search(&q);
+    CHECK_INT(q.faults, PATH_BIT(PATH_BAD_SIGNATURE));
+    CHECK_INT(q.budget.comparisons, PATH_BUDGET.comparisons);
+    q.pool[0] = certify_until(&sub, &own, NOW + DAY, limited); /* from nowhere */
+    search(&q);
+    CHECK_INT(q.faults, PATH_BIT(PATH_UNTRUSTED));
+    CHECK_INT(q.budget.comparisons, PATH_BUDGET.comparisons);
+    /* By a leaf that plays CA. */
+    q.pool[0] = certify_until(&sub, &own, NOW + DAY, limited);
+    q.pool[1] = certify_leaf(&own, &root);
+    q.pool_n = 2;
+    search(&q);
+    CHECK(q.faults & PATH_BIT(PATH_BAD_CA));
+    CHECK_INT(q.budget.comparisons, PATH_BUDGET.comparisons);
+    drop_all();
+}
+
 TEST(too_deep_is_said_only_where_nothing_else_is)
 {
     struct party root = party("Root"), a = party("A"), b = party("B"), me = party("me");
@@ -394,7 +426,7 @@ TEST(keys_that_cost_more_use_up_more)
     static const struct {
         const char *curve;
         unsigned price;
-    } rows[] = {{"P-256", 1}, {"P-384", 8}, {"P-521", 8}};
+    } rows[] = {{"P-256", 1}, {"P-384", 6}, {"P-521", 4}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         root.key = keys[keys_n++] = EVP_EC_gen(rows[i].curve);
         struct question q = ask(certify_leaf(&me, &root), certify(&root, &root));
