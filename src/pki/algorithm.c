@@ -61,12 +61,6 @@ static const struct digest_row {
 #define SHA1_ROW  (&digests[3])
 #define SHA1_SALT 20
 
-static bool take_null(struct bytes *in)
-{
-    struct bytes nothing;
-    return der_take(in, DER_NULL, &nothing) && !nothing.n;
-}
-
 /* RFC 4055 §2.1: parameters of a digest may be NULL or absent, and mean the same. NULL if it is
  * none that we know. */
 static const struct digest_row *read_digest(struct bytes in)
@@ -74,7 +68,7 @@ static const struct digest_row *read_digest(struct bytes in)
     struct bytes identifier, oid;
     if (!der_take(&in, DER_SEQUENCE, &identifier) || in.n ||
         !der_take(&identifier, DER_OID, &oid) ||
-        (identifier.n && (!take_null(&identifier) || identifier.n)))
+        (identifier.n && (!der_take(&identifier, DER_NULL, NULL) || identifier.n)))
         return NULL;
     for (size_t i = 0; i < COUNT_OF(digests); i++)
         if (bytes_equal(oid, digests[i].oid))
@@ -126,14 +120,23 @@ static enum signature_algorithm judge(const struct signature_row *row, struct by
     case PARAMETERS_NULL:
         /* RFC 4055 §5: "the parameters MUST be NULL. Implementations MUST accept the parameters
          * being absent as well as present." */
-        return parameters.n && (!take_null(&parameters) || parameters.n) ? SIGNATURE_UNKNOWN
-                                                                         : row->algorithm;
+        return parameters.n && (!der_take(&parameters, DER_NULL, NULL) || parameters.n)
+                   ? SIGNATURE_UNKNOWN
+                   : row->algorithm;
     case PARAMETERS_PSS:
         return read_pss(parameters);
     case PARAMETERS_DO_NOT_MATTER:
         break;
     }
     return row->algorithm;
+}
+
+bool algorithm_is_identifier(struct bytes content)
+{
+    struct bytes oid;
+    struct der_element parameters;
+    return der_take(&content, DER_OID, &oid) && der_is_oid(oid) &&
+           (!content.n || (der_next(&content, &parameters) && !content.n));
 }
 
 enum signature_algorithm algorithm_of_signature(struct bytes identifier)
@@ -187,7 +190,7 @@ static bool read_modulus_bits(struct bytes key, unsigned *bits)
 
 bool algorithm_of_key(struct bytes spki, enum key_kind *kind, unsigned *bits, struct bytes *key)
 {
-    struct bytes fields, identifier, bit_string, check;
+    struct bytes fields, identifier, bit_string;
     if (!der_take(&spki, DER_SEQUENCE, &fields) || spki.n ||
         !der_take(&fields, DER_SEQUENCE, &identifier) ||
         !der_take(&fields, DER_BIT_STRING, &bit_string) || fields.n || !der_octets(bit_string, key))
@@ -201,5 +204,5 @@ bool algorithm_of_key(struct bytes spki, enum key_kind *kind, unsigned *bits, st
     }
     *kind = KEY_UNSUPPORTED;
     *bits = 0;
-    return der_take(&identifier, DER_OID, &check) && der_is_oid(check);
+    return algorithm_is_identifier(identifier);
 }

@@ -5,10 +5,12 @@
 
 #include "crypto/public_key.h"
 
+/* Is it the content of an AlgorithmIdentifier: an OID, and perhaps one element of parameters? */
+bool algorithm_is_identifier(struct bytes content);
 /* The content of an AlgorithmIdentifier of a signature. Parameters are checked as their RFC wants
- * them: NULL for RSA PKCS#1 (RFC 4055 §5; absent is tolerated nowhere), absent for ECDSA (RFC 5758
- * §3.2) and Ed25519 (RFC 8410 §3), and for PSS the same digest for message and MGF1, the salt as
- * long as it, the trailer 0xBC. */
+ * them: NULL or absent for RSA PKCS#1 (RFC 4055 §5), absent for ECDSA (RFC 5758 §3.2) and Ed25519
+ * (RFC 8410 §3), and for PSS the same digest for message and MGF1, the salt as long as it, the
+ * trailer 0xBC. */
 enum signature_algorithm algorithm_of_signature(struct bytes identifier);
 
 /* SPKI: whole. False if it is not the syntax. A key of a kind that we do not know is

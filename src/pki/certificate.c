@@ -76,7 +76,7 @@ static int read_fields(
         return -1;
     if (!der_take(tbs, DER_INTEGER, &f->serial) || !der_is_integer(f->serial))
         return certificate_refuse(err, "its serial number is not an INTEGER");
-    if (!der_take(tbs, DER_SEQUENCE, identifier))
+    if (!der_take(tbs, DER_SEQUENCE, identifier) || !algorithm_is_identifier(*identifier))
         return certificate_refuse(err, "its signature algorithm cannot be decoded");
     if (!read_name(tbs, &f->issuer))
         return certificate_refuse(err, "its issuer is not a Name");

@@ -27,17 +27,40 @@ static bool take_sequence(struct bytes value, struct bytes *content)
 
 /* ---- subjectAltName ---- */
 
-/* The alternatives of GeneralName (RFC 5280 §4.2.1.6). */
+static bool is_anything(struct bytes content)
+{
+    return true;
+}
+
+/* "4 octets … 16 octets" */
+static bool is_address(struct bytes content)
+{
+    return content.n == 4 || content.n == 16;
+}
+
+/* OtherName ::= SEQUENCE { type-id OBJECT IDENTIFIER, value [0] EXPLICIT ANY } */
+static bool is_other_name(struct bytes content)
+{
+    struct bytes type, value;
+    struct der_element any;
+    return der_take(&content, DER_OID, &type) && der_is_oid(type) &&
+           der_take(&content, DER_CONTEXT_CONSTRUCTED(0), &value) && !content.n &&
+           der_next(&value, &any) && !value.n;
+}
+
+/* The alternatives of GeneralName (RFC 5280 §4.2.1.6), and what their content must be. */
 static const struct name_row {
     uint8_t tag;
     enum certificate_name_kind kind;
+    bool (*is_valid)(struct bytes content);
 } name_rows[] = {
-    {DER_CONTEXT(2), NAME_DNS}, {DER_CONTEXT(7), NAME_IP}, {DER_CONTEXT(1), NAME_EMAIL},
-    {DER_CONTEXT(6), NAME_URI}, {DER_CONTEXT_CONSTRUCTED(4), NAME_DIRECTORY},
-    {DER_CONTEXT_CONSTRUCTED(0), NAME_OTHER}, /* otherName */
-    {DER_CONTEXT_CONSTRUCTED(3), NAME_OTHER}, /* x400Address */
-    {DER_CONTEXT_CONSTRUCTED(5), NAME_OTHER}, /* ediPartyName */
-    {DER_CONTEXT(8), NAME_OTHER},             /* registeredID */
+    {DER_CONTEXT(2), NAME_DNS, is_anything}, {DER_CONTEXT(7), NAME_IP, is_address},
+    {DER_CONTEXT(1), NAME_EMAIL, is_anything}, {DER_CONTEXT(6), NAME_URI, is_anything},
+    {DER_CONTEXT_CONSTRUCTED(4), NAME_DIRECTORY, dn_is_valid},
+    {DER_CONTEXT_CONSTRUCTED(0), NAME_OTHER, is_other_name},
+    {DER_CONTEXT_CONSTRUCTED(3), NAME_OTHER, is_anything}, /* x400Address */
+    {DER_CONTEXT_CONSTRUCTED(5), NAME_OTHER, is_anything}, /* ediPartyName */
+    {DER_CONTEXT(8), NAME_OTHER, der_is_oid},              /* registeredID */
 };
 
 static bool read_general_name(const struct der_element *e, struct certificate_name *out)
@@ -47,12 +70,9 @@ static bool read_general_name(const struct der_element *e, struct certificate_na
         i++;
     if (i == COUNT_OF(name_rows))
         return false;
-    *out = (struct certificate_name){name_rows[i].kind, e->content};
-    if (out->kind == NAME_IP) /* "4 octets … 16 octets" */
-        return e->content.n == 4 || e->content.n == 16;
-    if (out->kind == NAME_OTHER)
-        out->value = e->whole;
-    return out->kind != NAME_DIRECTORY || dn_is_valid(e->content);
+    out->kind = name_rows[i].kind;
+    out->value = out->kind == NAME_OTHER ? e->whole : e->content;
+    return name_rows[i].is_valid(e->content);
 }
 
 /* How many there are; one more than the limit if they are more; -1 if they are no GeneralNames. */

@@ -51,6 +51,8 @@ bool der_next(struct bytes *in, struct der_element *out)
     size_t length_n = read_length(rest, &length);
     if (!length_n || length > rest.n - length_n)
         return false;
+    if (length && in->at[0] == DER_NULL) /* §8.8.2 */
+        return false;
     size_t head = 1 + length_n;
     *out = (struct der_element){in->at[0], {in->at + head, length}, {in->at, head + length}};
     *in = (struct bytes){in->at + head + length, in->n - head - length};

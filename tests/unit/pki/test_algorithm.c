@@ -133,7 +133,7 @@ TEST(keys)
         {JOIN(OID(EC), SEQUENCE_OF(NUMBER("\x01"))), BYTES("\x04x"), true, KEY_UNSUPPORTED, 0},
         {JOIN(OID(EC), OID("\x2b\x81\x04\x00\x0a")), BYTES("\x04x"), true, KEY_UNSUPPORTED, 0},
         {OID(EC), BYTES("\x04x"), true, KEY_UNSUPPORTED, 0},
-        {JOIN(OID(EC), OID(P256), NULL_ELEMENT), BYTES("\x04x"), true, KEY_UNSUPPORTED, 0},
+        {JOIN(OID(EC), OID(P256), NULL_ELEMENT), BYTES("\x04x"), false, 0, 0},
         {OID(PKCS1("\x01")), RSA_KEY(BYTES("\x01\x01"), BYTES("\x03")), true, KEY_UNSUPPORTED, 0},
         {OID("\x2b\x65\x71"), BYTES("x"), true, KEY_UNSUPPORTED, 0},
         /* No keys at all. */
@@ -150,6 +150,8 @@ TEST(keys)
         {RSA_IDENTIFIER, BYTES("x"), false, 0, 0},
         {NUMBER("\x01"), BYTES("x"), false, 0, 0},
         {OID("\x2b\x80\x01"), BYTES("x"), false, 0, 0},
+        {JOIN(OID("\x2a"), BYTES("\x05")), BYTES("x"), false, 0, 0},
+        {JOIN(OID("\x2a"), NULL_ELEMENT, NULL_ELEMENT), BYTES("x"), false, 0, 0},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         enum key_kind kind;

@@ -46,6 +46,8 @@ TEST(lengths)
         {BYTES("\x04\x80"), 16, false}, /* indefinite */
         {BYTES("\x04\xff"), 16, false},
         {BYTES("\x04"), 0, false},
+        {BYTES("\x05\x00"), 0, true},
+        {BYTES("\x05\x01"), 1, false}, /* NULL has no content */
         {BYTES("\x04\x81"), 0, false},
         {BYTES("\x04\x82\x01"), 0, false},
     };
