@@ -57,7 +57,7 @@ static inline struct issued issue_fixture(enum issue_profile profile, const char
     };
     if (issue_certificate(&r, &i.certificate, &err)) {
         printf("# %s\n", err.text);
-        MUST(!"issued");
+        MUST(false);
     }
     return i;
 }
