@@ -290,6 +290,24 @@ TEST(constraints_that_mean_nothing)
     written_free();
 }
 
+TEST(dns_names_that_are_too_long)
+{
+    struct bytes label = BYTES("a23456789012345678901234567890123456789012345678901234567890123."),
+                 four = JOIN(label, label, label, label), end = BYTES("example.com");
+    for (size_t n = 253; n <= 254; n++) {
+        struct bytes name = JOIN(bytes_first(four, n - end.n - 1), BYTES("."), end);
+        struct certificate *c = paper(COMMON(BYTES("CA")), no_subject,
+            paper_extension(BYTES(CE("\x11")), SEQUENCE_OF(TLV(0x82, name))));
+        unsigned comparisons = 1000;
+        struct certificate_name which;
+        CHECK_INT(
+            name_constraint_check(constraints_of("+DNS:example.com"), c, &comparisons, &which),
+            n == 253 ? NAME_CONSTRAINT_ALLOWS : NAME_CONSTRAINT_FORBIDS);
+        certificate_unref(&c);
+    }
+    written_free();
+}
+
 TEST(syntax)
 {
     struct bytes base = TLV(0x82, BYTES("a.test"));

@@ -344,6 +344,10 @@ TEST(constraints_of_whom_nobody_vouches_for_are_not_looked_at)
     search(&q);
     CHECK_INT(q.faults, PATH_BIT(PATH_NAME_CONSTRAINT));
     CHECK(q.budget.comparisons < PATH_BUDGET.comparisons);
+    q.budget.comparisons = 1;
+    search(&q);
+    CHECK_INT(q.faults, PATH_BIT(PATH_LIMIT));
+    CHECK(strstr(q.first.detail, "too many names and nameConstraints"));
     q.budget = PATH_BUDGET;
     q.pool[0] = certify_until(&sub, &false_root, NOW + DAY, limited); /* forged */
     search(&q);

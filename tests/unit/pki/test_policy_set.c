@@ -312,6 +312,58 @@ TEST(many_policies_are_refused)
     written_free();
 }
 
+/* The policies 2a DOMAIN 1, 2a DOMAIN 2, …, N of them, or mappings of TO to them (0: no mappings).
+ */
+static struct bytes many(uint8_t domain, unsigned n, unsigned mapped)
+{
+    struct bytes list = NOTHING;
+    for (unsigned i = 1; i <= n; i++) {
+        struct bytes oid =
+            TLV(0x06, ((struct bytes){(const uint8_t[]){0x2a, domain, (uint8_t)(i & 0x7f)}, 3}));
+        list = JOIN(list, mapped ? SEQUENCE_OF(TLV(0x06, policy(mapped)), oid) : SEQUENCE_OF(oid));
+    }
+    return list;
+}
+
+static struct certificate *certificate_of(struct bytes policies, struct bytes mappings)
+{
+    struct bytes extensions = paper_extension(BYTES(CE("\x20")), SEQUENCE_OF(policies));
+    if (mappings.n)
+        extensions = JOIN(extensions, paper_extension(BYTES(CE("\x21")), SEQUENCE_OF(mappings)));
+    return paper(COMMON(BYTES("CA")), COMMON(BYTES("a")), extensions);
+}
+
+/* Each certificate is within its limits, but what is expected of the next one grows. */
+TEST(expectations_that_grow_are_refused)
+{
+    struct bytes any = SEQUENCE_OF(TLV(0x06, policy(0))), one = SEQUENCE_OF(TLV(0x06, policy(1))),
+                 two = SEQUENCE_OF(TLV(0x06, policy(2)));
+    struct certificate *first = certificate_of(JOIN(one, two, any), many(3, 128, 1)),
+                       *mapping = certificate_of(any, many(4, 128, 2)),
+                       *more = certificate_of(JOIN(any, many(5, 127, 0)), NOTHING),
+                       *leaf = certificate_of(any, NOTHING);
+    const struct path_policies none = {0};
+    size_t about;
+    CHECK_INT(judge((const struct certificate *[]){leaf, mapping, first}, 3, &none, &about),
+        PATH_FAULT_COUNT);
+    CHECK_INT(
+        judge((const struct certificate *[]){leaf, mapping, mapping, first}, 4, &none, &about),
+        PATH_FAULT_COUNT);
+    CHECK_INT(judge((const struct certificate *[]){leaf, more, mapping, first}, 4, &none, &about),
+        PATH_LIMIT);
+    CHECK_INT(about, 1);
+    struct certificate *again = certificate_of(any, many(6, 128, 1));
+    CHECK_INT(judge((const struct certificate *[]){leaf, again, mapping, first}, 4, &none, &about),
+        PATH_LIMIT);
+    CHECK_INT(about, 1);
+    certificate_unref(&first);
+    certificate_unref(&mapping);
+    certificate_unref(&more);
+    certificate_unref(&leaf);
+    certificate_unref(&again);
+    written_free();
+}
+
 /* CVE-2023-0464: a tree would have 8^32 leaves. */
 TEST(mappings_that_multiply)
 {
