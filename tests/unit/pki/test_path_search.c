@@ -227,6 +227,34 @@ TEST(a_rekeyed_ca)
     drop_all();
 }
 
+/* Key roll-over under constraints: a self-issued CA between is neither counted nor named (RFC 5280
+ * §4.2.1.9, §4.2.1.10). */
+TEST(self_issued_certificates_are_not_constrained)
+{
+    static const struct change limited[3] = {{NID_basic_constraints, "critical,CA:TRUE,pathlen:0"},
+        {NID_name_constraints, "critical,permitted;DNS:a.example"}};
+    static const struct change named[3] = {
+        {NID_basic_constraints, "critical,CA:TRUE"}, {NID_subject_alt_name, "DNS:other.test"}};
+    struct party old_key = party("CA"), new_key = party("CA"), other = party("Other"),
+                 me = party("me");
+    struct question q =
+        ask(certify_leaf(&me, &new_key), certify_until(&old_key, &old_key, NOW + DAY, limited));
+    q.pool[0] = certify_until(&new_key, &old_key, NOW + DAY, named);
+    q.pool_n = 1;
+    search(&q);
+    CHECK_INT(q.faults, 0);
+    q.leaf = certify_leaf(&me, &other);
+    q.pool[0] = certify_until(&other, &old_key, NOW + DAY, named);
+    search(&q);
+    CHECK_INT(q.faults, PATH_BIT(PATH_LENGTH) | PATH_BIT(PATH_NAME_CONSTRAINT));
+    /* As the leaf it is. */
+    q.leaf = certify_until(&new_key, &old_key, NOW + DAY, named);
+    q.pool_n = 0;
+    search(&q);
+    CHECK(q.faults & PATH_BIT(PATH_NAME_CONSTRAINT));
+    drop_all();
+}
+
 TEST(loops_lead_nowhere)
 {
     struct party root = party("Root"), a = party("A"), b = party("B"), me = party("me");
@@ -335,18 +363,19 @@ TEST(a_maze_without_exit_is_left_in_time)
 TEST(constraints_of_whom_nobody_vouches_for_are_not_looked_at)
 {
     static const struct change limited[3] = {{NID_basic_constraints, "critical,CA:TRUE"},
-        {NID_name_constraints, "critical,permitted;DNS:other.test"}};
+        {NID_name_constraints, "critical,permitted;DNS:other.test"},
+        {NID_policy_constraints, "critical,requireExplicitPolicy:0"}};
     struct party root = party("Root"), sub = party("Sub"), false_root = party("Root"),
                  own = party("Own"), me = party("me");
     struct question q = ask(certify_leaf(&me, &sub), certify(&root, &root));
     q.pool[0] = certify_until(&sub, &root, NOW + DAY, limited);
     q.pool_n = 1;
     search(&q);
-    CHECK_INT(q.faults, PATH_BIT(PATH_NAME_CONSTRAINT));
+    CHECK_INT(q.faults, PATH_BIT(PATH_NAME_CONSTRAINT) | PATH_BIT(PATH_POLICY));
     CHECK(q.budget.comparisons < PATH_BUDGET.comparisons);
     q.budget.comparisons = 1;
     search(&q);
-    CHECK_INT(q.faults, PATH_BIT(PATH_LIMIT));
+    CHECK_INT(q.faults, PATH_BIT(PATH_LIMIT) | PATH_BIT(PATH_POLICY));
     CHECK(strstr(q.first.detail, "too many names and nameConstraints"));
     q.budget = PATH_BUDGET;
     q.pool[0] = certify_until(&sub, &false_root, NOW + DAY, limited); /* forged */
