@@ -13,7 +13,7 @@
 
 /* Certificates that `verify` and a case of the batch may bring: the leaf and all from which a path
  * may be built. No peer may send as many. */
-#define TRUST_POOL_MAX     64
+#define TRUST_POOL_MAX     128
 #define TRUST_SYSTEM_STORE "/etc/ssl/certs/ca-certificates.crt"
 
 struct trust {
