@@ -146,6 +146,13 @@ static int read_certificate(struct bytes der, struct certificate_facts *f, struc
     return 0;
 }
 
+static void read_names(struct certificate_facts *f)
+{
+    f->issuer_hash = dn_hash(f->issuer);
+    f->subject_hash = dn_hash(f->subject);
+    f->is_self_issued = f->issuer_hash == f->subject_hash && dn_equal(f->subject, f->issuer);
+}
+
 /* The facts of a certificate that has no extensions. */
 static const struct certificate_facts facts_default = {
     .path_length = -1,
@@ -166,7 +173,7 @@ struct certificate *certificate_parse(struct bytes der, struct error *err)
         certificate_unref(&c);
         return NULL;
     }
-    c->facts.is_self_issued = dn_equal(c->facts.subject, c->facts.issuer);
+    read_names(&c->facts);
     c->facts.flaws |= certificate_find_flaws(&c->facts);
     return c;
 }

@@ -65,10 +65,11 @@ const char *certificate_flaw_text(enum certificate_flaw f);
 /* What it says. Slices of the DER; a slice with .at == NULL is absent. Times are seconds since 1970
  * UTC. */
 struct certificate_facts {
-    unsigned version;             /* 1, 2, 3 */
-    struct bytes serial;          /* content octets of the INTEGER */
-    struct bytes issuer, subject; /* Name, whole */
-    struct bytes tbs, signature;  /* what is signed; the signature's octets */
+    unsigned version;                   /* 1, 2, 3 */
+    struct bytes serial;                /* content octets of the INTEGER */
+    struct bytes issuer, subject;       /* Name, whole */
+    uint64_t issuer_hash, subject_hash; /* dn_hash of them */
+    struct bytes tbs, signature;        /* what is signed; the signature's octets */
     enum signature_algorithm signature_algorithm;
     int64_t not_before, not_after;
     struct bytes spki; /* SubjectPublicKeyInfo, whole */

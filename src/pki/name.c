@@ -308,19 +308,21 @@ bool name_matches(const struct name_pattern *p, const struct certificate *c)
 /* VALUE behind PREFIX, escaped, into SIZE bytes. */
 static void format_escaped(const char *prefix, struct bytes value, char *out, size_t size)
 {
+    static const char digits[] = "0123456789abcdef";
     size_t n = (size_t)snprintf(out, size, "%s", prefix);
     for (size_t i = 0; i < value.n; i++) {
         uint8_t c = value.at[i];
-        char piece[8];
         bool is_plain = c >= 0x20 && c < 0x7f && c != '\\' && c != '"';
-        int piece_n = snprintf(piece, sizeof(piece), is_plain ? "%c" : "\\x%02x", c);
+        const char escaped[] = {'\\', 'x', digits[c >> 4], digits[c & 15]};
+        size_t piece_n = is_plain ? 1 : sizeof(escaped);
         /* Room stays for the mark that something is missing. */
-        if (n + (size_t)piece_n + sizeof("...") > size) {
+        if (n + piece_n + sizeof("...") > size) {
             snprintf(out + (n < size - 4 ? n : size - 4), 4, "...");
             return;
         }
-        memcpy(out + n, piece, (size_t)piece_n + 1);
-        n += (size_t)piece_n;
+        memcpy(out + n, is_plain ? (const char *)&c : escaped, piece_n);
+        n += piece_n;
+        out[n] = 0;
     }
 }
 

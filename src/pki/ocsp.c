@@ -80,7 +80,7 @@ static const char *why_unusable(const struct question *q, const struct ocsp_sing
 static void set_unusable(struct ocsp_answer *out, const char *why)
 {
     *out = (struct ocsp_answer){.status = OCSP_UNUSABLE};
-    snprintf(out->detail, sizeof(out->detail), "%s", why);
+    snprintf(out->detail, sizeof(out->detail), "%.*s", (int)sizeof(out->detail) - 1, why);
 }
 
 /* Of several answers about one certificate the worst counts. */

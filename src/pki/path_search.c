@@ -74,8 +74,9 @@ struct path_search {
     size_t frames_n;
     size_t
         pool_n; /* nodes before this one are the leaf and the untrusted, and all that is between */
-    struct node nodes[NODE_MAX];
     size_t nodes_n;
+    size_t nodes_max;
+    struct node nodes[]; /* those beyond nodes_n hold nothing, not even zeros */
 };
 
 static const struct certificate_facts *facts_of(const struct node *n)
@@ -87,11 +88,11 @@ static const struct certificate_facts *facts_of(const struct node *n)
 
 static void add_node(struct path_search *s, const struct certificate *c, bool is_anchor)
 {
-    if (s->nodes_n == NODE_MAX)
+    if (s->nodes_n == s->nodes_max)
         return;
     s->nodes[s->nodes_n++] = (struct node){
         .certificate = c,
-        .subject = dn_hash(certificate_facts(c)->subject),
+        .subject = certificate_facts(c)->subject_hash,
         .is_anchor = is_anchor,
         .may_issue = certificate_may_issue(c),
     };
@@ -157,7 +158,7 @@ static void add_edge(const struct path_search *s, struct node *n, struct edge e)
 static void connect(struct path_search *s, struct node *n)
 {
     struct bytes issuer = facts_of(n)->issuer;
-    uint64_t hash = facts_of(n)->is_self_issued ? n->subject : dn_hash(issuer);
+    uint64_t hash = facts_of(n)->issuer_hash;
     size_t candidates = 0;
     uint16_t at[NODE_MAX];
     add_from_store(s, n, hash);
@@ -379,7 +380,7 @@ static void explain_fragment(struct path_search *s, struct path *out)
 {
     const struct certificate *last = out->at[out->n - 1];
     size_t namesakes;
-    path_store_find(s->request->store, dn_hash(certificate_facts(last)->issuer), &namesakes);
+    path_store_find(s->request->store, certificate_facts(last)->issuer_hash, &namesakes);
     if (s->is_used_up)
         path_check_note(out, PATH_LIMIT, NULL, "there are too many paths to look at");
     else if (out->n == PATH_LENGTH_MAX)
@@ -414,7 +415,12 @@ static bool find_next(struct path_search *s)
 
 struct path_search *path_search_new(const struct path_request *request, struct path_budget *budget)
 {
-    struct path_search *s = mem_alloc(sizeof(*s));
+    size_t nodes_max = 1 + request->untrusted_n + path_store_count(request->store);
+    if (nodes_max > NODE_MAX)
+        nodes_max = NODE_MAX;
+    struct path_search *s = mem_alloc_raw(sizeof(*s) + nodes_max * sizeof(s->nodes[0]));
+    memset(s, 0, sizeof(*s));
+    s->nodes_max = nodes_max;
     s->request = request;
     s->budget = budget;
     add_pool(s);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "pki/dn.h"
 
 #include "base/ban.h"
 
@@ -35,8 +34,8 @@ struct path_store *path_store_new(const struct certificate_list *anchors, bool p
     s->n = anchors->n;
     for (size_t i = 0; i < anchors->n; i++) {
         const struct certificate_facts *f = certificate_facts(anchors->at[i]);
-        s->entries[i] = (struct path_store_entry){dn_hash(f->subject),
-            certificate_ref(anchors->at[i]), partial_chain || is_self_signed(f)};
+        s->entries[i] = (struct path_store_entry){
+            f->subject_hash, certificate_ref(anchors->at[i]), partial_chain || is_self_signed(f)};
     }
     qsort(s->entries, s->n, sizeof(s->entries[0]), compare_subjects);
     return s;
@@ -49,6 +48,11 @@ void path_store_free(struct path_store **sp)
     for (size_t i = 0; s && i < s->n; i++)
         certificate_unref(&s->entries[i].certificate);
     free(s);
+}
+
+size_t path_store_count(const struct path_store *s)
+{
+    return s->n;
 }
 
 const struct path_store_entry *path_store_find(
@@ -70,8 +74,7 @@ const struct path_store_entry *path_store_find(
 bool path_store_has(const struct path_store *s, const struct certificate *c)
 {
     size_t n;
-    const struct path_store_entry *e =
-        path_store_find(s, dn_hash(certificate_facts(c)->subject), &n);
+    const struct path_store_entry *e = path_store_find(s, certificate_facts(c)->subject_hash, &n);
     for (size_t i = 0; i < n; i++)
         if (e[i].is_anchor && certificate_equal(e[i].certificate, c))
             return true;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "pki/dn.h"
 #include "pki/reason_code.h"
 #include "pki/revocation_question.h"
 
@@ -37,7 +36,7 @@ void revocation_answer_begin(struct revocation_question *q)
 {
     const struct verify_policy *policy = q->request->policy;
     q->serial = certificate_facts(q->subject)->serial;
-    q->issuer_hash = dn_hash(certificate_facts(q->subject)->issuer);
+    q->issuer_hash = certificate_facts(q->subject)->issuer_hash;
     q->revocation = policy->revocation;
     q->grace_s = policy->grace_s;
     for (size_t i = 0; i < policy->exceptions_n; i++) {
