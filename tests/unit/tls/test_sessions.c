@@ -270,7 +270,8 @@ static int fill_ticket(SSL *ssl, void *unused)
 
 static SSL *libssl_server(SSL_CTX *ctx, uint16_t version)
 {
-    ASSERT(SSL_CTX_use_certificate(ctx, certificate_x509(first->chain.at[0])) == 1 &&
+    struct bytes leaf = certificate_der(first->chain.at[0]);
+    ASSERT(SSL_CTX_use_certificate_ASN1(ctx, (int)leaf.n, leaf.at) == 1 &&
            SSL_CTX_use_PrivateKey(ctx, private_key_pkey(first->key)) == 1 &&
            SSL_CTX_set_session_ticket_cb(ctx, fill_ticket, NULL, NULL) == 1 &&
            SSL_CTX_set_max_proto_version(ctx, version) == 1 &&
