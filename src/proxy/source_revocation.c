@@ -26,15 +26,6 @@ void source_digest_revocation(
 
 /* ---- what is evidently wrong with a CRL ---- */
 
-static const struct certificate *issuer_among(
-    const struct certificate_list *anchors, struct bytes issuer)
-{
-    for (size_t i = 0; i < anchors->n; i++)
-        if (dn_equal(certificate_facts(anchors->at[i])->subject, issuer))
-            return anchors->at[i];
-    return NULL;
-}
-
 /* A CA may sign its CRLs with a key that has a certificate of its own; then authorityKeyIdentifier
  * says so. */
 static bool is_by_another_key(const struct crl *crl, const struct certificate *issuer)
@@ -44,11 +35,20 @@ static bool is_by_another_key(const struct crl *crl, const struct certificate *i
     return key_id.at && issuer_id.at && !bytes_equal(key_id, issuer_id);
 }
 
+/* Of several CAs of one name, one has signed it. */
 static void check_signature(const struct source *s, const struct config_file *file,
     const struct crl *crl, const struct certificate_list *anchors)
 {
-    const struct certificate *issuer = issuer_among(anchors, crl_facts(crl)->issuer);
-    if (issuer && !is_by_another_key(crl, issuer) && !crl_signed_by(crl, issuer))
+    bool is_forged = false;
+    for (size_t i = 0; i < anchors->n; i++) {
+        const struct certificate *c = anchors->at[i];
+        if (!dn_equal(certificate_facts(c)->subject, crl_facts(crl)->issuer))
+            continue;
+        if (is_by_another_key(crl, c) || crl_signed_by(crl, c))
+            return;
+        is_forged = true;
+    }
+    if (is_forged)
         report_error(s->report, file->at,
             "%s: the signature of this CRL is not that of %s in the CA file; publish the CRL anew",
             file->path, crl_issuer(crl));
