@@ -72,8 +72,6 @@ struct path_search {
     bool is_used_up; /* the budget */
     struct frame frames[PATH_LENGTH_MAX];
     size_t frames_n;
-    size_t
-        pool_n; /* nodes before this one are the leaf and the untrusted, and all that is between */
     size_t nodes_n;
     size_t nodes_max;
     struct node nodes[]; /* those beyond nodes_n hold nothing, not even zeros */
