@@ -341,6 +341,15 @@ TEST(extensions_of_the_list)
         CHECK(bytes_equal(f->unknown_critical, i == 3 ? FORGE_OID_UNKNOWN : BYTES("")));
         crl_free(&c);
     }
+    /* What "MUST be non-critical" and is, is not what we know. */
+    struct bytes critical[] = {
+        forge_extension(FORGE_OID_NUMBER, true, FORGE(DER_INTEGER, BYTES("\1"))),
+        forge_extension(FORGE_OID_AUTHORITY, true, key_id)};
+    for (size_t i = 0; i < COUNT_OF(critical); i++) {
+        struct crl *c = forge_open(&ca, &(struct forge_shape){.extensions = critical[i]});
+        CHECK(crl_facts(c)->unknown_critical.at);
+        crl_free(&c);
+    }
     drop_all();
 }
 
@@ -357,6 +366,8 @@ TEST(extensions_of_entries)
         {forge_extension(BYTES("\x55\x1d\x18"), false, date), BYTES(""), BYTES("")},
         {forge_extension(FORGE_OID_UNKNOWN, false, BYTES("\5\0")), BYTES(""), BYTES("")},
         {forge_extension(FORGE_OID_UNKNOWN, true, BYTES("\5\0")), BYTES(""), FORGE_OID_UNKNOWN},
+        {forge_extension(FORGE_OID_REASON, true, FORGE(DER_ENUMERATED, BYTES("\1"))), BYTES(""),
+            FORGE_OID_REASON},
         {owner, indirect, BYTES("")},
         {owner, BYTES(""), FORGE_OID_OWNER},
         {forge_owner(host), BYTES(""), FORGE_OID_OWNER},
@@ -401,6 +412,31 @@ TEST(owners_of_an_indirect_crl)
     drop_all();
 }
 
+TEST(more_issuers_than_an_index_has)
+{
+    enum { ISSUERS = CRL_INDEX_ISSUERS };
+    make_all();
+    struct bytes *entries = mem_calloc(ISSUERS, sizeof(*entries));
+    char name[16];
+    for (unsigned i = 0; i < ISSUERS; i++) {
+        snprintf(name, sizeof(name), "%u", i);
+        entries[i] = forge_entry(BYTES("\1"), forge_owner(forge_directory(forge_name(name))));
+    }
+    struct forge_shape s = {.extensions = forge_point(BYTES("\x84\1\xff"))};
+    /* One place is the CRL's issuer's own. */
+    s.entries = forge_join(entries, ISSUERS - 1);
+    struct crl *c = forge_open(&ca, &s);
+    struct crl_entry e;
+    CHECK(crl_find(c, BYTES("\1"), forge_name("0"), &e));
+    CHECK(crl_find(c, BYTES("\1"), forge_name("65533"), &e));
+    CHECK(!crl_find(c, BYTES("\1"), forge_name("65534"), &e));
+    crl_free(&c);
+    s.entries = forge_join(entries, ISSUERS);
+    check_refused(&s, "certificates of more than 65535 issuers");
+    free(entries);
+    drop_all();
+}
+
 TEST(scopes)
 {
     make_all();
@@ -438,7 +474,8 @@ TEST(malformed_lists)
     struct bytes yesterday = forge_time(NOW - DAY), unknown = FORGE_OID_UNKNOWN;
     struct bytes number = forge_number(FORGE_OID_NUMBER, BYTES("\1"));
     struct bytes empty_name = FORGE(DER_SEQUENCE, BYTES(""));
-    struct bytes nobody[] = {yesterday, empty_name};
+    struct bytes nobody[] = {yesterday, empty_name},
+                 wrong_next[] = {yesterday, FORGE(DER_UTC_TIME, BYTES("2611220000Z"))};
     struct bytes rsa = FORGE(DER_SEQUENCE,
         FORGE(DER_OID, BYTES("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b")), FORGE(DER_NULL, BYTES("")));
     struct {
@@ -470,6 +507,24 @@ TEST(malformed_lists)
             {.extensions = forge_extension(FORGE_OID_NUMBER, false, BYTES("\2\1\1\5\0"))}},
         {"its deltaCRLIndicator is not",
             {.extensions = forge_extension(FORGE_OID_DELTA, true, BYTES("\4\1\1"))}},
+        {"its authorityKeyIdentifier is not",
+            {.extensions = forge_extension(FORGE_OID_AUTHORITY, false, BYTES("\x30\0\5\0"))}},
+        {"its extensions are not DER, or one is there twice",
+            {.extensions = FORGE(DER_SEQUENCE, FORGE(DER_OID, BYTES("\x80")))}},
+        {"its extensions are not DER, or one is there twice",
+            {.extensions = FORGE(DER_SEQUENCE, FORGE(DER_OID, unknown), BYTES("\1\1\1"),
+                 FORGE(DER_OCTET_STRING, unknown))}},
+        {"its extensions are not DER, or one is there twice", /* FALSE is the default */
+            {.extensions = FORGE(DER_SEQUENCE, FORGE(DER_OID, unknown), BYTES("\1\1\0"),
+                 FORGE(DER_OCTET_STRING, unknown))}},
+        {"its extensions are not DER, or one is there twice",
+            {.extensions = FORGE(DER_SEQUENCE, FORGE(DER_OID, unknown))}},
+        {"its extensions are not DER, or one is there twice",
+            {.extensions = FORGE(DER_SEQUENCE, FORGE(DER_OID, unknown),
+                 FORGE(DER_OCTET_STRING, unknown), BYTES("\5\0"))}},
+        {"thisUpdate or nextUpdate is not", {.dates = FORGE(DER_INTEGER, BYTES("\1"))}},
+        {"thisUpdate or nextUpdate is not", {.dates = forge_join(wrong_next, 2)}},
+        {"its version is neither 1 nor 2", {.version = FORGE(DER_INTEGER, BYTES("\0\1"))}},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         check_refused(&rows[i].shape, rows[i].why);
