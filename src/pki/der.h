@@ -3,9 +3,9 @@
  * der — a strict, zero-copy reader of DER (X.690 §10 on top of §8).
  *
  * Every function takes one element off the front of a slice. What is not DER makes it fail: an
- * indefinite or non-minimal length, a tag number above 30, a length beyond the end. After a failure
- * the slice is as it was. Nesting is the caller's: each level is a call of its own, so its depth is
- * that of the code.
+ * indefinite or non-minimal length, a tag number above 30, a length beyond the end, a string in
+ * pieces, a NULL that is not empty. After a failure the slice is as it was. Nesting is the
+ * caller's: each level is a call of its own, so its depth is that of the code.
  *
  * Memory: results are slices of the input.
  */
