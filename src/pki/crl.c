@@ -10,7 +10,8 @@
 
 #include "base/ban.h"
 
-/* A CRL is asked about the CA that issued it, and about those of the same name: few. */
+/* A CRL is asked about the CA that issued it, and about those of the same name: few. The first
+ * place is for the last who had not signed it: strangers do not push out those who had. */
 #define SIGNERS_MAX 4
 
 struct signer {
@@ -27,7 +28,7 @@ struct crl {
     struct bytes signature, signed_bytes;
     struct arena texts;
     const char *issuer_text, *number_text;
-    struct signer signers[SIGNERS_MAX]; /* what was found out, a ring */
+    struct signer signers[SIGNERS_MAX]; /* what was found out */
     size_t signers_n;
 };
 
@@ -228,7 +229,7 @@ static bool verify(const struct crl *c, const struct certificate *issuer)
 
 static bool remember(struct crl *c, struct bytes spki, bool signed_it)
 {
-    struct signer *s = &c->signers[c->signers_n++ % SIGNERS_MAX];
+    struct signer *s = &c->signers[signed_it ? 1 + c->signers_n++ % (SIGNERS_MAX - 1) : 0];
     free(s->spki);
     s->spki = mem_alloc_raw(spki.n);
     s->spki_n = spki.n;

@@ -57,8 +57,9 @@ struct crl_facts {
     enum crl_scope scope;
     unsigned only_some_reasons; /* 0: all */
     bool is_indirect;
-    struct bytes
-        unknown_critical; /* OID, of the list or of an entry; such a CRL may only condemn (§5.2) */
+    /* OID of an extension of the list or of an entry that is critical and not understood, or not
+     * marked as RFC 5280 wants it; such a CRL may only condemn (§5.2, §5.3) */
+    struct bytes unknown_critical;
     size_t entries;
 };
 

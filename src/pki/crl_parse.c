@@ -59,11 +59,11 @@ struct known {
     struct bytes oid;
     bool (*read)(struct bytes value, void *target);
     const char *fault;
-    bool is_never_critical; /* "a non-critical CRL extension": marked so, it is not what we know */
+    bool is_critical; /* as RFC 5280 wants it marked; otherwise marked, it is not what we know */
 };
 
-/* Read the known ones among the valid EXTENSIONS; *UNKNOWN becomes the OID of the first critical
- * one that is not known. */
+/* Read the known ones among the valid EXTENSIONS; *UNKNOWN becomes the OID of the first one
+ * that must be processed, and is not. */
 static int read_extensions(struct bytes extensions, const struct known *known, size_t known_n,
     void *target, struct bytes *unknown, struct error *err)
 {
@@ -74,7 +74,8 @@ static int read_extensions(struct bytes extensions, const struct known *known, s
             i++;
         if (i < known_n && !known[i].read(e.value, target))
             return malformed(err, known[i].fault);
-        if (e.is_critical && (i == known_n || known[i].is_never_critical) && !unknown->at)
+        bool is_processed = i == known_n ? !e.is_critical : e.is_critical == known[i].is_critical;
+        if (!is_processed && !unknown->at)
             *unknown = e.oid;
     }
     return 0;
@@ -170,14 +171,14 @@ static bool read_distribution_point(struct bytes value, void *target)
  * certificates; marked critical, it is one that we do not process. */
 static const struct known list_extensions[] = {
     {BYTES("\x55\x1d\x23"), read_authority_key_id,
-        "its authorityKeyIdentifier is not as RFC 5280 section 5.2.1 demands", true},
+        "its authorityKeyIdentifier is not as RFC 5280 section 5.2.1 demands", false},
     {BYTES("\x55\x1d\x14"), read_crl_number,
         "its cRLNumber is not as RFC 5280 section 5.2.3 demands: 0 or more, at most 20 octets",
-        true},
+        false},
     {BYTES("\x55\x1d\x1b"), read_delta_indicator,
-        "its deltaCRLIndicator is not as RFC 5280 section 5.2.4 demands"},
+        "its deltaCRLIndicator is not as RFC 5280 section 5.2.4 demands", true},
     {BYTES("\x55\x1d\x1c"), read_distribution_point,
-        "its issuingDistributionPoint is not as RFC 5280 section 5.2.5 demands"},
+        "its issuingDistributionPoint is not as RFC 5280 section 5.2.5 demands", true},
 };
 
 static int read_list_extensions(struct bytes *in, struct crl_syntax *out, struct error *err)
@@ -329,11 +330,11 @@ static bool read_certificate_issuer(struct bytes value, void *target)
 #define CERTIFICATE_ISSUER BYTES("\x55\x1d\x1d")
 static const struct known entry_extensions[] = {
     {BYTES("\x55\x1d\x15"), read_reason, "the reason of an entry is none of RFC 5280 section 5.3.1",
-        true},
+        false},
     {BYTES("\x55\x1d\x18"), read_invalidity_date, "the invalidityDate of an entry is no time",
-        true},
+        false},
     {CERTIFICATE_ISSUER, read_certificate_issuer,
-        "the certificateIssuer of an entry is no GeneralNames"},
+        "the certificateIssuer of an entry is no GeneralNames", true},
 };
 
 static int read_entry_extensions(

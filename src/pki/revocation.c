@@ -134,6 +134,7 @@ static struct revocation_answer ask_all(const struct revocation_request *r, stru
             .issuer = find_issuer(chain, i, r->has_anchor),
             .is_anchor = r->has_anchor && chain->n == 1,
             .is_leaf = i == 0,
+            .is_vetted = r->has_anchor && out->factors[FACTOR_TRUST].result == FACTOR_PASS,
             .budget = r->budget ? r->budget : &budget,
             .holds_until_s = &out->holds_until_s,
         };

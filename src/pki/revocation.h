@@ -24,7 +24,8 @@ struct revocation_request {
     struct path_budget *budget; /* for the paths of those who signed CRLs */
 };
 
-/* Judge OUT->chain: set its revocation factor, and lower OUT->holds_until_s to when the data used
- * ends. Returns the policy that an unknown answer falls under: CAs may have policies of their own,
- * and the strictest of those that have no answer decides. */
+/* Judge OUT->chain, whose trust factor is set already: set its revocation factor, and lower
+ * OUT->holds_until_s to when the data used ends. Returns the policy that an unknown answer falls
+ * under: CAs may have policies of their own, and the strictest of those that have no answer
+ * decides. */
 enum revocation_policy revocation_judge(const struct revocation_request *r, struct verdict *out);

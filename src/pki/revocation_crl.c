@@ -34,6 +34,7 @@ struct source {
 struct sources {
     struct source *at;
     size_t n;
+    bool has_delta;
 };
 
 /* "CRL 17 of CN=Clients CA" */
@@ -82,10 +83,12 @@ static bool is_by_crl_issuer(const struct crl_facts *f, const struct distributio
 
 static bool concerns(const struct revocation_question *q, const struct crl *crl)
 {
-    struct bytes points = points_of(q->subject);
+    struct bytes points = {0};
     struct distribution_point point;
     if (is_by_issuer(q, crl))
         return true;
+    if (crl_facts(crl)->is_indirect)
+        points = points_of(q->subject);
     for (size_t i = 0; i < POINTS_MAX && next_point(&points, &point); i++)
         if (point.crl_issuer.at && is_by_crl_issuer(crl_facts(crl), &point))
             return true;
@@ -140,14 +143,13 @@ static unsigned reasons_of(const struct revocation_question *q, const struct crl
 
 /* ---- delta CRLs ---- */
 
-/* May DELTA be applied to CRL (RFC 5280 §5.2.4, §6.3.3 (c) and (h))? */
+/* May DELTA be applied to the CRL of S (RFC 5280 §5.2.4, §6.3.3 (c) and (h))? */
 static bool fits(
     const struct revocation_question *q, const struct source *delta, const struct source *s)
 {
     const struct crl_facts *d = crl_facts(delta->crl), *f = crl_facts(s->crl);
-    return d->base_number.at && d->number.at && f->number.at && !d->unknown_critical.at &&
-           d->this_update <= q->request->now_s && d->next_update >= q->request->now_s &&
-           delta->signer && s->signer &&
+    return d->base_number.at && d->number.at && f->number.at &&
+           d->this_update <= q->request->now_s && delta->signer && s->signer &&
            bytes_equal(
                certificate_facts(delta->signer)->spki, certificate_facts(s->signer)->spki) &&
            crl_has_same_scope(delta->crl, s->crl) &&
@@ -155,15 +157,17 @@ static bool fits(
            crl_compare_numbers(f->number, d->number) < 0;
 }
 
-static const struct source *newest_delta(
+/* The newest delta for S, if it can be used now: what an older one says may be outdated. */
+static const struct source *delta_for(
     const struct revocation_question *q, const struct sources *all, const struct source *s)
 {
     const struct source *newest = NULL;
-    for (size_t i = 0; i < all->n; i++)
-        if (fits(q, &all->at[i], s) && (!newest || crl_facts(all->at[i].crl)->next_update >
-                                                       crl_facts(newest->crl)->next_update))
+    for (size_t i = 0; all->has_delta && i < all->n; i++)
+        if (fits(q, &all->at[i], s) &&
+            (!newest || crl_compare_age(all->at[i].crl, newest->crl) > 0))
             newest = &all->at[i];
-    return newest;
+    const struct crl_facts *f = newest ? crl_facts(newest->crl) : NULL;
+    return f && !f->unknown_critical.at && f->next_update >= q->request->now_s ? newest : NULL;
 }
 
 /* ---- how far each is of use ---- */
@@ -199,7 +203,7 @@ static void judge_source(
     const struct revocation_question *q, const struct sources *all, struct source *s)
 {
     const struct crl_facts *f = crl_facts(s->crl);
-    const struct source *delta = newest_delta(q, all, s);
+    const struct source *delta = delta_for(q, all, s);
     s->reasons = f->base_number.at ? 0 : reasons_of(q, s->crl);
     s->until_s = f->next_update ? f->next_update : INT64_MIN;
     if (delta && crl_facts(delta->crl)->next_update > s->until_s) {
@@ -216,11 +220,14 @@ static void judge_source(
 static struct sources find_sources(const struct revocation_question *q)
 {
     const struct crl_list *crls = &q->request->policy->crls;
-    struct sources found = {mem_calloc(crls->n + 1, sizeof(*found.at)), 0};
-    for (size_t i = 0; i < crls->n; i++)
-        if (concerns(q, crls->at[i]))
-            found.at[found.n++] = (struct source){
-                .crl = crls->at[i], .signer = revocation_signer_find(q, crls->at[i])};
+    struct sources found = {.at = mem_calloc(crls->n + 1, sizeof(*found.at))};
+    for (size_t i = 0; i < crls->n; i++) {
+        const struct crl *crl = crls->at[i];
+        if (!concerns(q, crl))
+            continue;
+        found.at[found.n++] = (struct source){.crl = crl, .signer = revocation_signer_find(q, crl)};
+        found.has_delta |= crl_facts(crl)->base_number.at != NULL;
+    }
     for (size_t i = 0; i < found.n; i++)
         judge_source(q, &found, &found.at[i]);
     return found;
@@ -238,12 +245,10 @@ static bool find_entry(
 static bool is_lifted(
     const struct revocation_question *q, const struct sources *all, const struct source *listing)
 {
+    const struct source *delta = delta_for(q, all, listing);
     struct crl_entry entry;
-    for (size_t i = 0; i < all->n; i++)
-        if (fits(q, &all->at[i], listing) && find_entry(q, all->at[i].crl, &entry) &&
-            entry.reason == REASON_CODE_REMOVE_FROM_CRL)
-            return true;
-    return false;
+    return delta && find_entry(q, delta->crl, &entry) &&
+           entry.reason == REASON_CODE_REMOVE_FROM_CRL;
 }
 
 static bool lists(const struct revocation_question *q, const struct sources *all,

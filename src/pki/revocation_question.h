@@ -23,6 +23,7 @@ struct revocation_question {
     /* SUBJECT is in the path of one who signed CRLs: SIGNER, at the end of DEPTH such paths. */
     const struct certificate *signer;
     unsigned depth;
+    bool is_vetted; /* the chain is a good path: its keys are no stranger's */
     struct path_budget *budget;
     int64_t *holds_until_s;
 };

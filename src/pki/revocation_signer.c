@@ -103,12 +103,23 @@ static bool is_signer(
            dn_equal(f->subject, crl_facts(crl)->issuer) && may_sign(q, c) && crl_signed_by(crl, c);
 }
 
+/* Whoever has not been vouched for may show a key for each handshake, and each costs a check for
+ * each CRL. */
+static bool is_signed_by_issuer(const struct revocation_question *q, const struct crl *crl)
+{
+    if (!q->is_vetted && !q->budget->signatures)
+        return false;
+    if (!q->is_vetted)
+        q->budget->signatures--;
+    return crl_signed_by(crl, q->issuer);
+}
+
 const struct certificate *revocation_signer_find(
     const struct revocation_question *q, const struct crl *crl)
 {
     const struct revocation_request *r = q->request;
     size_t n;
-    if (q->issuer && crl_signed_by(crl, q->issuer))
+    if (q->issuer && is_signed_by_issuer(q, crl))
         return q->issuer;
     /* A CA's own list may be what covers the certificate of the key that signed it. */
     if (q->signer && crl_signed_by(crl, q->signer))

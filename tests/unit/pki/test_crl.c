@@ -341,8 +341,10 @@ TEST(extensions_of_the_list)
         CHECK(bytes_equal(f->unknown_critical, i == 3 ? FORGE_OID_UNKNOWN : BYTES("")));
         crl_free(&c);
     }
-    /* What "MUST be non-critical" and is, is not what we know. */
+    /* What is not marked as it MUST be, critical or not, is not what we know. */
     struct bytes critical[] = {
+        forge_extension(FORGE_OID_DELTA, false, FORGE(DER_INTEGER, BYTES("\1"))),
+        forge_extension(FORGE_OID_POINT, false, FORGE(DER_SEQUENCE, BYTES("\x81\1\xff"))),
         forge_extension(FORGE_OID_NUMBER, true, FORGE(DER_INTEGER, BYTES("\1"))),
         forge_extension(FORGE_OID_AUTHORITY, true, key_id)};
     for (size_t i = 0; i < COUNT_OF(critical); i++) {

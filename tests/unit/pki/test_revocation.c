@@ -93,7 +93,8 @@ struct scene {
     size_t chain_n;
     struct order crls[SCENE_MAX];
     size_t crls_n;
-    bool has_ocsp, has_no_anchor, leaf_only;
+    bool has_ocsp, has_no_anchor, leaf_only, is_trusted;
+    int signatures; /* the budget, if not 0 or if it IS_TRUSTED */
     enum revocation_policy policy;
     const struct certificate *presented[SCENE_MAX];
     struct certificate *also_trusted;
@@ -135,6 +136,12 @@ static struct verdict_factor judged(const struct scene *s)
         .has_anchor = !s->has_no_anchor,
         .now_s = NOW,
     };
+    struct path_budget budget = PATH_BUDGET;
+    budget.signatures = (unsigned)s->signatures;
+    if (s->signatures || s->is_trusted)
+        request.budget = &budget;
+    if (s->is_trusted)
+        v.factors[FACTOR_TRUST].result = FACTOR_PASS;
     ocsp_asked = 0;
     decisive = revocation_judge(&request, &v);
     holds_until_s = v.holds_until_s;
@@ -611,6 +618,29 @@ TEST(delta_crls)
     drop_all();
 }
 
+/* What was removed may have been put on hold again: the newest delta says what has changed. */
+TEST(only_the_newest_delta_takes_out)
+{
+    make_all();
+    struct order base = {.by = &root, .number = "5", .listed = &bob, .reason = 6},
+                 removes = {.by = &root,
+                     .number = "6",
+                     .base_number = "5",
+                     .listed = &bob,
+                     .reason = 8},
+                 silent = {.by = &root, .number = "7", .base_number = "5"};
+    struct scene s = SHORT(REVOCATION_HARD, base, removes);
+    CHECK_INT(judged(&s).result, FACTOR_PASS);
+    s.crls[s.crls_n++] = silent;
+    check(&s, FACTOR_FAIL, "serial %s revoked 2027-01-14 (certificateHold), CRL 5 of CN=Root");
+    s.crls[2].next_update = NOW - 1; /* also if it has ended by now */
+    CHECK_INT(judged(&s).result, FACTOR_FAIL);
+    s.crls[2].this_update = NOW + 1; /* but not before it begins */
+    s.crls[2].next_update = 0;
+    CHECK_INT(judged(&s).result, FACTOR_PASS);
+    drop_all();
+}
+
 TEST(a_delta_keeps_its_base_current)
 {
     make_all();
@@ -619,6 +649,9 @@ TEST(a_delta_keeps_its_base_current)
         {.by = &root, .number = "7", .base_number = "5", .next_update = NOW + 2 * DAY});
     check(&s, FACTOR_PASS, "CRL 5 and delta 7 of CN=Root until 2027-01-17T08:00:00Z");
     CHECK_INT(holds_until_s, NOW + DAY); /* by then the first delta has ended */
+    s.crls[2].this_update = NOW + 1;
+    check(&s, FACTOR_PASS, "CRL 5 and delta 6 of CN=Root until 2027-01-16T08:00:00Z");
+    s.crls[2].this_update = 0;
     s.crls[1].base_number = s.crls[2].base_number = "6";
     check(&s, FACTOR_UNKNOWN, "CRL 5 of CN=Root expired 2027-01-15T07:59:59Z");
     drop_all();
@@ -697,6 +730,22 @@ TEST(a_key_for_crls_that_another_anchor_vouches_for)
     check(&s, FACTOR_PASS, "CRL 3 of CN=Root until 2027-01-16T08:00:00Z");
     identity_fini(&signer);
     identity_fini(&rogue);
+    drop_all();
+}
+
+/* Who is not vouched for may show any key as its issuer's; each costs a check for each CRL. */
+TEST(a_stranger_has_no_more_checks_than_the_budget_allows)
+{
+    make_all();
+    struct scene s =
+        SHORT(REVOCATION_HARD, {.by = &root}, {.by = &root, .number = "2", .listed = &bob});
+    s.signatures = 1;
+    check(&s, FACTOR_PASS, "CRL 1 of CN=Root until 2027-01-16T08:00:00Z");
+    s.signatures = 2;
+    CHECK_INT(judged(&s).result, FACTOR_FAIL);
+    s.is_trusted = true;
+    s.signatures = 0;
+    CHECK_INT(judged(&s).result, FACTOR_FAIL);
     drop_all();
 }
 
