@@ -141,6 +141,17 @@ static int describe_certificates(struct bytes file, struct json *j, struct error
 
 /* ---- CRLs ---- */
 
+static const char *scope_text(enum crl_scope scope)
+{
+    static const char *const names[] = {
+        [CRL_SCOPE_ALL] = "all",
+        [CRL_SCOPE_USERS] = "users",
+        [CRL_SCOPE_AUTHORITIES] = "authorities",
+        [CRL_SCOPE_ATTRIBUTES] = "attributes",
+    };
+    return names[scope];
+}
+
 static void write_crl(struct json *j, const struct crl *crl)
 {
     const struct crl_facts *f = crl_facts(crl);
@@ -150,6 +161,9 @@ static void write_crl(struct json *j, const struct crl *crl)
     write_time(j, "this_update", f->this_update);
     write_time_or_null(j, "next_update", f->next_update);
     json_bool(j, "is_delta", f->base_number.at != NULL);
+    json_bool(j, "is_indirect", f->is_indirect);
+    json_text(j, "scope", scope_text(f->scope));
+    json_bool(j, "has_all_reasons", !f->only_some_reasons);
     json_bool(j, "has_issuing_distribution_point", f->has_distribution_point);
     json_bool(j, "has_unknown_critical", f->unknown_critical.at != NULL);
     json_integer(j, "entries", (int64_t)f->entries);

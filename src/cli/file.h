@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-#define FILE_READ_MAX (64u << 20)
+#define FILE_READ_MAX (256u << 20) /* a large CRL; as config/load.h has it */
 
 /* The content of PATH ("-": standard input) appended to OUT, which is initialised here. On failure
  * OUT is empty. */

@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from files import command, json_lines, ocsp_answer, pem, rfc3339, write
-from pki import DAY, NOW
+from pki import DAY, NOW, PKI
 
 TYPES = {"cert": "certificates", "crl": "crls", "ocsp": "answers", "client-hello": "suites"}
 MUTATIONS = 500
@@ -68,6 +68,11 @@ def test_crls(pki, inputs):
     assert crl["issuer"] == "CN=clients" and crl["entries"] == 1 and not crl["is_delta"]
     assert (crl["this_update"], crl["next_update"]) == (rfc3339(NOW - DAY), rfc3339(NOW + 2 * DAY))
     assert int(crl["number"]) == pki.ca("clients").number
+    assert crl["scope"] == "all" and crl["has_all_reasons"] and not crl["is_indirect"]
+    point = x509.IssuingDistributionPoint(None, None, True, False, frozenset([x509.ReasonFlags.key_compromise]), False, False)
+    part = PKI(inputs["crl"].parent).ca("parts").crl(extensions=[(point, True)])
+    crl, = one("crl", part)["crls"]
+    assert crl["scope"] == "users" and not crl["has_all_reasons"] and crl["has_issuing_distribution_point"]
 
 
 def test_ocsp_answers(pki, inputs):

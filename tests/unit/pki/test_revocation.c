@@ -723,6 +723,7 @@ TEST(a_key_for_crls_that_another_anchor_vouches_for)
     struct scene s = SHORT(REVOCATION_HARD, {.by = &signer, .number = "3"});
     s.presented[0] = signer.certificate;
     s.also_trusted = rogue.certificate;
+    s.leaf_only = true; /* nothing else speaks against the signer */
     check(&s, FACTOR_UNKNOWN, "CRL 3 of CN=Root is not signed by the issuer of the certificate");
     /* A second key that the operator trusts by this name is another thing. */
     s.also_trusted = signer.certificate;
@@ -730,6 +731,22 @@ TEST(a_key_for_crls_that_another_anchor_vouches_for)
     check(&s, FACTOR_PASS, "CRL 3 of CN=Root until 2027-01-16T08:00:00Z");
     identity_fini(&signer);
     identity_fini(&rogue);
+    drop_all();
+}
+
+TEST(a_delta_by_another_key_than_its_base)
+{
+    make_all();
+    struct identity signer = make_signer(&root, "critical,cRLSign");
+    struct scene s =
+        SHORT(REVOCATION_HARD, {.by = &root, .number = "5", .listed = &bob, .reason = 6},
+            {.by = &signer, .number = "6", .base_number = "5", .listed = &bob, .reason = 8});
+    s.presented[0] = signer.certificate;
+    s.leaf_only = true;
+    check(&s, FACTOR_FAIL, "serial %s revoked 2027-01-14 (certificateHold), CRL 5 of CN=Root");
+    s.crls[0].by = &signer;
+    CHECK_INT(judged(&s).result, FACTOR_PASS);
+    identity_fini(&signer);
     drop_all();
 }
 
@@ -792,6 +809,12 @@ TEST(indirect_crls)
         s.presented[0] = NULL;
         CHECK_INT(judged(&s).result, FACTOR_UNKNOWN);
     }
+    /* An issuer that names itself: as (b) (1) has it, such a list must be indirect. */
+    struct scene own = SHORT(REVOCATION_HARD, {.by = &root, .point = a});
+    own.chain[0] = other;
+    CHECK_INT(judged(&own).result, FACTOR_UNKNOWN);
+    own.crls[0].point = forge_join(at_a, 2);
+    CHECK_INT(judged(&own).result, FACTOR_PASS);
     certificate_unref(&named);
     certificate_unref(&unnamed);
     certificate_unref(&other);
