@@ -72,6 +72,14 @@ def braces(*settings):
     return "{" + ", ".join(s for s in settings if s) + "}"
 
 
+def rule_for_one_ca(crl, value):
+    """VALUE for what the CA of the settings issued, and the contrary for the rest."""
+    if value is None:
+        return braces(f"crl: [{crl}]")
+    own = braces('issuer: "CN=settings"', under("policy", value))
+    return braces(f"crl: [{crl}]", f"policy: {'hard' if value == 'soft' else 'soft'}", f"per_ca: [{own}]")
+
+
 class Listeners:
     """The listeners of the rows; each knows what it is to do with whom."""
 
@@ -113,6 +121,9 @@ class Listeners:
                 rule = braces(f"crl: [{self.crls[crl]}]", under("policy", value))
                 self.add("REVOCATION.policy", f"{crl} list", value, outcomes,
                          self.base("authentication: mutual", f"client_ca: [{self.ca}, {self.stranger}]", f"revocation: {rule}"))
+                self.add("REVOCATION_CA.policy", f"{crl} list", value, outcomes,
+                         self.base("authentication: mutual", f"client_ca: [{self.ca}, {self.stranger}]",
+                                   f"revocation: {rule_for_one_ca(self.crls[crl], value)}"))
         self.add("REVOCATION.policy", "no revocation at all", None, NOT_LISTED, self.base(*self.of_authentication("mutual")))
         for key, values in (("versions", VERSIONS), ("key_exchange", KEY_EXCHANGE), ("preference", PREFERENCE)):
             for value, outcomes in values.items():
@@ -172,6 +183,8 @@ class Groups:
             for value, outcomes in policies.items():
                 self.add("REVOCATION.policy", f"{crl} list", value, outcomes,
                          f"revocation: {braces(f'crl: [{self.crls[crl]}]', under('policy', value))}")
+                self.add("REVOCATION_CA.policy", f"{crl} list", value, outcomes,
+                         f"revocation: {rule_for_one_ca(self.crls[crl], value)}")
         self.add("REVOCATION.policy", "no revocation at all", None, NOT_LISTED)
         for key, values in (("versions", VERSIONS), ("key_exchange", KEY_EXCHANGE)):
             for value, outcomes in values.items():
@@ -249,7 +262,8 @@ def table(rows):
 
 
 def settings_here():
-    return {"LISTENER.authentication", "DOMAIN.authentication", "REVOCATION.policy", "TLS.versions", "TLS.key_exchange", "TLS.preference",
+    return {"LISTENER.authentication", "DOMAIN.authentication", "REVOCATION.policy", "REVOCATION_CA.policy",
+            "TLS.versions", "TLS.key_exchange", "TLS.preference",
             "LISTENER.protocol", "GROUP.protocol", "GROUP_TLS.versions", "GROUP_TLS.key_exchange", "GROUP_TLS.resumption"}
 
 
@@ -271,7 +285,7 @@ def test_t34_a_listener_treats_bad_clients_as_its_settings_say(world, pki, setti
     assert rows and not table(rows), "\n".join(table(rows))
 
 
-@pytest.mark.parametrize("setting", sorted({"REVOCATION.policy", *OF_GROUPS}))
+@pytest.mark.parametrize("setting", sorted({"REVOCATION.policy", "REVOCATION_CA.policy", *OF_GROUPS}))
 def test_t34_a_group_treats_bad_targets_as_its_settings_say(world, pki, setting):
     rows = [(name, variant, value, peer, wanted, [visit(world, pki, f"out{i}", "plain") for _ in range(2 if peer == "again" else 1)][-1])
             for i, (name, variant, value, peer, wanted, _) in enumerate(world.backs) if name == setting]
