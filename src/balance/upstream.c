@@ -109,13 +109,15 @@ static void timed_out(struct timer *t)
 /* ---- handshake
  * ------------------------------------------------------------------------------------------- */
 
-/* Certificates of the target: all four factors, for the name that it must prove. */
-static struct verdict *judge_chain(
-    const struct upstream *u, const struct certificate *const *chain, size_t chain_n)
+/* Certificates of the target, and what it stapled to them: all four factors, for the name that it
+ * must prove. */
+static struct verdict *judge_chain(const struct upstream *u, const struct certificate *const *chain,
+    size_t chain_n, struct bytes staple)
 {
     struct verify_policy policy = u->group->tls.verify;
     policy.names = &u->target->name;
     policy.names_n = 1;
+    policy.ocsp = staple;
     struct verdict *v = verdict_new();
     verify_chain(&policy, chain, chain_n, loop_wall_s(u->stream.loop), v);
     return v;
@@ -127,7 +129,7 @@ static uint8_t judge(void *owner, const struct certificate *const *chain, size_t
     struct upstream *u = owner;
     verdict_free(&u->session_verdict);
     verdict_free(&u->verdict);
-    u->verdict = judge_chain(u, chain, chain_n);
+    u->verdict = judge_chain(u, chain, chain_n, tlsconn_staple(u->stream.tls));
     return u->verdict->accepted ? 0 : reason_alert(u->verdict->reason);
 }
 
@@ -138,9 +140,10 @@ static struct verdict *judge_session(
     const struct upstream *u, struct sessions *sessions, const struct certificate_list *chain)
 {
     int64_t now_s = loop_wall_s(u->stream.loop);
+    const struct bytes none = {0};
     struct verdict *v = sessions_verdict(sessions, chain, now_s);
     if (!v) {
-        v = judge_chain(u, (const struct certificate *const *)chain->at, chain->n);
+        v = judge_chain(u, (const struct certificate *const *)chain->at, chain->n, none);
         sessions_judged(sessions, chain, now_s, v);
     }
     return v;

@@ -58,8 +58,11 @@ struct attempt {
 static uint8_t judge(void *owner, const struct certificate *const *chain, size_t chain_n)
 {
     struct attempt *a = owner;
+    struct verify_policy policy = a->trust.policy;
+    if (!policy.ocsp.n)
+        policy.ocsp = tlsconn_staple(a->session.tls);
     verdict_fini(&a->verdict);
-    verify_chain(&a->trust.policy, chain, chain_n, clock_wall_s(), &a->verdict);
+    verify_chain(&policy, chain, chain_n, clock_wall_s(), &a->verdict);
     a->is_judged = true;
     if (a->verdict.accepted)
         return 0;

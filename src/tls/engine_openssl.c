@@ -19,6 +19,7 @@
 
 #include "base/memory.h"
 #include "base/panic.h"
+#include "pki/ocsp.h"
 #include "tls/server_name.h"
 #include "tls/tlsconn.h"
 
@@ -216,6 +217,7 @@ static struct tlsconn *new_connection(
     c->is_server = policy->role == TLSPOLICY_SERVER;
     buf_init(&c->wire_in, TLSCONN_WIRE_MAX);
     buf_init(&c->wire_out, TLSCONN_WIRE_MAX);
+    buf_init(&c->staple, OCSP_SIZE_MAX);
     ERR_clear_error();
     c->ssl = SSL_new(engine_policy_context(policy));
     if (!c->ssl || SSL_set_app_data(c->ssl, c) != 1)
@@ -256,6 +258,7 @@ void tlsconn_free(struct tlsconn **c)
         return;
     SSL_free((*c)->ssl);
     certificate_list_fini(&(*c)->peer_chain);
+    buf_fini(&(*c)->staple);
     buf_fini(&(*c)->wire_in);
     buf_fini(&(*c)->wire_out);
     certificate_list_fini(&(*c)->shown);
@@ -320,6 +323,8 @@ enum tlsconn_status tlsconn_handshake(struct tlsconn *c, int64_t now_s)
         result = SSL_do_handshake(c->ssl);
         status = settle(c, result);
     } while (status == TLSCONN_OK && result != 1);
+    /* Whatever libssl does: nobody is let in unjudged. */
+    ASSERT(status != TLSCONN_OK || !c->is_unjudged);
     if (status == TLSCONN_OK)
         c->state = CONNECTION_OPEN;
     refresh_facts(c);

@@ -84,6 +84,9 @@ struct tlsconn {
     struct certificate_list shown;
     struct certificate_list peer_chain; /* what the peer sent, until it is judged */
     struct error peer_flaw;             /* what cannot be parsed in it; "": nothing */
+    struct buf staple;                  /* client: the OCSP response that came with it */
+    bool has_status;                    /* client: TLS 1.2, the server announced one */
+    bool is_unjudged;                   /* client: the chain waits for it to be judged again */
     struct buf wire_in, wire_out;
     struct tlsconn_facts facts;
     struct tlsconn_failure failure;
@@ -101,6 +104,20 @@ void engine_note_failure(struct tlsconn *c, enum tlsconn_fault fault, const char
 
 /* The callbacks that make the connections of CTX ask their handlers. */
 void engine_handshake_install(struct ssl_ctx_st *ctx, enum tlspolicy_role role);
+/* Ask the judge about the certificates that the peer sent, for the last time. A refusal is noted.
+ */
+bool engine_judge(struct tlsconn *c);
+
+/* engine_openssl_status.c */
+
+/* Let client connections of CTX ask for OCSP responses. */
+void engine_status_install(struct ssl_ctx_st *ctx);
+/* BODY of a ServerHello; of the message that may hold a response (see hello_read_staple). */
+void engine_status_note_hello(struct tlsconn *c, struct bytes body);
+void engine_status_note(struct tlsconn *c, struct bytes body);
+/* The judge's answer to the certificates alone is ALERT: may a response that is still to come
+ * change it? Then they are judged again after that. */
+bool engine_status_may_change(const struct tlsconn *c, uint8_t alert);
 
 /* engine_openssl_policy.c */
 

@@ -30,6 +30,7 @@ enum {
     SERVER_KEY_EXCHANGE = 12,
     CERTIFICATE_REQUEST = 13,
     CERTIFICATE_VERIFY = 15,
+    CERTIFICATE_STATUS = 22,
     KEY_UPDATE = 24
 };
 #define ALERT_FATAL 2
@@ -108,6 +109,8 @@ static void note_peer_chain(struct tlsconn *c, struct bytes body)
     size_t n;
     certificate_list_fini(&c->peer_chain);
     c->peer_flaw.text[0] = 0;
+    if (!c->is_server && SSL_version(c->ssl) == TLS1_3_VERSION)
+        engine_status_note(c, body);
     if (hello_read_certificates(
             body, SSL_version(c->ssl) == TLS1_3_VERSION, sent, COUNT_OF(sent), &n))
         return;
@@ -132,13 +135,19 @@ static void note_sent(struct tlsconn *c, uint8_t type, struct bytes body)
         c->facts.credential = engine_policy_credential(c->policy, c->ssl);
 }
 
+static void note_server(struct tlsconn *c, struct bytes body)
+{
+    note_server_hello(c, body);
+    engine_status_note_hello(c, body);
+}
+
 static void note_received(struct tlsconn *c, uint8_t type, struct bytes body)
 {
     c->has_received = true;
     if (type == CLIENT_HELLO)
         note_client_hello(c, body);
     else if (type == SERVER_HELLO)
-        note_server_hello(c, body);
+        note_server(c, body);
     else if (type == CERTIFICATE_REQUEST)
         c->facts.peer_asked = true;
     else if (type == SERVER_KEY_EXCHANGE || type == CERTIFICATE_VERIFY)
@@ -147,6 +156,8 @@ static void note_received(struct tlsconn *c, uint8_t type, struct bytes body)
         note_no_certificate(c);
     else if (type == CERTIFICATE)
         note_peer_chain(c, body);
+    else if (type == CERTIFICATE_STATUS)
+        engine_status_note(c, body);
     else if (type == KEY_UPDATE)
         c->key_updates++;
     else if (type == NEW_SESSION_TICKET)
@@ -345,8 +356,29 @@ static uint8_t judge_sent(struct tlsconn *c)
         alert = c->handler->judge(
             c->owner, (const struct certificate *const *)c->peer_chain.at, c->peer_chain.n);
     note_shown(c, c->peer_chain.at, alert ? 0 : c->peer_chain.n);
-    certificate_list_fini(&c->peer_chain);
     return alert;
+}
+
+static void note_refusal(struct tlsconn *c, uint8_t alert)
+{
+    engine_note_failure(c, TLSCONN_FAULT_PEER_CERTIFICATE, "the peer's certificate is refused: %s",
+        tlsconn_alert_name(alert));
+}
+
+static void forget_sent(struct tlsconn *c)
+{
+    certificate_list_fini(&c->peer_chain);
+    buf_clear(&c->staple);
+    buf_release(&c->staple);
+}
+
+bool engine_judge(struct tlsconn *c)
+{
+    uint8_t alert = judge_sent(c);
+    if (alert)
+        note_refusal(c, alert);
+    forget_sent(c);
+    return alert == 0;
 }
 
 /* In place of libssl's own verification. */
@@ -355,12 +387,14 @@ static int judge_peer(X509_STORE_CTX *store, void *unused)
     const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct tlsconn *c = engine_connection_of(ssl);
     uint8_t alert = judge_sent(c);
-    if (alert == 0) {
+    c->is_unjudged = engine_status_may_change(c, alert);
+    if (!c->is_unjudged)
+        forget_sent(c);
+    if (alert == 0 || c->is_unjudged) {
         X509_STORE_CTX_set_error(store, X509_V_OK);
         return 1;
     }
-    engine_note_failure(c, TLSCONN_FAULT_PEER_CERTIFICATE, "the peer's certificate is refused: %s",
-        tlsconn_alert_name(alert));
+    note_refusal(c, alert);
     X509_STORE_CTX_set_error(store, verify_error_for(alert));
     return 0;
 }
@@ -369,8 +403,10 @@ void engine_handshake_install(SSL_CTX *ctx, enum tlspolicy_role role)
 {
     SSL_CTX_set_msg_callback(ctx, message_passed);
     SSL_CTX_set_cert_verify_callback(ctx, judge_peer, NULL);
-    if (role == TLSPOLICY_CLIENT)
+    if (role == TLSPOLICY_CLIENT) {
+        engine_status_install(ctx);
         return;
+    }
     SSL_CTX_set_client_hello_cb(ctx, choose_policy, NULL);
     SSL_CTX_set_tlsext_servername_callback(ctx, acknowledge_server_name);
     SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, NULL);

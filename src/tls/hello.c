@@ -10,6 +10,7 @@
 
 /* ExtensionType, RFC 8446 §4.2. */
 #define EXTENSION_SERVER_NAME          0
+#define EXTENSION_STATUS_REQUEST       5
 #define EXTENSION_SUPPORTED_GROUPS     10
 #define EXTENSION_SIGNATURE_ALGORITHMS 13
 #define EXTENSION_ALPN                 16
@@ -199,6 +200,8 @@ int hello_read_server(struct bytes body, struct hello_server *out)
     while (extensions.rest.n && !extensions.failed) {
         uint32_t type = number(&extensions, 2);
         struct reader data = {vector(&extensions, 2), false};
+        if (type == EXTENSION_STATUS_REQUEST)
+            out->has_status = true;
         if (type == EXTENSION_SUPPORTED_VERSIONS && !extensions.failed)
             out->version = (uint16_t)number(&data, 2);
         if (type == EXTENSION_KEY_SHARE && !extensions.failed)
@@ -224,6 +227,34 @@ int hello_read_certificates(
         ++*n;
     }
     return is_read(&r) && !list.failed ? 0 : -1;
+}
+
+/* RFC 6066 §8: CertificateStatus { status_type(1) = ocsp(1), OCSPResponse<1..2^24-1> } */
+static int read_status(struct bytes body, struct bytes *response)
+{
+    struct reader r = {body, false};
+    uint32_t type = number(&r, 1);
+    *response = vector(&r, 3);
+    return type == 1 && is_read(&r) ? 0 : -1;
+}
+
+int hello_read_staple(struct bytes body, bool is_tls13, struct bytes *response)
+{
+    *response = (struct bytes){0};
+    if (!is_tls13)
+        return read_status(body, response);
+    struct reader r = {body, false};
+    vector(&r, 1); /* certificate_request_context */
+    struct reader list = {vector(&r, 3), false};
+    vector(&list, 3); /* the leaf */
+    struct reader extensions = {vector(&list, 2), false};
+    while (extensions.rest.n && !extensions.failed) {
+        uint32_t type = number(&extensions, 2);
+        struct bytes data = vector(&extensions, 2);
+        if (type == EXTENSION_STATUS_REQUEST && read_status(data, response) < 0)
+            return -1;
+    }
+    return is_read(&r) && !list.failed && !extensions.failed ? 0 : -1;
 }
 
 int hello_verify_scheme(struct bytes body, uint16_t *out)

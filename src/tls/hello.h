@@ -25,6 +25,7 @@ enum hello_type {
     HELLO_CERTIFICATE_VERIFY = 15,
     HELLO_CLIENT_KEY_EXCHANGE = 16,
     HELLO_FINISHED = 20,
+    HELLO_CERTIFICATE_STATUS = 22,
 };
 
 struct hello_list {
@@ -49,7 +50,8 @@ struct hello_server {
     uint16_t version; /* from supported_versions where that was sent */
     struct bytes random;
     uint16_t suite;
-    uint16_t group; /* of key_share (RFC 8446 §4.2.8); 0 if it was not sent */
+    uint16_t group;  /* of key_share (RFC 8446 §4.2.8); 0 if it was not sent */
+    bool has_status; /* status_request (RFC 6066 §8): TLS 1.2 only */
 };
 
 /* A handshake message taken apart: BODY without the 4-byte header. -1 if the length does not fit
@@ -68,6 +70,9 @@ int hello_read_server(struct bytes body, struct hello_server *out) MUST_USE;
  * §4.4.2, RFC 5246 §7.4.2). The first MAX go into AT; all of them are counted. */
 int hello_read_certificates(
     struct bytes body, bool is_tls13, struct bytes *at, size_t max, size_t *n) MUST_USE;
+/* The OCSP response that is stapled to the leaf: in TLS 1.3 BODY is a Certificate message (RFC 8446
+ * §4.4.2.1), in TLS 1.2 a CertificateStatus (RFC 6066 §8). Empty if there is none. */
+int hello_read_staple(struct bytes body, bool is_tls13, struct bytes *response) MUST_USE;
 /* The scheme of a CertificateVerify, or of the signature in an ECDHE ServerKeyExchange (RFC 8422
  * §5.4). */
 int hello_verify_scheme(struct bytes body, uint16_t *out) MUST_USE;

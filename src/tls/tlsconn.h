@@ -41,7 +41,8 @@ struct tlsconn_handler {
     const struct tlspolicy *(*choose)(void *owner, const struct tlsconn_hello *hello);
     /* The peer's certificates, leaf first (CHAIN_N = 0: it sent none, and none is demanded: server
      * with PEER_OPTIONAL only). 0 accepts; else the alert (RFC 8446 §6.2) with which the handshake
-     * ends. Not called on resumption: see tlsconn_offer. */
+     * ends. Not called on resumption: see tlsconn_offer. A client under TLS 1.2 is asked again if
+     * an OCSP response comes after the certificates (tlsconn_staple): the last answer counts. */
     uint8_t (*judge)(void *owner, const struct certificate *const *chain, size_t chain_n);
     /* A handshake message passed: whole, with its 4-byte header, in plaintext. May be NULL. */
     void (*message)(void *owner, enum tlsconn_message_direction direction, struct bytes message);
@@ -75,6 +76,10 @@ int64_t tlsconn_session_ends_s(const struct tlsconn_session *s);
 bool tlsconn_session_is_single_use(const struct tlsconn_session *s);
 /* NULL is fine. */
 void tlsconn_session_free(struct tlsconn_session **s);
+
+/* Client, while judge is asked: the OCSP response that the server stapled to its certificate;
+ * empty: none. */
+struct bytes tlsconn_staple(const struct tlsconn *c);
 
 struct buf *tlsconn_wire_in(struct tlsconn *c);
 struct buf *tlsconn_wire_out(struct tlsconn *c);

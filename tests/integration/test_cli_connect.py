@@ -135,6 +135,29 @@ def test_refuses_a_server_that_ocsp_says_is_revoked(tmp_path, pki):
     assert (status, answer["peer"]["reason"]) == (1, "revoked")
 
 
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+@pytest.mark.parametrize("staple, revocation, reason", [("good", "pass", "accepted"), ("revoked", "fail", "revoked"),
+                                                        ("about another", "unknown", "accepted"), ("garbage", "unknown", "accepted"),
+                                                        ("none", "unknown", "accepted")])
+def test_what_a_server_staples_counts(tmp_path, pki, staple, revocation, reason, version):
+    answers = {
+        "good": lambda path: ocsp_answer(path, pki.server, pki.ca("servers")),
+        "revoked": lambda path: ocsp_answer(path, pki.server, pki.ca("servers"), "revoked"),
+        "about another": lambda path: ocsp_answer(path, pki.good, pki.ca("servers")),
+        "garbage": lambda path: ocsp_answer(path, pki.server, pki.good, "revoked"),  # not the issuer's
+    }
+    more = ["-status_file", answers[staple](tmp_path / "staple.der")] if staple in answers else []
+    with SERVERS["openssl"](tmp_path, pki.server, version, more=more) as server:
+        status, answer = connect_json(pki, server.port)
+        if reason == "revoked":
+            programs.until(lambda: "alert" in server.said(), lambda: server.said())
+            # libssl's own alert where the answer comes in a message of its own (TLS 1.2).
+            assert {"1.2": "bad certificate status response", "1.3": "certificate revoked"}[version] in server.said()
+    assert (status, answer["peer"]["reason"]) == (int(reason != "accepted"), reason)
+    assert answer["peer"]["factors"]["revocation"]["verdict"] == revocation
+    assert answer["tls"]["handshake_complete"] == (reason == "accepted")
+
+
 def test_without_ca_the_systems_store_is_what_is_trusted(tmp_path, pki):
     with SERVERS["openssl"](tmp_path, pki.server) as server:
         done = command("connect", f"127.0.0.1:{server.port}", "--json")

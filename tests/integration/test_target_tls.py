@@ -7,6 +7,8 @@ import ssl
 import pytest
 
 import peers
+import programs
+from files import ocsp_answer
 from instance import Instance
 
 EVIL = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
@@ -162,3 +164,24 @@ def test_t14_nor_anything_that_a_relay_forwards(world, name):
     assert got == b""
     assert line["close"] == ("target_closed" if name in SEES_THE_REQUEST else "target_handshake"), line
     assert b"question" not in world.targets["raw", name].received
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+@pytest.mark.parametrize("status, is_used", [("good", True), ("revoked", False), (None, False)])
+def test_a_target_may_staple_what_the_policy_demands(pki, lb, tmp_path, status, is_used, version):
+    """peers.md T21: without a CRL, only an OCSP answer says that a target's certificate is not revoked."""
+    staple = ["-status_file", ocsp_answer(tmp_path / "staple.der", pki.server, pki.ca("servers"), status)] if status else []
+    with programs.openssl_server(tmp_path, pki.server, version, answer="-www", more=staple) as server:
+        instance = lb(f"""
+listeners: [{{name: web, protocol: HTTP, address: '127.0.0.1:0', rules: [{{domain: localhost, target_group: web}}]}}]
+target_groups: [{{name: web, protocol: HTTPS, targets: [{{address: '127.0.0.1:{server.port}'}}],
+                 tls: {{ca: [{pki.ca('servers').crt}], name: localhost, revocation: {{crl: [{pki.ca('clients').crl_file}], policy: hard}}}}}}]
+access_log: {{file: access.log}}
+workers: 1
+""")
+        with socket.create_connection(("127.0.0.1", instance.port("web")), 10) as s:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answer = b"".join(iter(lambda: s.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200" if is_used else b"HTTP/1.1 502"), answer[:100]
+    said = instance.line(listener="web")["target_peer"]
+    assert said["reason"] == ("accepted" if is_used else "revoked" if status else "revocation_unknown"), said

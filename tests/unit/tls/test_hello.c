@@ -102,6 +102,29 @@ TEST(server_hello_says_its_version_in_the_extension)
     CHECK_INT(hello_read_server((struct bytes){(const uint8_t *)tls12, sizeof(tls12) - 2}, &h), -1);
 }
 
+TEST(staples_in_both_formats)
+{
+    struct bytes tls12 = BYTES("\x01\x00\x00\x02ok"), other = BYTES("\x02\x00\x00\x02ok"), got;
+    CHECK_INT(hello_read_staple(tls12, false, &got), 0);
+    CHECK(bytes_equal(got, BYTES("ok")));
+    CHECK_INT(hello_read_staple(other, false, &got), -1);
+    for (size_t n = 0; n < tls12.n; n++)
+        CHECK_INT(hello_read_staple(bytes_first(tls12, n), false, &got), -1);
+    /* An extension that is not it, then the one; behind the leaf an issuer with one of its own. */
+    struct bytes tls13 = BYTES(
+        "\x00\x00\x00\x25\x00\x00\x02xx\x00\x0e\x00\x12\x00\x00\x00\x05\x00\x06\x01\x00\x00\x02ok"
+        "\x00\x00\x01y\x00\x0a\x00\x05\x00\x06\x01\x00\x00\x02no");
+    CHECK_INT(hello_read_staple(tls13, true, &got), 0);
+    CHECK(bytes_equal(got, BYTES("ok")));
+    CHECK_INT(hello_read_staple(BYTES("\x00\x00\x00\x07\x00\x00\x02xx\x00\x00"), true, &got), 0);
+    CHECK_INT(got.n, 0);
+    CHECK_INT(hello_read_staple(BYTES("\x00\x00\x00\x00"), true, &got), -1);
+    CHECK_INT(
+        hello_read_staple(
+            BYTES("\x00\x00\x00\x0d\x00\x00\x02xx\x00\x06\x00\x05\x00\x02\x02\x00"), true, &got),
+        -1);
+}
+
 TEST(certificates_in_both_formats)
 {
     size_t n;

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The OCSP response that a server staples to its certificate (RFC 6066 §8, RFC 8446 §4.4.2.1).
+ *
+ * In TLS 1.3 it comes along with the certificate. In TLS 1.2 it has a message of its own behind
+ * that of the certificate, for which libssl asks for a verdict before. If the server has announced
+ * a response, the judge is asked again when it is there, before anything that depends on the
+ * certificate is sent. libssl refuses with bad_certificate_status_response then, whatever the
+ * reason.
+ */
+#include <openssl/ssl.h>
+
+#include "base/memory.h"
+#include "pki/ocsp.h"
+#include "tls/engine_openssl.h"
+#include "tls/hello.h"
+
+#include "base/ban.h"
+
+static bool is_tls13(const struct tlsconn *c)
+{
+    return SSL_version(c->ssl) == TLS1_3_VERSION;
+}
+
+static int judge_at_last(SSL *ssl, void *unused)
+{
+    struct tlsconn *c = engine_connection_of(ssl);
+    c->is_unjudged = c->is_unjudged && !engine_judge(c);
+    return !c->is_unjudged;
+}
+
+void engine_status_install(SSL_CTX *ctx)
+{
+    SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp);
+    SSL_CTX_set_tlsext_status_cb(ctx, judge_at_last);
+}
+
+void engine_status_note_hello(struct tlsconn *c, struct bytes body)
+{
+    struct hello_server hello;
+    c->has_status = !c->is_server && hello_read_server(body, &hello) == 0 && hello.has_status;
+}
+
+void engine_status_note(struct tlsconn *c, struct bytes body)
+{
+    struct bytes response;
+    buf_clear(&c->staple);
+    if (hello_read_staple(body, is_tls13(c), &response) < 0 || response.n > OCSP_SIZE_MAX)
+        return; /* as if there were none */
+    ignore_result(buf_append(&c->staple, response));
+}
+
+bool engine_status_may_change(const struct tlsconn *c, uint8_t alert)
+{
+    /* Accepted may become revoked, and unknown either. */
+    return c->has_status && !is_tls13(c) && (alert == 0 || alert == SSL_AD_CERTIFICATE_UNKNOWN);
+}
+
+struct bytes tlsconn_staple(const struct tlsconn *c)
+{
+    return c->is_server ? (struct bytes){0} : buf_bytes(&c->staple);
+}
