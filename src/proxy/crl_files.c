@@ -69,7 +69,8 @@ static void warn(const struct crl_files *files, const struct config_file *file,
     const struct crl *older, const struct crl *kept)
 {
     report_warning(files->report, file->at,
-        "%s: %s of %s is older than %s, which is in force and stays; fetch the current one",
+        "%s: %s of %s is older than %s, which is in force and stays; fetch the current one, or "
+        "restart to go back",
         file->path, name_of(older).text, crl_issuer(older), name_of(kept).text);
 }
 

@@ -92,7 +92,7 @@ TEST(an_older_one_does_not_replace_a_newer_one)
     CHECK_INT(report.warnings, 1);
     CHECK_TEXT(report.lines[0].text,
         "f:1:1: /a: CRL 4 of CN=CA is older than CRL 5, which is in force and stays; fetch the "
-        "current one");
+        "current one, or restart to go back");
     check_loaded(five, "/a", file_of("5", none), "5");
     CHECK_INT(report.warnings, 0);
     check_loaded(five, "/a", file_of("6", none), "6");
@@ -114,7 +114,7 @@ TEST(without_a_number_the_date_tells)
     CHECK_TEXT(report.n ? report.lines[0].text : "",
         "f:1:1: /a: CRL of 2027-01-13T08:00:00Z of CN=CA is older than CRL of "
         "2027-01-14T08:00:00Z, "
-        "which is in force and stays; fetch the current one");
+        "which is in force and stays; fetch the current one, or restart to go back");
     end();
 }
 
