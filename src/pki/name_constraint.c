@@ -144,8 +144,9 @@ static bool email_is_name(struct bytes name)
     return split_mailbox(name, &m);
 }
 
-/* A mailbox, a host, a domain, or every mailbox: the zero-length one, by which CAs are kept from
- * e-mail. */
+/* A mailbox, a host, a domain, or the zero-length one, by which CAs are kept from e-mail: RFC 5280
+ * does not say what it means, so it forbids everything where it excludes, and allows nothing where
+ * it permits. */
 static bool email_is_base(struct bytes base)
 {
     struct mailbox m;
@@ -171,7 +172,7 @@ static bool is_mailbox_at(struct bytes name, struct bytes base, bool if_quoted)
 
 static bool email_is_within(struct bytes name, struct bytes base)
 {
-    return is_mailbox_at(name, base, false);
+    return base.n && is_mailbox_at(name, base, false);
 }
 
 static bool email_meets(struct bytes name, struct bytes base)
@@ -210,10 +211,16 @@ static bool uri_is_base(struct bytes base)
     return !base.n || is_host_or_domain(base);
 }
 
+/* The zero-length one as with mailboxes. */
 static bool uri_is_within(struct bytes name, struct bytes base)
 {
     struct bytes host;
-    return !base.n || (uri_host(name, &host) && is_at_host(host, base));
+    return base.n && uri_host(name, &host) && is_at_host(host, base);
+}
+
+static bool uri_meets(struct bytes name, struct bytes base)
+{
+    return !base.n || uri_is_within(name, base);
 }
 
 /* ---- addresses ---- */
@@ -265,7 +272,7 @@ static const struct kind {
     [NAME_DNS] = {DER_CONTEXT(2), dns_is_name, dns_is_base, dns_is_within, dns_meets},
     [NAME_IP] = {DER_CONTEXT(7), ip_is_name, ip_is_base, ip_is_within, ip_is_within},
     [NAME_EMAIL] = {DER_CONTEXT(1), email_is_name, email_is_base, email_is_within, email_meets},
-    [NAME_URI] = {DER_CONTEXT(6), uri_is_name, uri_is_base, uri_is_within, uri_is_within},
+    [NAME_URI] = {DER_CONTEXT(6), uri_is_name, uri_is_base, uri_is_within, uri_meets},
     [NAME_DIRECTORY] = {DER_CONTEXT_CONSTRUCTED(4), dn_is_valid, dn_is_valid, dn_is_within,
         dn_is_within},
 };

@@ -165,7 +165,7 @@ TEST(email)
         {"-EMAIL:a@example.com", "EMAIL:a@example.com", false},
         {"-EMAIL:a@example.com", "EMAIL:a@other.test", true},
         {"-EMAIL:", "EMAIL:a@example.com", false},
-        {"+EMAIL:", "EMAIL:a@example.com", true},
+        {"+EMAIL:", "EMAIL:a@example.com", false},
         {"-EMAIL:example.com", "EMAIL:a@other.test", true},
         /* "a@evil.test"@example.com is a mailbox at example.com. */
         {"+EMAIL:example.com", "EMAIL:\"a@evil.test\"@example.com", true},
@@ -194,6 +194,7 @@ TEST(uri)
         {"-URI:example.com", "URI:https://example.com/", false},
         {"-URI:example.com", "URI:https://example.org/", true},
         {"-URI:", "URI:https://example.org/", false},
+        {"+URI:", "URI:https://example.org/", false},
         /* "the application MUST reject" */
         {"-URI:example.com", "URI:urn:uuid:1", false},
         {"-URI:example.com", "URI:https://192.0.2.1/", false},
