@@ -273,3 +273,32 @@ TEST(bad_crl_entries_are_refused)
     }
     issued_fini(&ca);
 }
+
+TEST(a_crl_lists_whom_it_is_told)
+{
+    static const struct issue_revoked revoked[] = {{"1a2b", NOW, 1}, {"0f", NOW - DAY, 0}};
+    struct error err;
+    struct buf out;
+    struct issued ca = issue_fixture(ISSUE_CA, "CA", NULL, NULL);
+    struct issue_crl_request r = {issued_der(&ca), ca.key, revoked, 2, 7, NOW, NOW + DAY};
+    buf_init(&out, 1 << 16);
+    MUST(issue_crl(&r, &out, &err) == 0);
+    BIO *pem = BIO_new_mem_buf(buf_bytes(&out).at, (int)buf_size(&out));
+    X509_CRL *crl = PEM_read_bio_X509_CRL(pem, NULL, NULL, NULL);
+    MUST(crl);
+    CHECK_INT(sk_X509_REVOKED_num(X509_CRL_get_REVOKED(crl)), 2);
+    for (size_t i = 0; i < 2; i++) {
+        X509_REVOKED *entry;
+        ASN1_INTEGER *serial = ASN1_INTEGER_new();
+        MUST(ASN1_INTEGER_set(serial, i ? 0x0f : 0x1a2b));
+        CHECK_INT(X509_CRL_get0_by_serial(crl, &entry, serial), 1);
+        ASN1_ENUMERATED *reason = X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, NULL, NULL);
+        CHECK(i ? !reason : reason && ASN1_ENUMERATED_get(reason) == 1);
+        ASN1_ENUMERATED_free(reason);
+        ASN1_INTEGER_free(serial);
+    }
+    X509_CRL_free(crl);
+    BIO_free(pem);
+    buf_fini(&out);
+    issued_fini(&ca);
+}

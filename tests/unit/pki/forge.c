@@ -188,15 +188,18 @@ struct bytes forge_crl(const struct forged *issuer, int64_t this_update, int64_t
     return keep(bio);
 }
 
-struct bytes forge_ocsp(const struct forged *issuer, const struct forged *about, bool is_revoked)
+struct bytes forge_ocsp(
+    const struct forged *issuer, const struct forged *about, enum ocsp_status status)
 {
+    static const int native[] = {[OCSP_GOOD] = V_OCSP_CERTSTATUS_GOOD,
+        [OCSP_REVOKED] = V_OCSP_CERTSTATUS_REVOKED,
+        [OCSP_UNKNOWN] = V_OCSP_CERTSTATUS_UNKNOWN};
     OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
     OCSP_CERTID *id = OCSP_cert_to_id(EVP_sha1(), x509_of(about), x509_of(issuer));
     ASN1_TIME *from = time_of(FORGE_NOW - FORGE_DAY), *to = time_of(FORGE_NOW + FORGE_DAY);
     ASSERT(basic && id &&
-           OCSP_basic_add1_status(basic, id,
-               is_revoked ? V_OCSP_CERTSTATUS_REVOKED : V_OCSP_CERTSTATUS_GOOD,
-               OCSP_REVOKED_STATUS_KEYCOMPROMISE, from, from, to) &&
+           OCSP_basic_add1_status(
+               basic, id, native[status], OCSP_REVOKED_STATUS_KEYCOMPROMISE, from, from, to) &&
            OCSP_basic_sign(basic, x509_of(issuer), issuer->key, EVP_sha256(), NULL, 0));
     OCSP_RESPONSE *response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
     unsigned char *der = NULL;

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "pki/certificate.h"
+#include "pki/ocsp.h"
 
 #define FORGE_NOW 1800000000 /* 2027-01-15T08:00:00Z */
 #define FORGE_DAY 86400
@@ -47,6 +47,7 @@ struct bytes forge_key_pem(const struct forged *of);
 struct bytes forge_crl(const struct forged *issuer, int64_t this_update, int64_t next_update,
     const struct forged *revoked);
 /* DER of an OCSPResponse signed by ISSUER: valid for a day around NOW. */
-struct bytes forge_ocsp(const struct forged *issuer, const struct forged *about, bool is_revoked);
+struct bytes forge_ocsp(
+    const struct forged *issuer, const struct forged *about, enum ocsp_status status);
 
 void forge_reset(void);

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+
 #include "forge.h"
 #include "pki/credential.h"
 #include "test.h"
@@ -77,8 +80,8 @@ TEST(good_ones_without_a_word)
     CHECK_INT(o.chain_n, 3);
     o = load_server(forge_pem(direct, NULL), direct);
     CHECK_TEXT(o.text, "");
-    o = load(forge_pem(direct, root, NULL), forge_key_pem(direct), forge_ocsp(root, direct, false),
-        PATH_SERVER);
+    o = load(forge_pem(direct, root, NULL), forge_key_pem(direct),
+        forge_ocsp(root, direct, OCSP_GOOD), PATH_SERVER);
     CHECK_TEXT(o.text, "");
     CHECK(o.ocsp_n > 0);
     forge_reset();
@@ -142,6 +145,15 @@ TEST(keys_that_nobody_accepts)
         .extensions = {{"subjectAltName", "DNS:a.example"}}});
     struct outcome o = load_server(forge_pem(weak, NULL), weak);
     check_text(&o, "server.crt: the RSA key of CN=weak has 1024 bits; accepted: 2048 and more");
+    const struct forged key = {.key = EVP_EC_gen("P-224")};
+    const struct forged *odd = forge_certificate(&(struct forge_request){.cn = "odd",
+        .issuer = ca,
+        .key_of = &key,
+        .extensions = {{"subjectAltName", "DNS:a.example"}}});
+    o = load(forge_pem(odd, NULL), forge_key_pem(weak), (struct bytes){0}, PATH_SERVER);
+    CHECK(
+        strstr(o.text, "server.crt: the key of CN=odd is of a kind that TLS peers do not accept"));
+    EVP_PKEY_free(key.key);
     forge_reset();
 }
 
@@ -207,12 +219,15 @@ TEST(staples)
                         *other = forge_leaf("b", ca, "DNS:b.example");
     struct bytes chain = forge_pem(leaf, ca, NULL), alone = forge_pem(leaf, NULL),
                  key = forge_key_pem(leaf);
-    struct bytes good = forge_ocsp(ca, leaf, false);
-    struct outcome o = load(chain, key, forge_ocsp(ca, leaf, true), PATH_SERVER);
+    struct bytes good = forge_ocsp(ca, leaf, OCSP_GOOD);
+    struct outcome o = load(chain, key, forge_ocsp(ca, leaf, OCSP_REVOKED), PATH_SERVER);
     CHECK_TEXT(o.text, "warning: x.yaml:5:6: the OCSP answer says that CN=a is revoked: issue a "
                        "new certificate\n");
     CHECK(o.is_loaded && o.ocsp_n > 0);
-    o = load(chain, key, forge_ocsp(ca, other, false), PATH_SERVER);
+    o = load(chain, key, forge_ocsp(ca, leaf, OCSP_UNKNOWN), PATH_SERVER);
+    CHECK_TEXT(o.text,
+        "warning: x.yaml:5:6: the OCSP answer says that the responder does not know CN=a\n");
+    o = load(chain, key, forge_ocsp(ca, other, OCSP_GOOD), PATH_SERVER);
     check_text(&o, "warning: x.yaml:5:6: the OCSP answer is of no use: ");
     CHECK(o.is_loaded);
     o = load(alone, key, good, PATH_SERVER);

@@ -514,12 +514,12 @@ TEST(an_ocsp_answer)
                         *other = forge_leaf("b", ca, "DNS:b.example");
     struct verify_policy p = policy_of(ca, PATH_SERVER);
     p.revocation = REVOCATION_HARD;
-    p.ocsp = forge_ocsp(ca, leaf, false);
+    p.ocsp = forge_ocsp(ca, leaf, OCSP_GOOD);
     check_line(&p, leaf, NULL, "accepted: pass pass pass skipped");
     check_line(&p, other, NULL, "revocation_unknown: pass unknown pass skipped");
-    p.ocsp = forge_ocsp(ca, leaf, true);
+    p.ocsp = forge_ocsp(ca, leaf, OCSP_REVOKED);
     check_line(&p, leaf, NULL, "revoked: pass fail pass skipped");
-    p.ocsp = forge_ocsp(other, leaf, false);
+    p.ocsp = forge_ocsp(other, leaf, OCSP_GOOD);
     check_line(&p, leaf, NULL, "revocation_unknown: pass unknown pass skipped");
     p.ocsp = BYTES("garbage");
     check_line(&p, leaf, NULL, "revocation_unknown: pass unknown pass skipped");
@@ -639,7 +639,7 @@ TEST(a_verdict_is_remembered_for_its_question_only)
     CHECK_AGAIN(&p, leaf, NOW, false, "accepted: pass unknown pass skipped");
     p.purpose = PATH_CLIENT;
     CHECK_AGAIN(&p, leaf, NOW, false, "accepted: pass unknown pass skipped");
-    p.ocsp = forge_ocsp(ca, leaf, true);
+    p.ocsp = forge_ocsp(ca, leaf, OCSP_REVOKED);
     CHECK_AGAIN(&p, leaf, NOW, false, "revoked: pass fail pass skipped");
     p.ocsp = (struct bytes){0};
     CHECK_AGAIN(&p, leaf, NOW, true, "accepted: pass unknown pass skipped");
