@@ -20,9 +20,9 @@ struct revocation_question {
     uint64_t issuer_hash;              /* dn_hash of the issuer's name */
     enum revocation_policy revocation; /* for certificates of this issuer */
     int64_t grace_s;
-    /* SUBJECT is in the path of one who signed CRLs: SIGNER, at the end of DEPTH such paths. */
-    const struct certificate *signer;
-    unsigned depth;
+    const struct certificate
+        *signer;    /* SUBJECT itself, if it is asked about because it signs CRLs */
+    unsigned depth; /* SUBJECT is in the path of one who signs CRLs, at the end of so many paths */
     bool is_vetted; /* the chain is a good path: its keys are no stranger's */
     struct path_budget *budget;
     int64_t *holds_until_s;

@@ -40,7 +40,7 @@ static bool is_not_revoked(const struct revocation_question *q, const struct pat
     next.subject = path->at[i];
     next.issuer = path->at[i + 1];
     next.is_leaf = next.is_anchor = false;
-    next.signer = path->at[0];
+    next.signer = i == 0 ? path->at[0] : NULL;
     next.depth = q->depth + 1;
     revocation_answer_begin(&next);
     struct revocation_answer answer = revocation_crl_ask(&next);
@@ -121,7 +121,8 @@ const struct certificate *revocation_signer_find(
     size_t n;
     if (q->issuer && is_signed_by_issuer(q, crl))
         return q->issuer;
-    /* A CA's own list may be what covers the certificate of the key that signed it. */
+    /* A CA's own list may be what covers the certificate of the key that signed it; it vouches for
+     * nobody above that. */
     if (q->signer && crl_signed_by(crl, q->signer))
         return q->signer;
     if (!r->has_anchor || q->depth == DEPTH_MAX)

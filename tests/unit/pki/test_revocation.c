@@ -711,6 +711,9 @@ TEST(a_key_for_crls_that_is_not_in_its_time)
     struct scene s = SHORT(REVOCATION_HARD, {.by = &signer, .number = "3"});
     s.presented[0] = signer.certificate;
     check(&s, FACTOR_UNKNOWN, "CRL 3 of CN=Root is not signed by the issuer of the certificate");
+    s.presented[0] = NULL;
+    s.also_trusted = signer.certificate;
+    check(&s, FACTOR_UNKNOWN, "CRL 3 of CN=Root is not signed by the issuer of the certificate");
     X509_free(x);
     identity_fini(&signer);
     drop_all();
@@ -732,6 +735,45 @@ TEST(a_key_for_crls_that_another_anchor_vouches_for)
     check(&s, FACTOR_PASS, "CRL 3 of CN=Root until 2027-01-16T08:00:00Z");
     identity_fini(&signer);
     identity_fini(&rogue);
+    drop_all();
+}
+
+/* RFC 4210 §4.4: the old key has certified the new one, and still signs the lists. */
+TEST(the_key_of_the_ca_before)
+{
+    make_all();
+    struct identity new_key = make_identity(ISSUE_CA, "Root", NULL, &root),
+                    carol = make_identity(ISSUE_CLIENT, "carol", "DNS:carol", &new_key);
+    struct scene s = {{carol.certificate, new_key.certificate, root.certificate}, 3,
+        {{.by = &root, .number = "3"}}, 1, .policy = REVOCATION_HARD};
+    check(&s, FACTOR_PASS, "CRL 3 of CN=Root until 2027-01-16T08:00:00Z");
+    s.crls[0].listed = &carol;
+    check_about(
+        &s, FACTOR_FAIL, "serial %s revoked 2027-01-14 (unspecified), CRL 3 of CN=Root", &carol);
+    s.has_no_anchor = true; /* nobody vouches for the other key */
+    CHECK_INT(judged(&s).result, FACTOR_UNKNOWN);
+    identity_fini(&carol);
+    identity_fini(&new_key);
+    drop_all();
+}
+
+TEST(what_is_unknown_about_a_key_for_crls)
+{
+    make_all();
+    struct identity between = make_identity(ISSUE_INTERMEDIATE, "Between", NULL, &root);
+    struct identity signer = make_signer(&between, "critical,cRLSign");
+    struct scene s = SHORT(REVOCATION_HARD, {.by = &signer, .number = "3"});
+    s.presented[0] = signer.certificate;
+    s.presented[1] = between.certificate;
+    /* Of Between there is no CRL. */
+    check(&s, FACTOR_UNKNOWN, "CRL 3 of CN=Root is not signed by the issuer of the certificate");
+    s.exceptions_n = 1;
+    s.exceptions[0] = (struct verify_exception){"CN=Between", REVOCATION_SOFT, 0};
+    CHECK_INT(judged(&s).result, FACTOR_UNKNOWN); /* nor of Root that is signed by itself */
+    s.crls[s.crls_n++] = (struct order){.by = &root, .number = "2", .point = BYTES("\x82\1\xff")};
+    check(&s, FACTOR_PASS, "CRL 3 of CN=Root until 2027-01-16T08:00:00Z");
+    identity_fini(&signer);
+    identity_fini(&between);
     drop_all();
 }
 
