@@ -7,10 +7,11 @@ import os
 import re
 
 import pytest
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from files import HOUR, command, pem, write
-from pki import DAY, PKI
+from pki import DAY, NOW, PKI
 
 REST = """
 target_groups:
@@ -54,6 +55,10 @@ def folder(tmp_path_factory):
     ca.issue("rsa-sign", "server", ["DNS:localhost"], key="rsa", key_usage=("digital_signature",))
     ca.issue("short", "server", ["DNS:localhost"], key="rsa1024")
     ca.crl(this_update=-2 * DAY, next_update=-HOUR, file=folder / "stale.crl")
+    plain = x509.CertificateRevocationListBuilder().issuer_name(ca.subject).last_update(NOW - DAY).next_update(NOW + DAY)
+    write(folder / "no-number.crl", plain.sign(ca.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    point = x509.IssuingDistributionPoint(None, None, False, False, None, False, True)
+    ca.crl(file=folder / "attributes.crl", extensions=[(point, True)])
     under = middle.issue("under", "server", ["DNS:localhost"])
     write(folder / "swapped.crt", pem(middle, under))
     write(folder / "gap.crt", pem(under, ca))
@@ -148,6 +153,10 @@ WARNINGS = {
     "key_exchange_without_forward_secrecy": (https("tls: {key_exchange: »rsa}", "[{certificate: rsa.crt, key: rsa.key}]"), "no forward secrecy", "ecdhe"),
     "stale_crl": (https(MUTUAL + "\n    revocation: {crl: [»stale.crl]}"), "due for renewal", "fetch the current one"),
     "no_crl_of_a_ca": (https(MUTUAL + "\n    revocation: »{crl: [middle.crl]}"), "no CRL of CN=ca", "refused as revocation_unknown"),
+    "policy_of_a_ca_that_nobody_is": (https(MUTUAL + "\n    revocation: {crl: [ca.crl], per_ca: [»{issuer: CN=cb, policy: soft}]}"),
+                                      "no CA that is named here has the name CN=cb", "shows the CA's subject"),
+    "crl_without_a_number": (https(MUTUAL + "\n    revocation: {crl: [»no-number.crl]}"), "has no cRLNumber", "publish it with one"),
+    "crl_for_attributes": (https(MUTUAL + "\n    revocation: {crl: [»attributes.crl]}"), "attribute certificates only", "name the one"),
 }
 
 
