@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "pki/dn.h"
+
 #include "base/ban.h"
 
 #define HOST_MAX  253 /* RFC 1035 §2.3.4, as text without the final dot */
@@ -335,7 +337,12 @@ static void format_value(
         inet_ntop(value.n == 4 ? AF_INET : AF_INET6, value.at, address, sizeof(address));
         value = bytes_of(address);
     }
+    struct arena a;
+    arena_init(&a);
+    if (kind == NAME_DIRECTORY)
+        value = bytes_of(dn_text(&a, value));
     format_escaped(prefix, value, out, size);
+    arena_fini(&a);
 }
 
 void name_format(const struct certificate_name *n, char *out, size_t size)

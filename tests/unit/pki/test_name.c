@@ -358,6 +358,8 @@ TEST(names_as_text)
         {{NAME_IP, {(const uint8_t *)"\xc0\x00\x02\x01", 4}}, 64, "IP:192.0.2.1"},
         {{NAME_IP, {(const uint8_t *)"\x01\x02", 2}}, 64, "IP:\\x01\\x02"},
         {{NAME_OTHER, {(const uint8_t *)"x", 1}}, 64, "OTHER:x"},
+        {{NAME_DIRECTORY, BYTES("\x30\x0e\x31\x0c\x30\x0a\x06\x03\x55\x04\x03\x0c\x03www")}, 64,
+            "DIRECTORY:CN=www"},
         {{NAME_DNS, {NULL, 0}}, 64, "DNS:"},
         {{NAME_DNS, {(const uint8_t *)"abcdefghijkl", 12}}, 12, "DNS:abcd..."},
         {{NAME_DNS, {(const uint8_t *)"a\n\n\n", 4}}, 12, "DNS:a..."},
