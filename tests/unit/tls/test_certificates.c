@@ -2,6 +2,9 @@
 /* Certificates on both sides: which is shown under which name and to whom, stapling; the peer's,
  * its verdict and the alert that really goes out. */
 #include "base/memory.h"
+#include "base/panic.h"
+#include "crypto/issue.h"
+#include "crypto/native.h"
 #include "pair.h"
 #include "test.h"
 
@@ -488,6 +491,45 @@ TEST(the_chosen_policy_decides_who_is_asked)
     }
     tlspolicy_free(&one_way);
     tlspolicy_free(&mutual);
+}
+
+/* libssl reads BER, and would show something else than what came: TRUE is FF in DER (X.690 §11.1).
+ */
+TEST(a_certificate_that_is_not_der_is_refused_as_it_came)
+{
+    struct tlspolicy_config config = pair_config(TLSPOLICY_SERVER, shown, 1);
+    config.peer = PEER_REQUIRED;
+    struct tlspolicy *policy = pair_policy(&config);
+    const struct credential *own = all[CRED_RSA];
+    struct issue_request request = {
+        .profile = ISSUE_CLIENT, .common_name = "client", .not_after = 1, .key = own->key};
+    struct buf der;
+    struct error err;
+    buf_init(&der, 4096);
+    ASSERT(issue_certificate(&request, &der, &err) == 0);
+    uint8_t *at = (uint8_t *)(uintptr_t)buf_bytes(&der).at;
+    uint8_t *yes = memmem(at, buf_size(&der), "\x01\x01\xff", 3);
+    ASSERT(yes);
+    for (uint16_t version = TLS_1_2; version <= TLS_1_3; version++)
+        for (int is_der = 0; is_der < 2; is_der++) {
+            yes[2] = is_der ? 0xff : 0x01;
+            SSL_CTX *ctx = raw_context(version, version);
+            ASSERT(SSL_CTX_use_certificate_ASN1(ctx, (int)buf_size(&der), at) == 1 &&
+                   SSL_CTX_use_PrivateKey(ctx, private_key_pkey(own->key)) == 1);
+            struct raw client;
+            struct end server;
+            raw_new(&client, ctx, "www.example", NULL);
+            end_server(&server, policy);
+            raw_handshake(&client, &server);
+            CHECK_INT(server.status, is_der ? TLSCONN_OK : TLSCONN_FAILED);
+            CHECK_INT(server.judged, is_der);
+            CHECK(is_der || strstr(tlsconn_failure(server.c)->text, "malformed certificate: "));
+            raw_free(&client);
+            end_free(&server);
+            SSL_CTX_free(ctx);
+        }
+    buf_fini(&der);
+    tlspolicy_free(&policy);
 }
 
 static int names_asked_for(uint16_t version, const struct certificate_list *ca)
