@@ -309,7 +309,11 @@ static bool is_processable(const struct der_element *base)
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         if (kinds[i].tag == base->tag)
             return kinds[i].is_base(base->content);
-    return true; /* of a kind that check_name refuses */
+    /* otherName, x400Address, ediPartyName, registeredID: check_name refuses names of these kinds.
+     */
+    static const uint8_t others[] = {DER_CONTEXT_CONSTRUCTED(0), DER_CONTEXT_CONSTRUCTED(3),
+        DER_CONTEXT_CONSTRUCTED(5), DER_CONTEXT(8)};
+    return memchr(others, base->tag, sizeof(others));
 }
 
 const char *name_constraint_fault(struct bytes constraints, unsigned *comparisons)

@@ -327,6 +327,11 @@ TEST(syntax)
         SEQUENCE_OF(TLV(0xa0, SEQUENCE_OF(base, BYTES("\x80\x01\x00")))),
         SEQUENCE_OF(TLV(0xa0, SEQUENCE_OF(base, BYTES("\x80\x01\x01")))),
         SEQUENCE_OF(TLV(0xa1, SEQUENCE_OF(base, BYTES("\x81\x01\x05")))),
+        /* No GeneralName has these tags; a constructed string is BER, and libcrypto reads it. */
+        SEQUENCE_OF(TLV(0xa0, SEQUENCE_OF(TLV(0xa1, TLV(0x82, BYTES("a.test")))))),
+        SEQUENCE_OF(TLV(0xa0, SEQUENCE_OF(TLV(0x84, BYTES("\x30\x00"))))),
+        SEQUENCE_OF(TLV(0xa0, SEQUENCE_OF(TLV(0x89, BYTES("a.test"))))),
+        SEQUENCE_OF(TLV(0xa1, SEQUENCE_OF(TLV(0x1e, BYTES("a.test"))))),
     };
     unsigned comparisons = 1000;
     for (size_t i = 0; i < COUNT_OF(wrong); i++)
