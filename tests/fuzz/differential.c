@@ -160,7 +160,9 @@ static const struct {
     {"its nameConstraints has a subtree that means nothing",
         "what cannot be understood constrains everything; libcrypto takes it for a name that "
         "nobody has"},
-    {"its nameConstraints is not the syntax", "the same"},
+    {"is not the syntax of RFC 5280", "the same, of constraints, policies and mappings"},
+    {"it is signed with an algorithm that is not accepted",
+        "parameters that the algorithm does not have (RFC 5758 3.2); libcrypto does not look"},
     {"its public key is not a valid one of its kind",
         "RFC 5480 2.2: a point is uncompressed, the hybrid form must not be used"},
     {"its issuer CN=\\0", "a control character is no space; libcrypto takes some for one"},
