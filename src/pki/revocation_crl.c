@@ -263,8 +263,12 @@ static bool lists(const struct revocation_question *q, const struct sources *all
     /* Who is trusted by itself may come without the issuer that could vouch for the CRL: the
      * operator did, by configuring it. */
     bool counts = s->use > CRL_NOT_SIGNED || (q->is_anchor && !q->issuer);
-    return counts && find_entry(q, s->crl, entry) && entry->reason != REASON_CODE_REMOVE_FROM_CRL &&
-           !(entry->reason == REASON_CODE_CERTIFICATE_HOLD && is_lifted(q, all, s));
+    if (!counts || !find_entry(q, s->crl, entry))
+        return false;
+    /* RFC 5280 §5.3.1: removeFromCRL "may only appear in delta CRLs"; elsewhere it is a listing. */
+    if (entry->reason == REASON_CODE_REMOVE_FROM_CRL)
+        return !crl_facts(s->crl)->base_number.at;
+    return !(entry->reason == REASON_CODE_CERTIFICATE_HOLD && is_lifted(q, all, s));
 }
 
 /* ---- who is not listed ---- */

@@ -94,12 +94,18 @@ static bool may_sign(const struct revocation_question *q, const struct certifica
                                                            : has_good_path(q, c));
 }
 
+/* Whoever stole the key of a leaf would clear it with its own CRL. */
+static bool vouches_for_itself(const struct revocation_question *q, const struct certificate *c)
+{
+    return bytes_equal(certificate_facts(c)->spki, certificate_facts(q->chain->at[0])->spki);
+}
+
 /* The path first: it costs what the budget allows, and a stranger's key is never tried. */
 static bool is_signer(
     const struct revocation_question *q, const struct crl *crl, const struct certificate *c)
 {
     const struct certificate_facts *f = certificate_facts(c);
-    return f->key_usage & USAGE_CRL_SIGN && c != q->issuer &&
+    return f->key_usage & USAGE_CRL_SIGN && c != q->issuer && !vouches_for_itself(q, c) &&
            dn_equal(f->subject, crl_facts(crl)->issuer) && may_sign(q, c) && crl_signed_by(crl, c);
 }
 

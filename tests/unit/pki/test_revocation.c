@@ -434,9 +434,11 @@ TEST(of_several_crls_any_listing_revokes_and_the_freshest_counts)
         CHECK_INT(judged(&s).result, FACTOR_FAIL);
         s.crls[i].listed = NULL;
     }
-    /* Removed is not listed. */
+    /* A complete CRL takes nobody out: removed is listed there. */
     s.crls[1].listed = &bob;
     s.crls[1].reason = REASON_CODE_REMOVE_FROM_CRL;
+    CHECK_INT(judged(&s).result, FACTOR_FAIL);
+    s.crls[1].base_number = "1";
     CHECK_INT(judged(&s).result, FACTOR_PASS);
     drop_all();
 }
@@ -695,6 +697,18 @@ TEST(a_key_of_its_own_for_crls)
     struct scene other = SHORT(REVOCATION_HARD, {.by = &signer, .number = "3"});
     other.presented[0] = signer.certificate;
     check(&other, FACTOR_UNKNOWN, not_signed);
+    identity_fini(&signer);
+    drop_all();
+}
+
+TEST(a_key_for_crls_says_nothing_about_itself)
+{
+    make_all();
+    struct identity signer = make_signer(&root, "critical,cRLSign");
+    struct scene s = SHORT(REVOCATION_HARD, {.by = &signer, .number = "3"});
+    s.chain[0] = signer.certificate;
+    s.presented[0] = signer.certificate;
+    check(&s, FACTOR_UNKNOWN, "CRL 3 of CN=Root is not signed by the issuer of the certificate");
     identity_fini(&signer);
     drop_all();
 }
