@@ -140,6 +140,9 @@ static const char *lacks_authority(const struct question *q, const struct certif
         return "the keyUsage of the responder's certificate does not allow digitalSignature";
     if (q->now_s < f->not_before || q->now_s > f->not_after)
         return "the responder's certificate has expired or is not valid yet";
+    /* Whoever stole its key would clear it for ever. */
+    if (bytes_equal(f->spki, certificate_facts(q->certificate)->spki))
+        return "the responder is the certificate itself";
     if (!certificate_issued_by(c, q->issuer))
         return "the responder's certificate was not issued by the CA in question";
     return NULL;

@@ -244,6 +244,20 @@ TEST(responder_of_another_ca)
     drop_all();
 }
 
+TEST(responder_about_itself)
+{
+    make_all();
+    struct ocsp_answer a;
+    struct identity r = make_responder(&ca);
+    struct bytes der = finish(start(&(struct answer){&r, GOOD}, 1), &r, EVP_sha256());
+    ocsp_ask(der, r.certificate, ca.certificate, NOW, &a);
+    CHECK_INT(a.status, OCSP_UNUSABLE);
+    CHECK_TEXT(a.detail, "the responder is the certificate itself");
+    release(der);
+    identity_fini(&r);
+    drop_all();
+}
+
 TEST(responder_that_has_expired)
 {
     make_all();
