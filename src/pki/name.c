@@ -126,17 +126,48 @@ static bool parse_ip(struct bytes text, uint8_t out[16], size_t *n)
     return inet_pton(AF_INET6, literal, out) == 1;
 }
 
+/* RFC 5321 §4.1.2: atext, which atoms are made of, apart from letters and digits. */
+static bool is_atom_character(uint8_t c)
+{
+    return is_alpha(c) || is_digit(c) || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
+}
+
+/* Quoted-string without spaces */
+static bool is_quoted(struct bytes text)
+{
+    if (text.n < 2 || text.at[0] != '"' || text.at[text.n - 1] != '"')
+        return false;
+    bool is_escaped = false;
+    for (size_t i = 1; i < text.n - 1; i++) {
+        if (text.at[i] == '"' && !is_escaped)
+            return false;
+        is_escaped = text.at[i] == '\\' && !is_escaped;
+    }
+    return !is_escaped && is_visible_ascii(text);
+}
+
+bool name_is_local_part(struct bytes text)
+{
+    bool is_in_atom = false;
+    if (text.n && text.at[0] == '"')
+        return is_quoted(text);
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.at[i] != '.' ? !is_atom_character(text.at[i]) : !is_in_atom)
+            return false;
+        is_in_atom = text.at[i] != '.';
+    }
+    return is_in_atom;
+}
+
 /* A mailbox: local part and domain. The local part may be quoted and hold an @, a domain cannot. */
 static bool split_mailbox(struct bytes mailbox, struct bytes *local, struct bytes *domain)
 {
     size_t at = mailbox.n;
     while (at && mailbox.at[at - 1] != '@')
         at--;
-    if (at < 2 || !is_visible_ascii(mailbox))
-        return false;
-    *local = bytes_first(mailbox, at - 1);
+    *local = bytes_first(mailbox, at ? at - 1 : 0);
     *domain = bytes_skip(mailbox, at);
-    return is_host_name(*domain);
+    return name_is_local_part(*local) && is_host_name(*domain);
 }
 
 /* RFC 3986 §3: scheme ":" ["//" [userinfo "@"] host] rest. */

@@ -43,6 +43,10 @@ const struct certificate_name *name_find(const struct name_pattern *p, const str
 /* A presented DNS name, wildcard allowed, against a host name. */
 bool name_dns_matches(struct bytes presented, struct bytes host);
 
+/* Is it what stands before the @ of a mailbox (RFC 5321 §4.1.2)? Only a quoted one may hold an @.
+ */
+bool name_is_local_part(struct bytes text);
+
 /* "DNS:alice.example", "IP:192.0.2.1"; control bytes, bytes beyond ASCII, `\` and `"` are escaped
  * as \xHH. What does not fit into SIZE (at least 4) is cut off and replaced by "...". */
 void name_format(const struct certificate_name *n, char *out, size_t size);

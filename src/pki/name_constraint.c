@@ -3,6 +3,7 @@
 
 #include "pki/der.h"
 #include "pki/dn.h"
+#include "pki/name.h"
 
 #include "base/ban.h"
 
@@ -12,16 +13,20 @@
 
 /* ---- DNS names ---- */
 
-static bool is_label(struct bytes label)
+/* Letters, digits and OTHERS? */
+static bool is_made_of(struct bytes text, const char *others)
 {
-    if (!label.n || label.n > LABEL_MAX)
-        return false;
-    for (size_t i = 0; i < label.n; i++) {
-        uint8_t c = bytes_lower(label.at[i]);
-        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_')
+    for (size_t i = 0; i < text.n; i++) {
+        uint8_t c = bytes_lower(text.at[i]);
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && (!c || !strchr(others, c)))
             return false;
     }
     return true;
+}
+
+static bool is_label(struct bytes label)
+{
+    return label.n && label.n <= LABEL_MAX && is_made_of(label, "-_");
 }
 
 /* RFC 1034 §3.5, and the underscore that is common. No final dot: RFC 5280 §4.2.1.6 wants names in
@@ -127,10 +132,7 @@ static bool split_mailbox(struct bytes text, struct mailbox *out)
     while (at && text.at[at - 1] != '@')
         at--;
     *out = (struct mailbox){bytes_first(text, at ? at - 1 : 0), bytes_skip(text, at)};
-    for (size_t i = 0; i < out->local.n; i++)
-        if (out->local.at[i] <= 0x20 || out->local.at[i] >= 0x7f)
-            return false;
-    return out->local.n && is_host(out->host);
+    return name_is_local_part(out->local) && is_host(out->host);
 }
 
 static bool has_at(struct bytes text)
@@ -182,22 +184,36 @@ static bool email_meets(struct bytes name, struct bytes base)
 
 /* ---- URIs ---- */
 
+/* RFC 3986 §3.1 */
+static bool is_scheme(struct bytes text)
+{
+    return text.n && is_made_of(text, "+-.") && is_made_of(bytes_first(text, 1), "") &&
+           !is_number(bytes_first(text, 1));
+}
+
 /* The host of URI (RFC 3986 §3.2). False where there is none, or an address: RFC 5280 §4.2.1.10:
- * "the application MUST reject the certificate". */
+ * "the application MUST reject the certificate". Nor may readers differ about which part the host
+ * is: some take "\\" for "/", some the first of several "@". */
 static bool uri_host(struct bytes uri, struct bytes *host)
 {
-    struct bytes rest = bytes_skip(uri, bytes_find(uri, ':') + 1);
-    if (!bytes_starts_with(rest, BYTES("//")))
+    size_t colon = bytes_find(uri, ':'), n = 0;
+    struct bytes rest = bytes_skip(uri, colon + 1);
+    if (!is_scheme(bytes_first(uri, colon)) || !bytes_starts_with(rest, BYTES("//")))
         return false;
     rest = bytes_skip(rest, 2);
-    size_t n = 0;
     while (n < rest.n && rest.at[n] != '/' && rest.at[n] != '?' && rest.at[n] != '#')
         n++;
     rest.n = n;
-    while (has_at(rest))
-        rest = bytes_skip(rest, bytes_find(rest, '@') + 1);
-    *host = bytes_first(rest, bytes_find(rest, ':'));
-    return is_host(*host) && !is_number(last_label(*host));
+    if (has_at(rest)) {
+        size_t at = bytes_find(rest, '@');
+        if (!is_made_of(bytes_first(rest, at), "-._~!$&'()*+,;=:%"))
+            return false;
+        rest = bytes_skip(rest, at + 1);
+    }
+    colon = bytes_find(rest, ':');
+    *host = bytes_first(rest, colon);
+    return is_host(*host) && !is_number(last_label(*host)) &&
+           is_number(bytes_skip(rest, colon + 1));
 }
 
 static bool uri_is_name(struct bytes name)

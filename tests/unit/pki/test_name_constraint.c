@@ -178,6 +178,13 @@ TEST(email)
         {"-EMAIL:example.com", "EMAIL:a@", false},
         {"-EMAIL:example.com", "EMAIL:a b@other.test", false},
         {"-EMAIL:a@example.com", "EMAIL:", false},
+        /* Without quotes there is one @ only: others would see a mailbox at evil.test. */
+        {"+EMAIL:example.com", "EMAIL:a@evil.test@example.com", false},
+        {"-EMAIL:evil.test", "EMAIL:a@evil.test@example.com", false},
+        {"+EMAIL:example.com", "EMAIL:\"a\"@evil.test\"@example.com", false},
+        {"+EMAIL:example.com", "EMAIL:\"a\\\"@example.com", false},
+        {"+EMAIL:example.com", "EMAIL:a..b@example.com", false},
+        {"+EMAIL:example.com", "EMAIL:a.+b@example.com", true},
     };
     check_rows(rows, COUNT_OF(rows));
 }
@@ -188,6 +195,14 @@ TEST(uri)
         {"+URI:example.com", "URI:spiffe://example.com/a", true},
         {"+URI:example.com", "URI:https://user:x@EXAMPLE.com:8443?q", true},
         {"+URI:example.com", "URI:https://example.com@evil.test/", false},
+        /* Where readers of URIs would differ about the host */
+        {"+URI:example.com", "URI:https://evil.test\\@example.com", false},
+        {"+URI:example.com", "URI:https://evil.test@x@example.com", false},
+        {"-URI:evil.test", "URI:https://evil.test\\@example.com", false},
+        {"+URI:example.com", "URI:https://example.com:x", false},
+        {"+URI:example.com", "URI:https://example.com:", true},
+        {"+URI:example.com", "URI:://example.com", false},
+        {"+URI:example.com", "URI:1a://example.com", false},
         {"+URI:example.com", "URI:https://www.example.com/", false},
         {"+URI:.example.com", "URI:https://www.example.com#x", true},
         {"+URI:.example.com", "URI:https://example.com", false},
