@@ -120,10 +120,9 @@ static int64_t oldest(int64_t age_days_max, int64_t now_s)
     return age_days_max < 0 ? INT64_MIN : now_s - age_days_max * DAY_S;
 }
 
-/* A CRL that cannot be read, or is older than the case allows, is data that we do not have. */
-static void read_crls(struct trust *t, const struct batch_case *c, int64_t now_s)
+/* A CRL that cannot be read is data that we do not have. */
+static void read_crls(struct trust *t, const struct batch_case *c, int64_t oldest_s)
 {
-    int64_t oldest_s = oldest(c->crl_age_days_max, now_s);
     for (size_t i = 0; i < c->crls.n; i++) {
         struct crl_list found = {0};
         if (crl_list_parse(c->crls.at[i], &found, NULL) == 0 && is_fresh(&found, oldest_s))
@@ -153,7 +152,6 @@ static int read_policy(
             return -1;
     if (read_policies(t, c, err) < 0)
         return -1;
-    read_crls(t, c, *now_s);
     t->policy.revocation = revocation_of(c);
     t->policy.leaf_only = c->leaf_only;
     t->policy.chain_max = TRUST_POOL_MAX;
@@ -190,35 +188,51 @@ static void judge(
     verify_chain(&t->policy, (const struct certificate *const *)chain->at, chain->n, now_s, v);
 }
 
-/* The response in TEXT (base64), if it is DER and no older than OLDEST_S; else empty: data that we
- * do not have. */
-static struct bytes read_ocsp(struct trust *t, struct bytes text, int64_t oldest_s)
+/* Whoever is listed in a CRL older than the case allows is revoked all the same; otherwise such a
+ * CRL is data that we do not have. */
+static void judge_with_crls(struct trust *t, const struct batch_case *c,
+    const struct certificate_list *chain, int64_t now_s, struct verdict *v)
+{
+    read_crls(t, c, INT64_MIN);
+    judge(t, chain, now_s, v);
+    if (v->reason == REASON_REVOKED || c->crl_age_days_max < 0)
+        return;
+    verdict_fini(v);
+    crl_list_fini(&t->policy.crls);
+    read_crls(t, c, oldest(c->crl_age_days_max, now_s));
+    judge(t, chain, now_s, v);
+}
+
+/* The response in TEXT (base64) and whether it is older than OLDEST_S; empty: it is none, so data
+ * that we do not have. */
+static struct bytes read_ocsp(struct trust *t, struct bytes text, int64_t oldest_s, bool *is_old)
 {
     struct ocsp_facts facts;
     uint8_t *der = arena_alloc(&t->arena, text.n + 1);
     size_t n;
+    *is_old = false;
     if (decode_base64(text, der, &n) < 0 ||
         ocsp_describe((struct bytes){der, n}, &t->arena, &facts, NULL) < 0)
         return (struct bytes){0};
     for (size_t i = 0; i < facts.entries_n; i++)
-        if (facts.entries[i].answer.this_update < oldest_s)
-            return (struct bytes){0};
+        *is_old |= facts.entries[i].answer.this_update < oldest_s;
     return (struct bytes){der, n};
 }
 
 /* A policy holds one OCSP response. Of several, the one that says most decides: a revocation, else
- * an acceptance. */
+ * an acceptance. One that is too old can only revoke. */
 static void judge_with_ocsp(struct trust *t, const struct batch_case *c,
     const struct certificate_list *chain, int64_t now_s, struct verdict *v)
 {
     for (size_t i = 0; i < c->ocsp.n; i++) {
-        t->policy.ocsp = read_ocsp(t, c->ocsp.at[i], oldest(c->ocsp_age_days_max, now_s));
+        bool is_old;
+        t->policy.ocsp = read_ocsp(t, c->ocsp.at[i], oldest(c->ocsp_age_days_max, now_s), &is_old);
         if (!t->policy.ocsp.n)
             continue;
         struct verdict next;
         judge(t, chain, now_s, &next);
-        bool is_better =
-            v->reason != REASON_REVOKED && (next.accepted || next.reason == REASON_REVOKED);
+        bool is_better = v->reason != REASON_REVOKED &&
+                         (next.reason == REASON_REVOKED || (next.accepted && !is_old));
         verdict_fini(is_better ? v : &next);
         if (is_better)
             *v = next;
@@ -234,7 +248,7 @@ static void judge_case(const struct batch_case *c, int64_t now_s, struct verdict
     if (read_policy(&t, c, &now_s, &err) < 0 || read_chain(c, &chain, &err) < 0) {
         verdict_malformed(v, err.text);
     } else {
-        judge(&t, &chain, now_s, v);
+        judge_with_crls(&t, c, &chain, now_s, v);
         judge_with_ocsp(&t, c, &chain, now_s, v);
     }
     certificate_list_fini(&chain);
