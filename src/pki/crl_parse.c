@@ -315,6 +315,18 @@ static bool read_invalidity_date(struct bytes value, void *target)
            der_generalized_time(content, &ignored);
 }
 
+/* The one directoryName among NAMES. Of several, an entry's certificate may be of any; none then.
+ */
+static struct bytes only_directory(struct bytes names)
+{
+    struct bytes directory = distribution_point_directory(names);
+    struct der_element e;
+    while (names.n && der_next(&names, &e))
+        if (e.tag == DER_CONTEXT_CONSTRUCTED(4) && !dn_equal(e.content, directory))
+            return (struct bytes){0};
+    return directory;
+}
+
 static bool read_certificate_issuer(struct bytes value, void *target)
 {
     struct crl_parse_entry *e = target;
@@ -323,7 +335,7 @@ static bool read_certificate_issuer(struct bytes value, void *target)
         !distribution_point_list_is_valid(names))
         return false;
     e->has_issuer = true;
-    e->issuer = distribution_point_directory(names);
+    e->issuer = only_directory(names);
     return true;
 }
 
@@ -348,7 +360,7 @@ static int read_entry_extensions(
     if (read_extensions(extensions, entry_extensions, COUNT_OF(entry_extensions), out,
             &out->unknown_critical, err) < 0)
         return -1;
-    /* §5.3.3: for indirect CRLs, and a certificate names its issuer by a directoryName only.
+    /* §5.3.3: for indirect CRLs, and a certificate names its issuer by one directoryName only.
      * Otherwise nobody knows whose certificate is meant. */
     if (out->has_issuer && (!s->facts.is_indirect || !out->issuer.at)) {
         out->has_issuer = false;

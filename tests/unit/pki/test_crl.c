@@ -361,6 +361,7 @@ TEST(extensions_of_entries)
     struct bytes date = FORGE(DER_GENERALIZED_TIME, BYTES("20260101000000Z"));
     struct bytes host = FORGE(DER_CONTEXT(2), BYTES("x"));
     struct bytes owner = forge_owner(forge_directory(forge_name("X")));
+    struct bytes two[] = {forge_directory(forge_name("X")), forge_directory(forge_name("Y"))};
     struct bytes indirect = forge_point(BYTES("\x84\1\xff"));
     struct {
         struct bytes extension, of_list, unknown;
@@ -374,6 +375,7 @@ TEST(extensions_of_entries)
         {owner, BYTES(""), FORGE_OID_OWNER},
         {forge_owner(host), BYTES(""), FORGE_OID_OWNER},
         {forge_owner(host), indirect, FORGE_OID_OWNER},
+        {forge_owner(forge_join(two, 2)), indirect, FORGE_OID_OWNER},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct forge_shape s = {.entries = forge_entry(serial_of(&bad), rows[i].extension),
