@@ -23,3 +23,14 @@ bool private_key_matches(const struct private_key *k, struct bytes spki);
 
 /* A new key pair. RSA keys have 2048 bits. */
 struct private_key *private_key_generate(enum key_kind kind, struct error *err) MUST_USE;
+
+/* Sign MESSAGE with ALGORITHM, which fits the key. The signature's size; 0 if libcrypto could not.
+ * OUT has room for PRIVATE_KEY_SIGNATURE_MAX octets. */
+#define PRIVATE_KEY_SIGNATURE_MAX 1024
+size_t private_key_sign(const struct private_key *k, enum signature_algorithm algorithm,
+    struct bytes message, uint8_t out[PRIVATE_KEY_SIGNATURE_MAX]);
+/* RSA key transport, the server's side (RFC 5246 §7.4.7.1): the premaster secret in CIPHERTEXT, or,
+ * indistinguishably and in the same time, a random one, if it is not well formed or does not begin
+ * with VERSION. */
+void private_key_premaster(
+    const struct private_key *k, struct bytes ciphertext, uint16_t version, uint8_t out[48]);

@@ -59,3 +59,8 @@ bool public_key_verify_digest(const struct public_key *k, enum signature_algorit
 size_t signature_digest_size(enum signature_algorithm a);
 /* The digest of MESSAGE; its size. */
 size_t signature_digest(enum signature_algorithm a, struct bytes message, uint8_t out[64]);
+
+/* RSAES-PKCS1-v1_5 of MESSAGE (RFC 8017 §7.2.1): RSA key transport, the client's side. Size of what
+ * was put into OUT; 0 if K is no RSA key or MESSAGE is too long. */
+size_t public_key_encrypt(
+    const struct public_key *k, struct bytes message, uint8_t out[PUBLIC_KEY_RSA_BITS_MAX / 8]);

@@ -109,12 +109,6 @@ static bool is_same_point(const struct revocation_question *q, const struct crl_
     return distribution_point_names_meet(f->distribution_point, f->issuer, point->name, base);
 }
 
-static bool is_at_issuers_point(const struct revocation_question *q, const struct crl_facts *f)
-{
-    return distribution_point_name_has(
-        f->distribution_point, f->issuer, certificate_facts(q->subject)->issuer);
-}
-
 /* RFC 5280 §6.3.3 (b) (2) (ii) to (iv) */
 static bool is_in_scope(const struct revocation_question *q, enum crl_scope scope)
 {
@@ -130,7 +124,7 @@ static unsigned reasons_of(const struct revocation_question *q, const struct crl
     unsigned all = f->only_some_reasons ? f->only_some_reasons : CRL_ALL_REASONS, covered = 0;
     struct bytes points = points_of(q->subject);
     struct distribution_point point;
-    bool is_direct = is_by_issuer(q, crl), has_points = points.n;
+    bool is_direct = is_by_issuer(q, crl);
     if (!is_in_scope(q, f->scope))
         return 0;
     for (size_t i = 0; i < POINTS_MAX && next_point(&points, &point); i++) {
@@ -139,10 +133,10 @@ static unsigned reasons_of(const struct revocation_question *q, const struct crl
             covered |= all & (point.has_reasons ? point.reasons : CRL_ALL_REASONS);
     }
     /* At the end of §6.3.3: for CRLs that are not at a distribution point of the certificate,
-     * assume one without reasons and cRLIssuer, named as the certificate's issuer. A certificate
-     * that has points of its own is in none so named, though: whatever is revoked is listed at its
-     * own. */
-    if (is_direct && (!f->distribution_point.at || (!has_points && is_at_issuers_point(q, f))))
+     * assume one without reasons and cRLIssuer, named as the certificate's issuer. */
+    if (is_direct &&
+        (!f->distribution_point.at || distribution_point_name_has(f->distribution_point, f->issuer,
+                                          certificate_facts(q->subject)->issuer)))
         covered |= all;
     return covered;
 }

@@ -8,9 +8,18 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "crypto/aead.h"
+#include "crypto/hash.h"
 #include "tls/tlspolicy.h"
 
 #define SUITE_MAX 11 /* how many we implement */
+
+/* What the certificate of a server that uses a suite of TLS 1.2 has to have. */
+enum suite_key {
+    SUITE_KEY_ANY, /* TLS 1.3: the suite says nothing about it */
+    SUITE_KEY_RSA,
+    SUITE_KEY_EC /* ECDSA or Ed25519 (RFC 8422 §5.1.1) */
+};
 
 struct suite {
     uint16_t id;
@@ -19,6 +28,9 @@ struct suite {
     unsigned bits;    /* of the cipher's key */
     bool is_aes;
     bool is_rsa_kx; /* RSA key transport (RFC 5246 §7.4.7.1) */
+    enum suite_key key;
+    enum aead_kind aead;
+    enum hash_kind hash; /* of the transcript and the key schedule, or of the PRF */
 };
 
 /* Which of our suites a policy allows. */

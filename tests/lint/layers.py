@@ -21,7 +21,7 @@ BELOW = {
     "main.c": "base crypto cli role",
 }
 OPENSSL = re.compile(r"src/crypto/.*|src/tls/engine_openssl(_\w+)?\.[ch]")
-INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]*)"|<(openssl)/)', re.M)
+INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]*)"|<(openssl/|intel-ipsec-mb))', re.M)
 
 for path in source.files("src", suffixes={".c", ".h", ".def"}):
     layer = path.parts[1]
@@ -34,7 +34,7 @@ for path in source.files("src", suffixes={".c", ".h", ".def"}):
         line = text.count("\n", 0, include.start()) + 1 + include.group().count("\n")
         if openssl:
             if not OPENSSL.fullmatch(str(path)):
-                source.fault(path, line, "only src/crypto/ and src/tls/engine_openssl include <openssl/…>")
+                source.fault(path, line, "only src/crypto/ and src/tls/engine_openssl include <openssl/…> or libIPSec_MB")
         elif "/" not in ours or ".." in ours:
             source.fault(path, line, f'"{ours}": includes are spelled with the layer, "io/loop.h"')
         elif ours.split("/")[0] not in BELOW[layer].split() + [layer]:

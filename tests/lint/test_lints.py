@@ -15,6 +15,7 @@ CASES = [
     ("layers", "src/io/x.c", '#include "tls/y.h"\n', "src/io/x.c:1: io may not include tls/y.h; it may: base"),
     ("layers", "src/io/x.c", '\n\n#include <openssl/ssl.h>\n', "src/io/x.c:3: only src/crypto/ and"),
     ("layers", "src/tls/x.c", "#include <openssl/ssl.h>\n", "src/tls/x.c:1: only src/crypto/ and"),
+    ("layers", "src/tls/x.c", "#include <intel-ipsec-mb.h>\n", "src/tls/x.c:1: only src/crypto/ and"),
     ("layers", "src/pki/x.h", '#include "x.h"\n', "src/pki/x.h:1: \"x.h\": includes are spelled with the layer"),
     ("layers", "src/cli/x.c", '#include "role/role.h"\n', "src/cli/x.c:1: cli may not include role/role.h"),
     ("layers", "src/role/x.c", '#include "cli/commands.h"\n', "src/role/x.c:1: role may not include cli/"),

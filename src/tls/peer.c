@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The peer's certificate, server and client alike.
+ *
+ * The chain is judged when it has been read, before the signature that proves possession of its key
+ * is looked at: so the operator learns all four factors about whatever was shown, and the peer the
+ * alert of RFC 8446 §6.2 that names what is wrong with it. What a stranger can make us do by a
+ * chain that is not its own is bounded, and remembered (pki/verdict_cache.h).
+ */
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "base/panic.h"
+#include "pki/verify.h"
+#include "tls/machine_parts.h"
+#include "tls/names.h"
+
+#include "base/ban.h"
+
+/* RFC 8446 §4.4.2.4: certificate_required; TLS 1.2 has but handshake_failure (RFC 5246 §7.4.6). */
+static int refuse_absence(struct machine *m)
+{
+    uint8_t alert = m->version == TLS_1_3 ? ALERT_CERTIFICATE_REQUIRED : ALERT_HANDSHAKE_FAILURE;
+    m->failure.no_certificate = true;
+    return machine_fail(m, alert, TLSCONN_FAULT_PEER_CERTIFICATE, "the peer sent no certificate");
+}
+
+static int judged(struct machine *m)
+{
+    const struct handshake *hs = m->hs;
+    if (!hs->verdict)
+        return hs->judged(m);
+    if (!hs->peer_chain.n)
+        return refuse_absence(m);
+    return machine_fail(m, hs->verdict, TLSCONN_FAULT_PEER_CERTIFICATE,
+        "the peer's certificate is refused: %s", tlsconn_alert_name(hs->verdict));
+}
+
+int peer_judge(struct machine *m, machine_fn *fn)
+{
+    m->hs->judged = fn;
+    return machine_pause(m, MACHINE_JUDGE, judged);
+}
+
+/* The extensions of a CertificateEntry only answer what was asked (RFC 8446 §4.4.2). */
+static int check_entry(struct machine *m, const struct certificate_entry *entry)
+{
+    struct extensions unused;
+    uint8_t alert;
+    if (!extensions_read(entry->block, IN_CERTIFICATE, m->hs->asked, &unused, &alert))
+        return machine_violation(m, alert, "bad extension in certificate");
+    return 0;
+}
+
+static int add_certificate(struct machine *m, struct bytes der)
+{
+    struct error flaw = {""};
+    struct certificate *one = certificate_parse(der, &flaw);
+    if (!one)
+        return machine_fail(
+            m, ALERT_BAD_CERTIFICATE, TLSCONN_FAULT_PEER_CERTIFICATE, "%.100s", flaw.text);
+    certificate_list_add(&m->hs->peer_chain, one);
+    certificate_unref(&one);
+    return 0;
+}
+
+int peer_read_certificate(struct machine *m, struct bytes body)
+{
+    bool is_tls13 = m->version == TLS_1_3;
+    struct bytes context, list;
+    struct certificate_entry entry;
+    size_t n;
+    if (!certificate_message_read(body, is_tls13, &context, &list, &n))
+        return machine_violation(m, ALERT_DECODE_ERROR, "length mismatch");
+    /* RFC 8446 §4.4.2: that of the request; both are empty in a handshake. */
+    if (is_tls13 && context.n)
+        return machine_violation(m, ALERT_ILLEGAL_PARAMETER, "invalid context");
+    if (!n && m->role->is_server && m->policy->peer == PEER_REQUIRED)
+        return refuse_absence(m);
+    /* RFC 8446 §4.4.2.4: a server's must not be empty. */
+    if (!n && !m->role->is_server)
+        return machine_violation(m, ALERT_DECODE_ERROR, "the server sent no certificate");
+    certificate_list_fini(&m->hs->peer_chain);
+    while (certificate_message_next(&list, is_tls13, &entry)) {
+        if (is_tls13 && check_entry(m, &entry) < 0)
+            return -1;
+        /* One more than allowed, so that the judge sees the excess. */
+        if (m->hs->peer_chain.n <= VERIFY_CHAIN_MAX && add_certificate(m, entry.der) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int peer_check_signature(struct machine *m, const struct digitally_signed *d, struct bytes content)
+{
+    const struct certificate *leaf = m->hs->peer_chain.at[0];
+    const struct certificate_facts *facts = certificate_facts(leaf);
+    const struct signature_scheme *scheme = signature_scheme_find(d->scheme);
+    snprintf(
+        m->facts.signature, sizeof(m->facts.signature), "%s", names_signature_scheme(d->scheme));
+    /* RFC 8446 §4.4.3: "the signature algorithm MUST be one offered […] unless no valid certificate
+     * chain can be produced"; and it has to suit the key. */
+    if (!scheme || !wire_contains_16(signature_schemes_ours(), d->scheme) ||
+        !signature_scheme_fits(scheme, m->version, facts->key_kind))
+        return machine_violation(m, ALERT_ILLEGAL_PARAMETER, "wrong signature type");
+    /* A chain whose key is of no use may have been accepted where trust does not depend on it. */
+    const struct public_key *key = certificate_public_key(leaf);
+    if (!key)
+        return machine_fail(m, ALERT_UNSUPPORTED_CERTIFICATE, TLSCONN_FAULT_PEER_CERTIFICATE,
+            "the peer's certificate has a key that cannot be used");
+    if (!public_key_verify(key, scheme->algorithm, content, d->signature))
+        return machine_violation(m, ALERT_DECRYPT_ERROR, "bad signature");
+    return 0;
+}
+
+void peer_verify_content(struct buf *out, bool by_server, struct bytes transcript_hash)
+{
+    static const char by_whom[2][34] = {
+        "TLS 1.3, client CertificateVerify", "TLS 1.3, server CertificateVerify"};
+    uint8_t spaces[64];
+    memset(spaces, ' ', sizeof(spaces));
+    /* 64 spaces, the context string and its NUL, the hash. */
+    if (buf_append(out, (struct bytes){spaces, sizeof(spaces)}) < 0 ||
+        buf_append(out, (struct bytes){(const uint8_t *)by_whom[by_server], 34}) < 0 ||
+        buf_append(out, transcript_hash) < 0)
+        panic("no room for the content of CertificateVerify");
+}
+
+int peer_verify(struct machine *m, struct bytes body)
+{
+    struct digitally_signed d;
+    uint8_t digest[HASH_SIZE_MAX];
+    if (!certificate_verify_read(body, &d))
+        return machine_violation(m, ALERT_DECODE_ERROR, "length mismatch");
+    if (m->version != TLS_1_3)
+        return peer_check_signature(m, &d, buf_bytes(&m->hs->messages));
+    struct buf content;
+    buf_init(&content, 64 + 34 + HASH_SIZE_MAX);
+    peer_verify_content(&content, !m->role->is_server, machine_transcript_hash(m, digest));
+    int result = peer_check_signature(m, &d, buf_bytes(&content));
+    buf_fini(&content);
+    return result;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * policy_parts — what a tlspolicy is made of, for the engines; and what an engine is.
+ *
+ * Private to src/tls/. Both engines read the same policy; what one of them makes of it beforehand
+ * is in its own pointer.
+ */
+#pragma once
+
+#include "tls/certificate_set.h"
+#include "tls/suite.h"
+#include "tls/tlsconn.h"
+
+struct tlsconn_session;
+struct engine_openssl_policy; /* libssl contexts */
+struct engine_native_policy;  /* messages made beforehand: Certificate, CertificateRequest's
+                                 authorities, … */
+
+struct tlspolicy {
+    const struct tlsconn_engine *engine;
+    enum tlspolicy_role role;
+    uint16_t version_min, version_max;
+    enum tlspolicy_preference preference;
+    bool key_exchange_rsa, key_exchange_rsa_only;
+    enum tlspolicy_peer peer;
+    bool tickets;
+    uint32_t session_lifetime_s;
+    uint8_t binding[SHA256_SIZE]; /* the policy's hash, its versions and suites: what a session is
+                                     bound to */
+    uint8_t ticket_secret[32];
+    uint8_t *alpn; /* as on the wire: each name preceded by its length */
+    size_t alpn_n;
+    const struct credential **credentials;
+    size_t credentials_n;
+    struct certificate_sets *sets; /* server */
+    struct engine_openssl_policy *openssl;
+    struct engine_native_policy *native;
+};
+
+/* What an engine does for tlsconn.h; struct tlsconn of every engine begins with a pointer to it. */
+struct tlsconn_engine {
+    const char *name; /* as the configuration has it: "openssl", "native" */
+    int (*policy_init)(
+        struct tlspolicy *p, const struct tlspolicy_config *config, struct error *err);
+    void (*policy_fini)(struct tlspolicy *p);
+    struct tlsconn *(*new_server)(
+        const struct tlspolicy *p, const struct tlsconn_handler *h, void *owner);
+    struct tlsconn *(*new_client)(const struct tlspolicy *p, const char *server_name,
+        const struct tlsconn_handler *h, void *owner);
+    void (*free)(struct tlsconn *c);
+    struct buf *(*wire_in)(struct tlsconn *c);
+    struct buf *(*wire_out)(struct tlsconn *c);
+    enum tlsconn_status (*handshake)(struct tlsconn *c, int64_t now_s);
+    enum tlsconn_status (*read)(struct tlsconn *c, struct buf *out);
+    enum tlsconn_status (*write)(struct tlsconn *c, struct bytes data, size_t *taken);
+    size_t (*write_room)(const struct tlsconn *c);
+    bool (*has_pending)(const struct tlsconn *c);
+    void (*close)(struct tlsconn *c);
+    const struct tlsconn_facts *(*facts)(const struct tlsconn *c);
+    const struct tlsconn_failure *(*failure)(const struct tlsconn *c);
+    bool (*offer)(struct tlsconn *c, const struct tlsconn_session *s, int64_t now_s);
+    void (*session_free)(struct tlsconn_session *s);
+};
+extern const struct tlsconn_engine engine_openssl, engine_native;
+
+/* A session of either engine: the common part, with which the engine's own begins. */
+struct tlsconn_session {
+    const struct tlsconn_engine *engine;
+    struct certificate_list chain; /* what the server showed in the full handshake */
+    uint8_t binding[SHA256_SIZE];
+    char server_name[256]; /* "": none was sent */
+    int64_t authenticated_s, ends_s;
+    bool is_single_use;
+};

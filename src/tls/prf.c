@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tls/prf.h"
+
+#include "base/memory.h"
+#include "base/panic.h"
+
+#include "base/ban.h"
+
+#define SEED_MAX    128 /* a label and two randoms */
+#define GCM_IV_SIZE 4   /* RFC 5288 §3 */
+
+static struct bytes join(struct prf_seed seed, uint8_t space[SEED_MAX])
+{
+    const struct bytes parts[] = {bytes_of(seed.label), seed.a, seed.b};
+    size_t n = 0;
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        ASSERT(parts[i].n <= SEED_MAX - n);
+        if (parts[i].n)
+            memcpy(space + n, parts[i].at, parts[i].n);
+        n += parts[i].n;
+    }
+    return (struct bytes){space, n};
+}
+
+/* RFC 5246 §5: P_hash. */
+void prf_make(
+    enum hash_kind hash, struct bytes secret, struct prf_seed seed, uint8_t *out, size_t out_n)
+{
+    uint8_t space[SEED_MAX], chain[HASH_SIZE_MAX], piece[HASH_SIZE_MAX];
+    const struct bytes whole = join(seed, space);
+    const size_t n = hash_size(hash);
+    struct hmac_key key;
+    hmac_key_init(&key, hash, secret);
+    hmac_make(&key, whole, (struct bytes){0}, chain);
+    for (size_t done = 0; done < out_n; done += n) {
+        if (done)
+            hmac_make(&key, (struct bytes){chain, n}, (struct bytes){0}, chain);
+        hmac_make(&key, (struct bytes){chain, n}, whole, piece);
+        memcpy(out + done, piece, out_n - done < n ? out_n - done : n);
+    }
+    hmac_key_wipe(&key);
+    mem_wipe(chain, sizeof(chain));
+    mem_wipe(piece, sizeof(piece));
+}
+
+void prf_keys(const struct suite *suite, const uint8_t master[MASTER_SECRET_SIZE],
+    const uint8_t client_random[32], const uint8_t server_random[32], bool by_server,
+    struct record_keys *out)
+{
+    const bool is_gcm = suite->aead != AEAD_CHACHA20_POLY1305;
+    const size_t key_n = aead_key_size(suite->aead);
+    const size_t iv_n = is_gcm ? GCM_IV_SIZE : AEAD_NONCE_SIZE;
+    /* Of an AEAD: the client's key, the server's key, the client's IV, the server's. */
+    uint8_t block[2 * (AEAD_KEY_MAX + AEAD_NONCE_SIZE)];
+    prf_make(suite->hash, (struct bytes){master, MASTER_SECRET_SIZE},
+        (struct prf_seed){"key expansion", {server_random, 32}, {client_random, 32}}, block,
+        2 * (key_n + iv_n));
+    *out = (struct record_keys){
+        .format = is_gcm ? RECORD_TLS12_GCM : RECORD_TLS12_CHACHA20, .kind = suite->aead};
+    memcpy(out->key, block + (by_server ? key_n : 0), key_n);
+    memcpy(out->iv, block + 2 * key_n + (by_server ? iv_n : 0), iv_n);
+    mem_wipe(block, sizeof(block));
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * prf — from a shared secret to traffic keys in TLS 1.2: the pseudorandom function of RFC 5246 §5
+ * (RFC 7627: what it is fed with); TLS 1.3 has tls/key_schedule.h.
+ */
+#pragma once
+
+#include "crypto/hash.h"
+#include "tls/record.h"
+#include "tls/suite.h"
+
+#define MASTER_SECRET_SIZE 48
+#define VERIFY_DATA_SIZE   12
+
+/* A label, then A and B. */
+struct prf_seed {
+    const char *label;
+    struct bytes a, b;
+};
+void prf_make(
+    enum hash_kind hash, struct bytes secret, struct prf_seed seed, uint8_t *out, size_t out_n);
+/* RFC 5246 §6.3. BY_SERVER: the keys that the server writes with. */
+void prf_keys(const struct suite *suite, const uint8_t master[MASTER_SECRET_SIZE],
+    const uint8_t client_random[32], const uint8_t server_random[32], bool by_server,
+    struct record_keys *out);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tls/signature_scheme.h"
+
+#include "base/attributes.h"
+#include "tls/tlspolicy.h"
+#include "tls/wire.h"
+
+#include "base/ban.h"
+
+/* What we offer and accept, best first: what is cheapest to verify among what is strong enough;
+ * RSASSA-PKCS1-v1_5 last, which RFC 8446 §4.2.3 keeps for certificates and TLS 1.2. */
+#define SCHEMES(X)                                           \
+    X(0x04, 0x03, SIGNATURE_ECDSA_SHA256, KEY_EC_P256, true) \
+    X(0x08, 0x07, SIGNATURE_ED25519, KEY_ED25519, true)      \
+    X(0x05, 0x03, SIGNATURE_ECDSA_SHA384, KEY_EC_P384, true) \
+    X(0x06, 0x03, SIGNATURE_ECDSA_SHA512, KEY_EC_P521, true) \
+    X(0x08, 0x04, SIGNATURE_RSA_PSS_SHA256, KEY_RSA, true)   \
+    X(0x08, 0x05, SIGNATURE_RSA_PSS_SHA384, KEY_RSA, true)   \
+    X(0x08, 0x06, SIGNATURE_RSA_PSS_SHA512, KEY_RSA, true)   \
+    X(0x04, 0x01, SIGNATURE_RSA_SHA256, KEY_RSA, false)      \
+    X(0x05, 0x01, SIGNATURE_RSA_SHA384, KEY_RSA, false)      \
+    X(0x06, 0x01, SIGNATURE_RSA_SHA512, KEY_RSA, false)
+
+static const struct signature_scheme schemes[] = {
+#define X(high, low, algorithm, key, in_tls13) {(high) << 8 | (low), algorithm, key, in_tls13},
+    SCHEMES(X)
+#undef X
+};
+
+static const uint8_t on_the_wire[] = {
+#define X(high, low, algorithm, key, in_tls13) high, low,
+    SCHEMES(X)
+#undef X
+};
+
+const struct signature_scheme *signature_scheme_find(uint16_t number)
+{
+    for (size_t i = 0; i < COUNT_OF(schemes); i++)
+        if (schemes[i].number == number)
+            return &schemes[i];
+    return NULL;
+}
+
+struct bytes signature_schemes_ours(void)
+{
+    return (struct bytes){on_the_wire, sizeof(on_the_wire)};
+}
+
+static bool is_ecdsa(enum key_kind kind)
+{
+    return kind == KEY_EC_P256 || kind == KEY_EC_P384 || kind == KEY_EC_P521;
+}
+
+bool signature_scheme_fits(const struct signature_scheme *s, uint16_t version, enum key_kind kind)
+{
+    if (version == TLS_1_3)
+        return s->in_tls13 && s->key == kind;
+    /* RFC 8422 §5.1.3, RFC 8446 §4.2.3: in TLS 1.2 the curve is not part of the algorithm. */
+    return s->key == kind || (is_ecdsa(s->key) && is_ecdsa(kind));
+}
+
+static bool is_pss(enum signature_algorithm a)
+{
+    return a == SIGNATURE_RSA_PSS_SHA256 || a == SIGNATURE_RSA_PSS_SHA384 ||
+           a == SIGNATURE_RSA_PSS_SHA512;
+}
+
+/* RFC 8017 §9.1.1: hash, salt of its size and two octets have to fit. */
+static bool has_room(const struct signature_scheme *s, unsigned key_bits)
+{
+    return !is_pss(s->algorithm) || key_bits / 8 >= 2 * signature_digest_size(s->algorithm) + 2;
+}
+
+const struct signature_scheme *signature_scheme_choose(
+    struct bytes offered, uint16_t version, enum key_kind kind, unsigned key_bits)
+{
+    uint16_t number;
+    while (wire_take_16(&offered, &number)) {
+        const struct signature_scheme *s = signature_scheme_find(number);
+        if (s && signature_scheme_fits(s, version, kind) && has_room(s, key_bits))
+            return s;
+    }
+    return NULL;
+}

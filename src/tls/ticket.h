@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ticket — a server's session tickets (RFC 8446 §4.6.1, RFC 5077): stateless, sealed with
+ * AES-256-GCM under a key that every worker derives from the same secret, the hour, and the
+ * policy's binding, so that a ticket of another policy is but noise (CVE-2025-23419,
+ * CVE-2025-23048).
+ *
+ *   ticket_secret --HKDF--> S(hour) --"ratchet"--> S(hour + 1) …     S of past hours are erased
+ * (forward secrecy); S(hour) --HKDF(binding)--> key of that hour and policy: seals for an hour,
+ * opens for two.
+ *
+ * Inside: version, suite, the time of the full handshake and the hard deadline, which survive
+ * renewal; the secret; server name and ALPN; under mutual authentication the client's chain (its
+ * certificates in DER, bounded), so that a resumed session is judged again by the verdict's rules
+ * and reports and forwards exactly the same.
+ */
+#pragma once
+
+#include "tls/key_schedule.h"
+#include "tls/policy_parts.h"
+#include "tls/prf.h"
+
+#define TICKET_SIZE_MAX \
+    (16 * 1024) /* a ClientHello with it stays acceptable; a chain that does not fit: no ticket */
+#define TICKET_NAME_SIZE 16 /* which key; random-looking */
+
+struct ticket_content {
+    uint16_t version, suite;
+    int64_t authenticated_s, ends_s;
+    uint32_t age_add;                   /* TLS 1.3 */
+    struct secret secret;               /* TLS 1.3: the PSK */
+    uint8_t master[MASTER_SECRET_SIZE]; /* TLS 1.2 */
+    char server_name[256], alpn[16];
+    struct certificate_list chain; /* the client's, leaf first; none in one-way */
+};
+void ticket_content_fini(struct ticket_content *c); /* wipes */
+
+/* Append the sealed ticket to OUT. -1 if it would be longer than TICKET_SIZE_MAX. */
+int ticket_seal(const struct tlspolicy *p, const struct ticket_content *c, int64_t now_s,
+    struct buf *out) MUST_USE;
+/* False if TICKET is none of this policy's, or its key or deadline has passed. *IS_OLD: sealed with
+ * the key of the hour before: a new one is due. Certificates inside are parsed anew. Takes the same
+ * time whatever is wrong with the seal. */
+bool ticket_open(const struct tlspolicy *p, struct bytes ticket, int64_t now_s,
+    struct ticket_content *out, bool *is_old) MUST_USE;

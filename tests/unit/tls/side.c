@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "side.h"
+
+#include "base/memory.h"
+#include "base/panic.h"
+
+#include "base/ban.h"
+
+static const struct tlspolicy *choose(void *owner, const struct tlsconn_hello *hello)
+{
+    struct side *s = owner;
+    s->chosen++;
+    return s->has_policy ? &s->policy : NULL;
+}
+
+static uint8_t judge(void *owner, const struct certificate *const *chain, size_t chain_n)
+{
+    struct side *s = owner;
+    s->judged++;
+    s->chain_n = chain_n;
+    return s->answer;
+}
+
+static void message(void *owner, enum tlsconn_message_direction direction, struct bytes m)
+{
+    struct side *s = owner;
+    ASSERT(m.n >= 4 && m.n == 4u + (size_t)(m.at[1] << 16 | m.at[2] << 8 | m.at[3]));
+    if (direction == TLSCONN_SENT && s->sent_n < sizeof(s->sent))
+        s->sent[s->sent_n++] = m.at[0];
+    if (direction == TLSCONN_RECEIVED && s->received_n < sizeof(s->received))
+        s->received[s->received_n++] = m.at[0];
+}
+
+static const struct tlsconn_handler handler = {choose, judge, message};
+
+void side_init(struct side *s, const struct machine_role *role,
+    struct credential *const *credentials, size_t n)
+{
+    *s = (struct side){.role = role, .has_policy = true, .now_s = NOW_S};
+    ASSERT(n <= COUNT_OF(s->credentials));
+    for (size_t i = 0; i < n; i++)
+        s->credentials[i] = credentials[i];
+    s->policy = (struct tlspolicy){.role = role->is_server ? TLSPOLICY_SERVER : TLSPOLICY_CLIENT,
+        .version_min = TLS_1_2,
+        .version_max = TLS_1_3,
+        .session_lifetime_s = 24 * HOUR_S,
+        .binding = {1},
+        .ticket_secret = {2},
+        .credentials = s->credentials,
+        .credentials_n = n,
+        .native = &s->native};
+    if (role->is_server)
+        s->policy.sets = certificate_sets_new(s->credentials, n);
+}
+
+void side_start(struct side *s)
+{
+    machine_free(&s->m);
+    s->judged = s->chosen = 0;
+    s->sent_n = s->received_n = 0;
+    s->m = machine_new(&s->policy, s->role, &handler, s);
+    s->event = MACHINE_WANT_INPUT;
+}
+
+void side_free(struct side *s)
+{
+    machine_free(&s->m);
+    certificate_sets_free(&s->policy.sets);
+}
+
+static void answer_sign(struct side *s)
+{
+    uint8_t out[PRIVATE_KEY_SIGNATURE_MAX];
+    const struct machine_signing *what = &s->m->hs->sign;
+    size_t n = private_key_sign(
+        s->m->facts.credential->key, what->scheme->algorithm, buf_bytes(&what->content), out);
+    machine_signed(s->m, (struct bytes){out, s->is_broken ? 0 : n});
+}
+
+static void answer_decrypt(struct side *s)
+{
+    uint8_t premaster[48];
+    const struct handshake *hs = s->m->hs;
+    private_key_premaster(
+        s->m->facts.credential->key, hs->encrypted_premaster, hs->hello->legacy_version, premaster);
+    machine_decrypted(s->m, premaster);
+}
+
+static void answer_judge(struct side *s)
+{
+    const struct certificate_list *chain = &s->m->hs->peer_chain;
+    machine_judged(
+        s->m, s->m->handler->judge(s, (const struct certificate *const *)chain->at, chain->n));
+}
+
+enum machine_event side_run(struct side *s)
+{
+    for (;;) {
+        s->event = machine_run(s->m, s->now_s);
+        if (s->event == MACHINE_SIGN)
+            answer_sign(s);
+        else if (s->event == MACHINE_DECRYPT)
+            answer_decrypt(s);
+        else if (s->event == MACHINE_JUDGE)
+            answer_judge(s);
+        else
+            return s->event;
+    }
+}
+
+enum machine_event side_feed(struct side *s, struct bytes data)
+{
+    ASSERT(buf_append(&s->m->wire_in, data) == 0);
+    return side_run(s);
+}
+
+static size_t move(struct buf *from, struct buf *to)
+{
+    struct bytes all = bytes_first(buf_bytes(from), buf_room(to));
+    ASSERT(buf_append(to, all) == 0);
+    buf_consume(from, all.n);
+    return all.n;
+}
+
+size_t side_carry(struct side *from, struct side *to)
+{
+    return move(&from->m->wire_out, &to->m->wire_in);
+}
+
+void side_deliver(struct side *server, struct raw *client)
+{
+    struct buf *out = &server->m->wire_out;
+    if (buf_size(out))
+        ASSERT(BIO_write(SSL_get_rbio(client->ssl), buf_bytes(out).at, (int)buf_size(out)) ==
+               (int)buf_size(out));
+    buf_clear(out);
+    raw_advance(client);
+}
+
+void side_handshake(struct raw *client, struct side *server)
+{
+    bool is_complete = false;
+    do {
+        raw_hello(client, &server->m->wire_in);
+        is_complete = side_run(server) == MACHINE_COMPLETE || is_complete;
+        side_deliver(server, client);
+    } while (BIO_pending(SSL_get_wbio(client->ssl)) > 0);
+    if (is_complete && server->event != MACHINE_FAILED)
+        server->event = MACHINE_COMPLETE;
+}
