@@ -199,9 +199,9 @@ static size_t body_max(uint8_t type)
         uint8_t type;
         uint16_t max;
     } small[] = {
-        {MESSAGE_HELLO_REQUEST, 0},
-        {MESSAGE_SERVER_HELLO_DONE, 0},
-        {MESSAGE_KEY_UPDATE, 1},
+        {MESSAGE_HELLO_REQUEST, 64},
+        {MESSAGE_SERVER_HELLO_DONE, 64},
+        {MESSAGE_KEY_UPDATE, 64},
         {MESSAGE_FINISHED, 64},
         {MESSAGE_CLIENT_KEY_EXCHANGE, 2048},
         {MESSAGE_CERTIFICATE_VERIFY, 4 + PUBLIC_KEY_SIZE_MAX},

@@ -58,8 +58,10 @@ void machine_transcript_retry(struct machine *m);
 /* TLS 1.2: nothing will come that signs the messages so far. */
 void machine_transcript_forget(struct machine *m);
 struct bytes machine_transcript_hash(const struct machine *m, uint8_t out[HASH_SIZE_MAX]);
-/* New keys in one direction. Receiving: unexpected_message if bytes of a further message wait (RFC
- * 8446 §5.1). Sending: the flight is flushed before. */
+/* unexpected_message if bytes of a further message wait: the peer cannot know yet what to send. */
+int machine_check_boundary(struct machine *m);
+/* New keys in one direction. Receiving: on a boundary only (RFC 8446 §5.1). Sending: the flight is
+ * flushed before. */
 int machine_receive_with(struct machine *m, const struct record_keys *keys);
 int machine_send_with(struct machine *m, const struct record_keys *keys);
 /* … those of a traffic secret (RFC 8446 §7.3). */

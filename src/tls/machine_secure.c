@@ -60,10 +60,17 @@ void machine_transcript_retry(struct machine *m)
 
 /* ---- keys ---- */
 
-int machine_receive_with(struct machine *m, const struct record_keys *keys)
+int machine_check_boundary(struct machine *m)
 {
     if (buf_size(&m->in) > m->reading_n)
         return machine_violation(m, ALERT_UNEXPECTED_MESSAGE, "not on record boundary");
+    return 0;
+}
+
+int machine_receive_with(struct machine *m, const struct record_keys *keys)
+{
+    if (machine_check_boundary(m) < 0)
+        return -1;
     record_set_keys(&m->receive, keys);
     return 0;
 }

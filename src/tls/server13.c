@@ -145,6 +145,8 @@ static void digest_hello(const struct client_hello *hello, uint8_t out[SHA256_SI
 static int send_retry(struct machine *m)
 {
     struct handshake *hs = m->hs;
+    if (machine_check_boundary(m) < 0)
+        return -1;
     digest_hello(hs->hello, hs->hello_digest);
     machine_transcript_add(m, hs->hello_message);
     machine_transcript_retry(m);

@@ -31,13 +31,21 @@ static bool suits_policy(const struct machine *m, const struct ticket_content *t
     return false;
 }
 
+/* A deadline counts as it was promised, and as the policy has it now, whichever comes first. */
+static int64_t deadline_s(const struct machine *m, const struct ticket_content *t)
+{
+    int64_t now_s = t->authenticated_s + m->policy->session_lifetime_s;
+    return t->ends_s < now_s ? t->ends_s : now_s;
+}
+
 /* RFC 8446 §4.2.11: a PSK is good with one hash. RFC 6066 §3: a session of another name is not
  * resumed. */
 static bool suits(const struct machine *m, const struct ticket_content *t)
 {
     bool has_hash = m->version != TLS_1_3 || t->secret.hash == m->suite->hash;
-    return has_hash && t->version == m->version && strcmp(t->server_name, m->facts.sni) == 0 &&
-           t->authenticated_s <= m->now_s && m->now_s < t->ends_s && suits_policy(m, t);
+    bool is_in_time = t->authenticated_s <= m->now_s && m->now_s < deadline_s(m, t);
+    return has_hash && is_in_time && t->version == m->version &&
+           strcmp(t->server_name, m->facts.sni) == 0 && suits_policy(m, t);
 }
 
 static void drop_ticket(struct machine *m)
@@ -91,8 +99,9 @@ int server_ticket_judge(struct machine *m, machine_fn *fn)
 bool server_ticket_seal(struct machine *m, struct server_ticket *t, struct buf *out)
 {
     const struct handshake *hs = m->hs;
-    int64_t ends_s =
-        hs->is_resuming ? hs->ticket->ends_s : m->authenticated_s + m->policy->session_lifetime_s;
+    int64_t ends_s = m->authenticated_s + m->policy->session_lifetime_s;
+    if (hs->is_resuming)
+        ends_s = deadline_s(m, hs->ticket);
     if (ends_s <= m->now_s)
         return false;
     t->lifetime_s = (uint32_t)(ends_s - m->now_s);

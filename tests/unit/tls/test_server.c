@@ -628,13 +628,14 @@ TEST(a_session_that_does_not_go_on)
     static const struct {
         const char *what, *server_name;
         int later_s;
-        uint8_t answer_once;
+        uint32_t lifetime_s;
         bool has_other_policy, is_off;
     } rows[] = {
-        {"another name", "other.example", 0, 0, false, false},
-        {"past its deadline", "www.example", 3600, 0, false, false},
-        {"another policy", "www.example", 0, 0, true, false},
-        {"tickets are off now", "www.example", 0, 0, false, true},
+        {"another name", "other.example", 0, 3600, false, false},
+        {"past its deadline", "www.example", 3600, 7200, false, false},
+        {"past a new deadline", "www.example", 600, 600, false, false},
+        {"another policy", "www.example", 0, 3600, true, false},
+        {"tickets are off now", "www.example", 0, 3600, false, true},
     };
     for (uint16_t version = TLS_1_2; version <= TLS_1_3; version++)
         for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -644,6 +645,7 @@ TEST(a_session_that_does_not_go_on)
             t.server.policy.session_lifetime_s = 3600;
             SSL_SESSION *session = session_of(&t);
             t.server.now_s += rows[i].later_s;
+            t.server.policy.session_lifetime_s = rows[i].lifetime_s;
             t.server.policy.binding[0] ^= rows[i].has_other_policy;
             t.server.policy.tickets = !rows[i].is_off;
             shake_again(&t, rows[i].server_name, session);
@@ -704,6 +706,7 @@ TEST(a_resumed_session_keeps_its_deadline)
     t.server.policy.tickets = true;
     t.server.policy.session_lifetime_s = 3600;
     SSL_SESSION *session = session_of(&t);
+    t.server.policy.session_lifetime_s = 7200; /* too late for this one */
     for (int i = 0; i < 3; i++) {
         t.server.now_s += 1000;
         shake_again(&t, "www.example", session);

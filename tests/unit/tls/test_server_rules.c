@@ -194,6 +194,48 @@ TEST(client_hellos)
     }
 }
 
+/* RFC 8446 §4.1.2: the second hello has the share that was asked for, and nothing that was early.
+ */
+TEST(after_a_retry)
+{
+    static const struct hello first = {.what = "no share", WITH(51, "\0\0"), AND(42, "")},
+                              bare = {.what = "no share", WITH(51, "\0\0")},
+                              early = {.what = "early data", AND(42, "")},
+                              second = {.what = "as it should be"};
+    static const uint8_t garbage[RECORD_HEADER_SIZE + 30] = {23, 3, 3, 0, 30};
+    const struct hello *answers[] = {&bare, &early, &second};
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        struct side s;
+        start(&s, &first);
+        CHECK_INT(side_feed(&s, (struct bytes){garbage, sizeof(garbage)}), MACHINE_WANT_INPUT);
+        put_hello(&s.m->wire_in, answers[i]);
+        side_run(&s);
+        if (answers[i] == &second)
+            side_feed(&s, (struct bytes){garbage, sizeof(garbage)});
+        CHECK(has_failed(&s, TLSCONN_FAULT_PROTOCOL,
+            answers[i] == &second ? ALERT_BAD_RECORD_MAC : ALERT_ILLEGAL_PARAMETER));
+        side_free(&s);
+    }
+}
+
+TEST(nothing_follows_a_hello_that_is_retried)
+{
+    static const struct hello first = {.what = "no share", WITH(51, "\0\0")};
+    struct side s;
+    struct buf wire;
+    side_init(&s, &machine_server, &ecdsa, 1);
+    side_start(&s);
+    buf_init(&wire, 4096);
+    put_hello(&wire, &first);
+    CHECK(buf_append(&wire, BYTES("\1")) == 0);
+    wire.at[4]++; /* of the record's length */
+    side_feed(&s, buf_bytes(&wire));
+    CHECK(has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    CHECK_TEXT(s.m->failure.text, "not on record boundary");
+    buf_fini(&wire);
+    side_free(&s);
+}
+
 /* The key of the test's share is the base point: zeros would be its product with nothing. */
 TEST(a_share_that_gives_zeros)
 {
@@ -412,6 +454,25 @@ TEST(a_record_that_does_not_open)
     forget(&f);
 }
 
+/* A client that did not understand ServerHello says so without keys; later it has them. */
+TEST(an_alert_in_plaintext)
+{
+    static const uint8_t alert[] = {21, 3, 3, 0, 2, 2, 47};
+    for (int has_keys = 0; has_keys < 2; has_keys++) {
+        struct forger f;
+        forge(&f, PEER_NOT_ASKED);
+        if (has_keys)
+            CHECK_INT(say(&f, RECORD_ALERT, BYTES("\1\x5a")), MACHINE_WANT_INPUT);
+        CHECK_INT(side_feed(&f.server, (struct bytes){alert, 5}),
+            has_keys ? MACHINE_FAILED : MACHINE_WANT_INPUT);
+        side_feed(&f.server, (struct bytes){alert + 5, 2});
+        CHECK(
+            has_failed(&f.server, has_keys ? TLSCONN_FAULT_PROTOCOL : TLSCONN_FAULT_ALERT_RECEIVED,
+                has_keys ? ALERT_UNEXPECTED_MESSAGE : ALERT_ILLEGAL_PARAMETER));
+        forget(&f);
+    }
+}
+
 TEST(user_canceled_and_change_cipher_spec_mean_nothing)
 {
     static const uint8_t ccs[] = {20, 3, 3, 0, 1, 1};
@@ -544,7 +605,7 @@ TEST(what_may_not_follow_the_handshake)
         {"KeyUpdate of neither kind", RECORD_HANDSHAKE, BYTES("\x18\0\0\1\2"),
             ALERT_ILLEGAL_PARAMETER},
         {"KeyUpdate of nothing", RECORD_HANDSHAKE, BYTES("\x18\0\0\0"), ALERT_DECODE_ERROR},
-        {"KeyUpdate of two", RECORD_HANDSHAKE, BYTES("\x18\0\0\2\0\0"), ALERT_ILLEGAL_PARAMETER},
+        {"KeyUpdate of two", RECORD_HANDSHAKE, BYTES("\x18\0\0\2\0\0"), ALERT_DECODE_ERROR},
         {"two KeyUpdates in a record", RECORD_HANDSHAKE, BYTES("\x18\0\0\1\0\x18\0\0\1\0"),
             ALERT_UNEXPECTED_MESSAGE},
         {"no handshake message", RECORD_HANDSHAKE, BYTES(""), ALERT_UNEXPECTED_MESSAGE},
