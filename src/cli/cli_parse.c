@@ -14,6 +14,7 @@
 #include "pki/ocsp.h"
 #include "pki/reason_code.h"
 #include "tls/hello.h"
+#include "tls/names.h"
 #include "tls/tlsconn.h"
 
 #include "base/ban.h"
@@ -232,42 +233,51 @@ static int describe_ocsp(struct bytes file, struct json *j, struct error *err)
 
 typedef const char *name_fn(uint16_t code);
 
-static void write_codes(
-    struct json *j, const char *key, const struct hello_list *list, name_fn *name)
+static void write_codes(struct json *j, const char *key, struct bytes codes, name_fn *name)
 {
+    uint16_t code;
     json_open_array(j, key);
-    for (size_t i = 0; i < list->n && i < HELLO_LIST_MAX; i++) {
-        const char *known = name ? name(list->at[i]) : NULL;
+    while (wire_take_16(&codes, &code)) {
+        const char *known = name(code);
         char number[8];
-        snprintf(number, sizeof(number), "0x%04x", list->at[i]);
+        snprintf(number, sizeof(number), "0x%04x", code);
         json_text(j, NULL, known ? known : number);
     }
     json_close_array(j);
 }
 
+static void write_extensions(struct json *j, struct bytes block)
+{
+    uint16_t number;
+    struct bytes body;
+    json_open_array(j, "extensions");
+    while (extension_next(&block, &number, &body))
+        json_integer(j, NULL, number);
+    json_close_array(j);
+}
+
 static void write_client_hello(struct json *j, const struct hello_client *h)
 {
-    struct hello_list legacy = {{h->legacy_version}, 1};
-    write_codes(j, "versions", h->versions.n ? &h->versions : &legacy, hello_version_name);
-    write_hex(j, "random", h->random);
-    write_hex(j, "session_id", h->session_id);
-    write_codes(j, "suites", &h->suites, tlsconn_cipher_name);
-    json_integer(j, "suites_n", (int64_t)h->suites.n);
+    const struct client_hello *hello = &h->hello;
+    uint8_t legacy[] = {(uint8_t)(hello->legacy_version >> 8), (uint8_t)hello->legacy_version};
+    struct bytes versions = h->versions.n ? h->versions : (struct bytes){legacy, sizeof(legacy)};
+    write_codes(j, "versions", versions, names_version);
+    write_hex(j, "random", hello->random);
+    write_hex(j, "session_id", hello->session_id);
+    write_codes(j, "suites", hello->suites, tlsconn_cipher_name);
+    json_integer(j, "suites_n", (int64_t)hello->suites.n / 2);
     if (h->sni.n)
         json_bytes(j, "sni", h->sni);
     else
         json_null(j, "sni");
     struct bytes alpn = h->alpn, name;
     json_open_array(j, "alpn");
-    while (hello_next_protocol(&alpn, &name))
+    while (extension_next_alpn(&alpn, &name))
         json_bytes(j, NULL, name);
     json_close_array(j);
-    write_codes(j, "groups", &h->groups, hello_group_name);
-    write_codes(j, "signature_schemes", &h->signature_schemes, hello_scheme_name);
-    json_open_array(j, "extensions");
-    for (size_t i = 0; i < h->extensions.n && i < HELLO_LIST_MAX; i++)
-        json_integer(j, NULL, h->extensions.at[i]);
-    json_close_array(j);
+    write_codes(j, "groups", h->groups, names_group);
+    write_codes(j, "signature_schemes", h->signature_schemes, names_signature_scheme);
+    write_extensions(j, hello->block);
 }
 
 static int read_client_hello(
@@ -279,7 +289,7 @@ static int read_client_hello(
         return -1;
     if (hello_message(message, &type, &body) < 0)
         return error_set(err, "this is not one whole handshake message");
-    if (type != HELLO_CLIENT_HELLO)
+    if (type != MESSAGE_CLIENT_HELLO)
         return error_set(err, "the message is %s, not client_hello", tlsconn_message_name(type));
     return hello_read_client(body, out, err);
 }

@@ -8,7 +8,7 @@
 #include "proxy/access_log.h"
 #include "proxy/handshake_log.h"
 #include "proxy/proxy_parts.h"
-#include "tls/hello.h"
+#include "tls/names.h"
 
 #include "base/ban.h"
 
@@ -153,7 +153,7 @@ static void copy_text(char *out, size_t size, const char *text)
 /* As the messages say: libssl tells it only when the handshake is complete. */
 static const char *group_name(const struct conn *c)
 {
-    return c->steps.group ? hello_group_name(c->steps.group) : NULL;
+    return c->steps.group ? names_group(c->steps.group) : NULL;
 }
 
 static void record_tls(struct handshake_record *r, const struct conn *c)

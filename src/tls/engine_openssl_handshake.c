@@ -15,76 +15,67 @@
 #include "base/panic.h"
 #include "pki/verify.h"
 #include "tls/engine_openssl.h"
-#include "tls/hello.h"
+#include "tls/message.h"
 #include "tls/names.h"
 #include "tls/server_name.h"
 
 #include "base/ban.h"
 
-/* Types of handshake messages (RFC 8446 §4, RFC 5246 §7.4). */
-enum {
-    CLIENT_HELLO = 1,
-    SERVER_HELLO = 2,
-    NEW_SESSION_TICKET = 4,
-    CERTIFICATE = 11,
-    SERVER_KEY_EXCHANGE = 12,
-    CERTIFICATE_REQUEST = 13,
-    CERTIFICATE_VERIFY = 15,
-    CERTIFICATE_STATUS = 22,
-    KEY_UPDATE = 24
-};
 #define ALERT_FATAL 2
 
-/* BODY follows the 4-byte header. ClientHello: version(2), random(32), session id<1>,
- * cipher_suites<2>. */
-static void note_client_hello(struct tlsconn *c, struct bytes body)
+static bool is_tls13(const struct tlsconn *c)
 {
-    if (c->facts.offered_n || body.n < 35)
-        return;
-    body = bytes_skip(body, 34);
-    body = bytes_skip(body, 1u + body.at[0]);
-    if (body.n < 2)
-        return;
-    size_t suites_n = (size_t)(body.at[0] << 8 | body.at[1]);
-    body = bytes_first(bytes_skip(body, 2), suites_n);
-    for (; body.n >= 2 && c->facts.offered_n < TLSCONN_OFFERED_MAX; body = bytes_skip(body, 2)) {
-        uint16_t id = (uint16_t)(body.at[0] << 8 | body.at[1]);
-        if (!suite_is_grease(id))
-            c->facts.offered[c->facts.offered_n++] = id;
-    }
+    return SSL_version(c->ssl) == TLS1_3_VERSION;
 }
 
-/* ServerHello: version(2), random(32), session id<1>, cipher_suite(2). */
+static void note_client_hello(struct tlsconn *c, struct bytes body)
+{
+    struct client_hello hello;
+    uint8_t alert;
+    uint16_t id;
+    if (c->facts.offered_n || !client_hello_read(body, &hello, &alert))
+        return;
+    while (c->facts.offered_n < TLSCONN_OFFERED_MAX && wire_take_16(&hello.suites, &id))
+        if (!suite_is_grease(id))
+            c->facts.offered[c->facts.offered_n++] = id;
+}
+
 static void note_server_hello(struct tlsconn *c, struct bytes body)
 {
-    if (body.n < 35)
+    struct server_hello hello;
+    uint8_t alert;
+    if (!server_hello_read(body, &hello, &alert))
         return;
-    body = bytes_skip(body, 34);
-    body = bytes_skip(body, 1u + body.at[0]);
-    if (body.n < 2)
-        return;
-    uint16_t id = (uint16_t)(body.at[0] << 8 | body.at[1]);
-    const char *name = tlsconn_cipher_name(id);
+    const char *name = tlsconn_cipher_name(hello.suite);
     snprintf(c->facts.cipher, sizeof(c->facts.cipher), "%s", name ? name : "");
     c->facts.key_exchange_rsa = name && strncmp(name, "TLS_RSA_", 8) == 0;
 }
 
-/* CertificateVerify begins with the scheme; ServerKeyExchange has it behind curve_type(1),
- * namedcurve(2) and point<1> (RFC 8422 §5.4). */
-static void note_signature(struct tlsconn *c, uint8_t type, struct bytes body)
+static void note_signature(struct tlsconn *c, const struct digitally_signed *d)
 {
-    if (type == SERVER_KEY_EXCHANGE && body.n > 3)
-        body = bytes_skip(body, 4u + body.at[3]);
-    if (body.n >= 2)
-        snprintf(c->facts.signature, sizeof(c->facts.signature), "%s",
-            names_signature_scheme((uint16_t)(body.at[0] << 8 | body.at[1])));
+    const char *name = names_signature_scheme(d->scheme);
+    snprintf(c->facts.signature, sizeof(c->facts.signature), "%s", name ? name : "");
 }
 
-/* Certificate without certificates: an empty list, in TLS 1.3 behind an empty
- * certificate_request_context. */
+static void note_server_key_exchange(struct tlsconn *c, struct bytes body)
+{
+    struct server_key_exchange k;
+    if (server_key_exchange_read(body, &k))
+        note_signature(c, &k.signature);
+}
+
+static void note_certificate_verify(struct tlsconn *c, struct bytes body)
+{
+    struct digitally_signed d;
+    if (certificate_verify_read(body, &d))
+        note_signature(c, &d);
+}
+
 static bool is_empty_certificate(const struct tlsconn *c, struct bytes body)
 {
-    return body.n <= (SSL_version(c->ssl) == TLS1_3_VERSION ? 4 : 3);
+    struct bytes context, list;
+    size_t n;
+    return certificate_message_read(body, is_tls13(c), &context, &list, &n) && !n;
 }
 
 /* The client shows nothing, and libssl would let it in without asking anyone: ask here. A refusal
@@ -104,18 +95,19 @@ static void note_no_certificate(struct tlsconn *c)
  * else of them. A message that is damaged as such is left to libssl, which ends the handshake. */
 static void note_peer_chain(struct tlsconn *c, struct bytes body)
 {
-    /* One more than allowed, so that the judge sees the excess. */
-    struct bytes sent[VERIFY_CHAIN_MAX + 1];
+    struct certificate_entry entry;
+    struct bytes context, list;
     size_t n;
     certificate_list_fini(&c->peer_chain);
     c->peer_flaw.text[0] = 0;
-    if (!c->is_server && SSL_version(c->ssl) == TLS1_3_VERSION)
+    if (!c->is_server && is_tls13(c))
         engine_status_note(c, body);
-    if (hello_read_certificates(
-            body, SSL_version(c->ssl) == TLS1_3_VERSION, sent, COUNT_OF(sent), &n))
+    if (!certificate_message_read(body, is_tls13(c), &context, &list, &n))
         return;
-    for (size_t i = 0; i < n && i < COUNT_OF(sent); i++) {
-        struct certificate *one = certificate_parse(sent[i], &c->peer_flaw);
+    /* One more than allowed, so that the judge sees the excess. */
+    while (c->peer_chain.n <= VERIFY_CHAIN_MAX &&
+           certificate_message_next(&list, is_tls13(c), &entry)) {
+        struct certificate *one = certificate_parse(entry.der, &c->peer_flaw);
         if (!one)
             return;
         certificate_list_add(&c->peer_chain, one);
@@ -125,13 +117,13 @@ static void note_peer_chain(struct tlsconn *c, struct bytes body)
 
 static void note_sent(struct tlsconn *c, uint8_t type, struct bytes body)
 {
-    if (type == CLIENT_HELLO)
+    if (type == MESSAGE_CLIENT_HELLO)
         note_client_hello(c, body);
-    else if (type == SERVER_HELLO)
+    else if (type == MESSAGE_SERVER_HELLO)
         note_server_hello(c, body);
-    else if (type == CERTIFICATE_REQUEST)
+    else if (type == MESSAGE_CERTIFICATE_REQUEST)
         c->facts.peer_asked = true;
-    else if (type == CERTIFICATE && !is_empty_certificate(c, body))
+    else if (type == MESSAGE_CERTIFICATE && !is_empty_certificate(c, body))
         c->facts.credential = engine_policy_credential(c->policy, c->ssl);
 }
 
@@ -144,23 +136,25 @@ static void note_server(struct tlsconn *c, struct bytes body)
 static void note_received(struct tlsconn *c, uint8_t type, struct bytes body)
 {
     c->has_received = true;
-    if (type == CLIENT_HELLO)
+    if (type == MESSAGE_CLIENT_HELLO)
         note_client_hello(c, body);
-    else if (type == SERVER_HELLO)
+    else if (type == MESSAGE_SERVER_HELLO)
         note_server(c, body);
-    else if (type == CERTIFICATE_REQUEST)
+    else if (type == MESSAGE_CERTIFICATE_REQUEST)
         c->facts.peer_asked = true;
-    else if (type == SERVER_KEY_EXCHANGE || type == CERTIFICATE_VERIFY)
-        note_signature(c, type, body);
-    else if (type == CERTIFICATE && c->is_server && is_empty_certificate(c, body))
+    else if (type == MESSAGE_SERVER_KEY_EXCHANGE)
+        note_server_key_exchange(c, body);
+    else if (type == MESSAGE_CERTIFICATE_VERIFY)
+        note_certificate_verify(c, body);
+    else if (type == MESSAGE_CERTIFICATE && c->is_server && is_empty_certificate(c, body))
         note_no_certificate(c);
-    else if (type == CERTIFICATE)
+    else if (type == MESSAGE_CERTIFICATE)
         note_peer_chain(c, body);
-    else if (type == CERTIFICATE_STATUS)
+    else if (type == MESSAGE_CERTIFICATE_STATUS)
         engine_status_note(c, body);
-    else if (type == KEY_UPDATE)
+    else if (type == MESSAGE_KEY_UPDATE)
         c->key_updates++;
-    else if (type == NEW_SESSION_TICKET)
+    else if (type == MESSAGE_NEW_SESSION_TICKET)
         c->has_ticket = true;
 }
 
@@ -192,19 +186,17 @@ static int read_server_name(SSL *ssl, struct tlsconn_hello *hello)
     if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &at, &n) != 1)
         return 0;
     hello->has_sni = true;
-    return server_name_parse((struct bytes){at, n}, &hello->sni);
+    return extension_read_server_name((struct bytes){at, n}, &hello->sni) ? 0 : -1;
 }
 
 static bool offers_tls13(SSL *ssl)
 {
     const unsigned char *at;
     size_t n;
-    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &at, &n) != 1)
-        return false;
-    for (size_t i = 1; i + 1 < n; i += 2)
-        if ((at[i] << 8 | at[i + 1]) == TLS_1_3)
-            return true;
-    return false;
+    struct bytes versions;
+    return SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &at, &n) == 1 &&
+           extension_read_versions((struct bytes){at, n}, &versions) &&
+           wire_contains_16(versions, TLS_1_3);
 }
 
 /* libssl takes the first of our list that the client offers. Where equal suites leave the choice to

@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "pki/ocsp.h"
 #include "tls/engine_openssl.h"
-#include "tls/hello.h"
+#include "tls/message.h"
 
 #include "base/ban.h"
 
@@ -37,15 +37,20 @@ void engine_status_install(SSL_CTX *ctx)
 
 void engine_status_note_hello(struct tlsconn *c, struct bytes body)
 {
-    struct hello_server hello;
-    c->has_status = !c->is_server && hello_read_server(body, &hello) == 0 && hello.has_status;
+    struct server_hello hello;
+    struct bytes announced;
+    uint8_t alert;
+    c->has_status = !c->is_server && server_hello_read(body, &hello, &alert) &&
+                    extension_find(hello.block, EXTENSION_STATUS_REQUEST, &announced);
 }
 
 void engine_status_note(struct tlsconn *c, struct bytes body)
 {
     struct bytes response;
     buf_clear(&c->staple);
-    if (hello_read_staple(body, is_tls13(c), &response) < 0 || response.n > OCSP_SIZE_MAX)
+    bool is_read = is_tls13(c) ? certificate_staple_read(body, &response)
+                               : certificate_status_read(body, &response);
+    if (!is_read || response.n > OCSP_SIZE_MAX)
         return; /* as if there were none */
     ignore_result(buf_append(&c->staple, response));
 }

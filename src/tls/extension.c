@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/attributes.h"
 #include "tls/message.h"
-#include "tls/server_name.h"
 
 #include "base/ban.h"
 
+#define HOST_NAME             0  /* NameType of RFC 6066 §3 */
 #define RECORD_SIZE_LIMIT_MIN 64 /* RFC 8449 §4 */
 #define PSK_DHE_KE            1  /* RFC 8446 §4.2.9 */
 #define BINDER_SIZE_MIN       32 /* RFC 8446 §4.2.11: opaque PskBinderEntry<32..255> */
@@ -25,7 +25,7 @@ static const struct {
 #undef X
 };
 
-static enum extension find(uint16_t number)
+static enum extension known(uint16_t number)
 {
     switch (number) {
 #define X(symbol, number, name, places) \
@@ -91,22 +91,39 @@ static uint8_t check_place(enum extension e, enum extension_place place, unsigne
     return 0;
 }
 
+bool extension_next(struct bytes *block, uint16_t *number, struct bytes *body)
+{
+    struct bytes rest = *block;
+    if (!wire_take_16(&rest, number) || !wire_take_vector_16(&rest, body))
+        return false;
+    *block = rest;
+    return true;
+}
+
+bool extension_find(struct bytes block, enum extension e, struct bytes *body)
+{
+    uint16_t number;
+    while (extension_next(&block, &number, body))
+        if (number == table[e].number)
+            return true;
+    return false;
+}
+
 bool extensions_read(struct bytes block, enum extension_place place, unsigned asked,
     struct extensions *out, uint8_t *alert)
 {
     struct numbers seen;
-    uint16_t number;
     clear(&seen);
     *out = (struct extensions){.last_known = EXTENSION_COUNT};
     while (block.n) {
         *alert = ALERT_DECODE_ERROR;
-        if (!wire_take_16(&block, &number) || !wire_take_vector_16(&block, &out->last))
+        if (!extension_next(&block, &out->last_number, &out->last))
             return false;
         /* RFC 8446 §4.2: "There MUST NOT be more than one extension of the same type". */
         *alert = ALERT_ILLEGAL_PARAMETER;
-        if (!add(&seen, number))
+        if (!add(&seen, out->last_number))
             return false;
-        enum extension e = out->last_known = find(number);
+        enum extension e = out->last_known = known(out->last_number);
         *alert = check_place(e, place, asked);
         if (*alert)
             return false;
@@ -133,7 +150,13 @@ static bool read_vector_16(struct bytes body, struct bytes *content)
 
 bool extension_read_server_name(struct bytes body, struct bytes *host_name)
 {
-    return server_name_parse(body, host_name) == 0;
+    struct bytes list;
+    uint8_t type;
+    if (!read_vector_16(body, &list) || !wire_take_8(&list, &type))
+        return false;
+    /* RFC 6066 §3: "The ServerNameList MUST NOT contain more than one name of the same name_type",
+     * and host_name is the only type that there is; opaque HostName<1..2^16-1>. */
+    return type == HOST_NAME && read_vector_16(list, host_name) && host_name->n;
 }
 
 bool extension_read_number(struct bytes body, uint16_t *number)

@@ -79,9 +79,11 @@ enum extension {
 /* The bodies of the extensions of one message; .at == NULL: absent. */
 struct extensions {
     struct bytes at[EXTENSION_COUNT];
-    unsigned present;  /* set of EXTENSION_BIT */
-    struct bytes last; /* whole body of the last one in the block (pre_shared_key must be it) */
-    enum extension last_known; /* EXTENSION_COUNT if the last one is not one of ours */
+    unsigned present; /* set of EXTENSION_BIT */
+    /* The last one in the block (pre_shared_key must be it), or the one that was refused. */
+    struct bytes last;
+    uint16_t last_number;
+    enum extension last_known; /* EXTENSION_COUNT if it is not one of ours */
 };
 /* Read BLOCK (the content of the extensions vector) as it may stand in PLACE. Twice the same, of
  * ours or not, is illegal_parameter (decode_error if it is cut off); one of ours in a place that is
@@ -89,6 +91,10 @@ struct extensions {
  * CertificateRequest, NewSessionTicket) one that is not in ASKED is unsupported_extension. */
 bool extensions_read(struct bytes block, enum extension_place place, unsigned asked,
     struct extensions *out, uint8_t *alert) MUST_USE;
+/* The first extension of BLOCK is taken off. False at its end, and where it is cut. */
+bool extension_next(struct bytes *block, uint16_t *number, struct bytes *body);
+/* Is E in BLOCK? For those who only look on. */
+bool extension_find(struct bytes block, enum extension e, struct bytes *body);
 const char *extension_name(enum extension e);
 uint16_t extension_number(enum extension e);
 
@@ -101,6 +107,7 @@ struct client_hello {
     struct bytes suites; /* 16-bit numbers */
     bool has_null_compression, has_only_null_compression;
     bool has_extensions;
+    struct bytes block; /* as they were sent */
     struct extensions extensions;
 };
 bool client_hello_read(struct bytes body, struct client_hello *out, uint8_t *alert) MUST_USE;
@@ -172,6 +179,8 @@ bool certificate_message_read(struct bytes body, bool is_tls13, struct bytes *co
 bool certificate_message_next(struct bytes *list, bool is_tls13, struct certificate_entry *out);
 /* OCSPResponse of CertificateStatus or of the extension status_request (RFC 6066 §8). */
 bool certificate_status_read(struct bytes body, struct bytes *response) MUST_USE;
+/* The OCSPResponse for the first certificate of a whole Certificate message of TLS 1.3. */
+bool certificate_staple_read(struct bytes body, struct bytes *response) MUST_USE;
 
 struct certificate_request {
     struct bytes context;               /* TLS 1.3 */

@@ -36,6 +36,17 @@ bool certificate_status_read(struct bytes body, struct bytes *response)
            wire_take_vector_24(&body, response) && response->n && !body.n;
 }
 
+bool certificate_staple_read(struct bytes body, struct bytes *response)
+{
+    struct bytes context, list, status;
+    struct certificate_entry leaf;
+    size_t n;
+    return certificate_message_read(body, true, &context, &list, &n) &&
+           certificate_message_next(&list, true, &leaf) &&
+           extension_find(leaf.block, EXTENSION_STATUS_REQUEST, &status) &&
+           certificate_status_read(status, response);
+}
+
 /* The lists that both versions have, from the extensions that TLS 1.3 has in their place. */
 static bool read_request_extensions(
     const struct extensions *e, struct certificate_request *out, uint8_t *alert)

@@ -40,18 +40,18 @@ static bool take_block(struct bytes *body, bool *has_extensions, struct bytes *b
 
 bool client_hello_read(struct bytes body, struct client_hello *out, uint8_t *alert)
 {
-    struct bytes compression, block;
+    struct bytes compression;
     *out = (struct client_hello){0};
     *alert = ALERT_DECODE_ERROR;
     if (!take_start(&body, &out->legacy_version, &out->random, &out->session_id) ||
         !wire_take_vector_16(&body, &out->suites) || !wire_take_vector_8(&body, &compression) ||
-        !take_block(&body, &out->has_extensions, &block))
+        !take_block(&body, &out->has_extensions, &out->block))
         return false;
     if (!out->suites.n || out->suites.n % 2 || !compression.n)
         return false;
     out->has_null_compression = bytes_find(compression, 0) < compression.n;
     out->has_only_null_compression = out->has_null_compression && compression.n == 1;
-    return extensions_read(block, IN_CLIENT_HELLO, 0, &out->extensions, alert);
+    return extensions_read(out->block, IN_CLIENT_HELLO, 0, &out->extensions, alert);
 }
 
 /* The version that a ServerHello means, from its extension if that is there (RFC 8446 §4.2.1). */
@@ -60,7 +60,7 @@ static bool find_version(struct bytes block, uint16_t *version)
     uint16_t number;
     struct bytes content;
     while (block.n) {
-        if (!wire_take_16(&block, &number) || !wire_take_vector_16(&block, &content))
+        if (!extension_next(&block, &number, &content))
             return false;
         if (number == extension_number(EXTENSION_SUPPORTED_VERSIONS) &&
             !extension_read_number(content, version))

@@ -49,6 +49,30 @@ const char *names_signature_scheme(uint16_t scheme)
         return #name;
 #include "tls/names.def"
     default:
-        return "";
+        return NULL;
+    }
+}
+
+const char *names_group(uint16_t group)
+{
+    switch (group) {
+#define GROUP(number, name) \
+    case number:            \
+        return #name;
+#include "tls/names.def"
+    default:
+        return NULL;
+    }
+}
+
+const char *names_version(uint16_t version)
+{
+    switch (version) {
+#define VERSION(number, text) \
+    case number:              \
+        return text;
+#include "tls/names.def"
+    default:
+        return NULL;
     }
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* names — names of TLS numbers that only tls/ itself needs; the others are declared in
- * tls/tlsconn.h. */
+/* names — names of the numbers of TLS that tls/tlsconn.h does not declare. NULL: we have none. */
 #pragma once
 
 #include <stdint.h>
 
-/* The IANA name of a signature scheme (RFC 8446 §4.2.3), "" for a number that we have no name for.
- */
+/* IANA's name of a signature scheme (RFC 8446 §4.2.3), of a group (§4.2.7). */
 const char *names_signature_scheme(uint16_t scheme);
+const char *names_group(uint16_t group);
+/* "TLS 1.3" */
+const char *names_version(uint16_t version);

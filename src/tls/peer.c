@@ -96,8 +96,8 @@ int peer_check_signature(struct machine *m, const struct digitally_signed *d, st
     const struct certificate *leaf = m->hs->peer_chain.at[0];
     const struct certificate_facts *facts = certificate_facts(leaf);
     const struct signature_scheme *scheme = signature_scheme_find(d->scheme);
-    snprintf(
-        m->facts.signature, sizeof(m->facts.signature), "%s", names_signature_scheme(d->scheme));
+    const char *name = names_signature_scheme(d->scheme);
+    snprintf(m->facts.signature, sizeof(m->facts.signature), "%s", name ? name : "");
     /* RFC 8446 §4.4.3: "the signature algorithm MUST be one offered […] unless no valid certificate
      * chain can be produced"; and it has to suit the key. */
     if (!scheme || !wire_contains_16(signature_schemes_ours(), d->scheme) ||

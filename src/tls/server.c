@@ -12,7 +12,7 @@
 
 #include "base/panic.h"
 #include "crypto/digest.h"
-#include "tls/hello.h"
+#include "tls/names.h"
 #include "tls/server_name.h"
 
 #include "base/ban.h"
@@ -360,7 +360,7 @@ void server_note_choice(struct machine *m)
 
 void server_note_group(struct machine *m)
 {
-    const char *name = hello_group_name(m->hs->group);
+    const char *name = names_group(m->hs->group);
     snprintf(m->facts.group, sizeof(m->facts.group), "%s", name ? name : "");
 }
 

@@ -7,35 +7,7 @@
 
 #include "base/ban.h"
 
-#define HOST_NAME 0 /* NameType of RFC 6066 §3 */
 #define LABEL_MAX 63
-
-/* Take a vector with a 2-byte length off the front of *FROM. */
-static int take_vector(struct bytes *from, struct bytes *out)
-{
-    if (from->n < 2)
-        return -1;
-    size_t n = (size_t)(from->at[0] << 8 | from->at[1]);
-    if (from->n - 2 < n)
-        return -1;
-    *out = bytes_first(bytes_skip(*from, 2), n);
-    *from = bytes_skip(*from, 2 + n);
-    return 0;
-}
-
-int server_name_parse(struct bytes extension, struct bytes *host_name)
-{
-    struct bytes list;
-    if (take_vector(&extension, &list) < 0 || extension.n || list.n < 1)
-        return -1;
-    /* RFC 6066 §3: "The ServerNameList MUST NOT contain more than one name of the same name_type",
-     * and host_name is the only type that there is. */
-    uint8_t type = list.at[0];
-    list = bytes_skip(list, 1);
-    if (type != HOST_NAME || take_vector(&list, host_name) < 0 || list.n)
-        return -1;
-    return host_name->n ? 0 : -1; /* opaque HostName<1..2^16-1> */
-}
 
 static bool is_label_byte(uint8_t c)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* server_name — the server_name extension (RFC 6066 §3) and the host names in it. */
+/* server_name — the host names that clients send in server_name (RFC 6066 §3). */
 #pragma once
 
 #include "base/attributes.h"
@@ -9,8 +9,6 @@
     253 /* characters of a DNS name without its trailing dot (RFC 1035 §3.1) \
          */
 
-/* The one host_name of EXTENSION (the content of a client's server_name). -1 if it is malformed. */
-int server_name_parse(struct bytes extension, struct bytes *host_name) MUST_USE;
 /* Is it something that DNS could hold? Letters, digits, hyphens, underscores in labels of 1 to 63;
  * not an IPv4 or IPv6 address, which may not be sent as host_name. One trailing dot is allowed. */
 bool server_name_is_dns(struct bytes name);

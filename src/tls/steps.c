@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tls/hello.h"
+#include "tls/names.h"
 
 #include "base/ban.h"
 
@@ -37,18 +38,18 @@ static const struct {
     uint8_t type;
     unsigned bit;
 } message_bits[] = {
-    {TLSCONN_SENT, HELLO_CLIENT_HELLO, CLIENT_HELLO},
-    {TLSCONN_SENT, HELLO_CERTIFICATE, CLIENT_CERTIFICATE},
-    {TLSCONN_SENT, HELLO_CLIENT_KEY_EXCHANGE, CLIENT_KEY_EXCHANGE},
-    {TLSCONN_SENT, HELLO_CERTIFICATE_VERIFY, CLIENT_VERIFY},
-    {TLSCONN_SENT, HELLO_FINISHED, CLIENT_FINISHED},
-    {TLSCONN_RECEIVED, HELLO_SERVER_HELLO, SERVER_HELLO},
-    {TLSCONN_RECEIVED, HELLO_CERTIFICATE, SERVER_CERTIFICATE},
-    {TLSCONN_RECEIVED, HELLO_SERVER_KEY_EXCHANGE, SERVER_KEY_EXCHANGE},
-    {TLSCONN_RECEIVED, HELLO_CERTIFICATE_REQUEST, CERTIFICATE_REQUEST},
-    {TLSCONN_RECEIVED, HELLO_CERTIFICATE_VERIFY, SERVER_VERIFY},
-    {TLSCONN_RECEIVED, HELLO_FINISHED, SERVER_FINISHED},
-    {TLSCONN_RECEIVED, HELLO_NEW_SESSION_TICKET, SERVER_TICKET},
+    {TLSCONN_SENT, MESSAGE_CLIENT_HELLO, CLIENT_HELLO},
+    {TLSCONN_SENT, MESSAGE_CERTIFICATE, CLIENT_CERTIFICATE},
+    {TLSCONN_SENT, MESSAGE_CLIENT_KEY_EXCHANGE, CLIENT_KEY_EXCHANGE},
+    {TLSCONN_SENT, MESSAGE_CERTIFICATE_VERIFY, CLIENT_VERIFY},
+    {TLSCONN_SENT, MESSAGE_FINISHED, CLIENT_FINISHED},
+    {TLSCONN_RECEIVED, MESSAGE_SERVER_HELLO, SERVER_HELLO},
+    {TLSCONN_RECEIVED, MESSAGE_CERTIFICATE, SERVER_CERTIFICATE},
+    {TLSCONN_RECEIVED, MESSAGE_SERVER_KEY_EXCHANGE, SERVER_KEY_EXCHANGE},
+    {TLSCONN_RECEIVED, MESSAGE_CERTIFICATE_REQUEST, CERTIFICATE_REQUEST},
+    {TLSCONN_RECEIVED, MESSAGE_CERTIFICATE_VERIFY, SERVER_VERIFY},
+    {TLSCONN_RECEIVED, MESSAGE_FINISHED, SERVER_FINISHED},
+    {TLSCONN_RECEIVED, MESSAGE_NEW_SESSION_TICKET, SERVER_TICKET},
 };
 
 enum exchange { RSA_TRANSPORT, ECDHE_12, TLS13, EXCHANGE_COUNT };
@@ -57,27 +58,55 @@ enum exchange { RSA_TRANSPORT, ECDHE_12, TLS13, EXCHANGE_COUNT };
 
 static void see_client_hello(struct steps_seen *seen, struct bytes body)
 {
-    struct hello_client hello;
-    if (hello_read_client(body, &hello, NULL) < 0)
+    struct client_hello hello;
+    struct bytes versions;
+    uint8_t alert;
+    uint16_t version;
+    if (!client_hello_read(body, &hello, &alert))
         return;
     memcpy(seen->client_random, hello.random.at, sizeof(seen->client_random));
-    seen->suites_offered = hello.suites.n;
+    seen->suites_offered = hello.suites.n / 2;
     seen->versions_offered_n = 0;
-    if (!hello.versions.n)
+    if (!extension_read_versions(hello.extensions.at[EXTENSION_SUPPORTED_VERSIONS], &versions)) {
         seen->versions_offered[seen->versions_offered_n++] = hello.legacy_version;
-    for (size_t i = 0; i < hello.versions.n && i < COUNT_OF(seen->versions_offered); i++)
-        seen->versions_offered[seen->versions_offered_n++] = hello.versions.at[i];
+        return;
+    }
+    while (seen->versions_offered_n < COUNT_OF(seen->versions_offered) &&
+           wire_take_16(&versions, &version))
+        seen->versions_offered[seen->versions_offered_n++] = version;
 }
 
 static void see_server_hello(struct steps_seen *seen, struct bytes body)
 {
-    struct hello_server hello;
-    if (hello_read_server(body, &hello) < 0)
+    struct server_hello hello;
+    uint8_t alert;
+    if (!server_hello_read(body, &hello, &alert))
         return;
     memcpy(seen->server_random, hello.random.at, sizeof(seen->server_random));
     seen->version = hello.version;
     seen->suite = hello.suite;
-    seen->group = hello.group;
+    seen->group = hello_group(&hello);
+}
+
+static size_t count_certificates(const struct steps_seen *seen, struct bytes body)
+{
+    struct bytes context, list;
+    size_t n;
+    return certificate_message_read(body, seen->version == TLS_1_3, &context, &list, &n) ? n : 0;
+}
+
+static void see_server_key_exchange(struct steps_seen *seen, struct bytes body)
+{
+    struct server_key_exchange k;
+    bool is_read = server_key_exchange_read(body, &k);
+    seen->group = is_read ? k.group : 0;
+    seen->exchange_scheme = is_read ? k.signature.scheme : 0;
+}
+
+static uint16_t scheme_of(struct bytes body)
+{
+    struct digitally_signed d;
+    return certificate_verify_read(body, &d) ? d.scheme : 0;
 }
 
 /* RSA key transport has a length of two octets in front (RFC 5246 §7.4.7.1), a share has one (RFC
@@ -90,8 +119,6 @@ static void see_client_key_exchange(struct steps_seen *seen, struct bytes body)
 
 static void read_message(struct steps_seen *seen, unsigned bit, struct bytes body)
 {
-    size_t count;
-    bool is_tls13 = seen->version == TLS_1_3;
     switch (bit) {
     case CLIENT_HELLO:
         see_client_hello(seen, body);
@@ -100,24 +127,19 @@ static void read_message(struct steps_seen *seen, unsigned bit, struct bytes bod
         see_server_hello(seen, body);
         break;
     case SERVER_CERTIFICATE:
-        seen->server_certificates =
-            hello_read_certificates(body, is_tls13, NULL, 0, &count) == 0 ? count : 0;
+        seen->server_certificates = count_certificates(seen, body);
         break;
     case CLIENT_CERTIFICATE:
-        seen->client_certificates =
-            hello_read_certificates(body, is_tls13, NULL, 0, &count) == 0 ? count : 0;
+        seen->client_certificates = count_certificates(seen, body);
         break;
     case SERVER_KEY_EXCHANGE:
-        if (hello_exchange_scheme(body, &seen->group, &seen->exchange_scheme) < 0)
-            seen->group = seen->exchange_scheme = 0;
+        see_server_key_exchange(seen, body);
         break;
     case SERVER_VERIFY:
-        if (hello_verify_scheme(body, &seen->server_scheme) < 0)
-            seen->server_scheme = 0;
+        seen->server_scheme = scheme_of(body);
         break;
     case CLIENT_VERIFY:
-        if (hello_verify_scheme(body, &seen->client_scheme) < 0)
-            seen->client_scheme = 0;
+        seen->client_scheme = scheme_of(body);
         break;
     case CLIENT_KEY_EXCHANGE:
         see_client_key_exchange(seen, body);
@@ -215,7 +237,7 @@ static void show_client_hello(const struct steps_handshake *h, enum exchange x, 
 {
     for (size_t i = 0; i < h->seen.versions_offered_n; i++) {
         add(t, "%s", i ? ", " : "");
-        add_code(t, hello_version_name(h->seen.versions_offered[i]), h->seen.versions_offered[i]);
+        add_code(t, names_version(h->seen.versions_offered[i]), h->seen.versions_offered[i]);
     }
     add(t, "; %zu cipher suites; ", h->seen.suites_offered);
     add_random(t, "client", h->seen.client_random);
@@ -223,7 +245,7 @@ static void show_client_hello(const struct steps_handshake *h, enum exchange x, 
 
 static void show_server_hello(const struct steps_handshake *h, enum exchange x, struct text *t)
 {
-    add_code(t, hello_version_name(h->seen.version), h->seen.version);
+    add_code(t, names_version(h->seen.version), h->seen.version);
     add(t, "; ");
     add_suite(t, &h->seen);
     add(t, "; ");
@@ -248,7 +270,7 @@ static void add_verdict(struct text *t, const struct steps_verdict *v,
     add(t, "; public key %s (%u bits)", key_name(peer->key_kind), peer->key_bits);
     if (v->accepted && scheme) {
         add(t, " verifies ");
-        add_code(t, hello_scheme_name(scheme), scheme);
+        add_code(t, names_signature_scheme(scheme), scheme);
     }
 }
 
@@ -275,14 +297,14 @@ static void show_key_sent(const struct steps_handshake *h, enum exchange x, stru
         return;
     case ECDHE_12:
         add(t, "the client's ");
-        add_code(t, hello_group_name(h->seen.group), h->seen.group);
+        add_code(t, names_group(h->seen.group), h->seen.group);
         add(t, " share of %zu octets; the server's is signed with ", h->seen.key_exchange_size);
-        add_code(t, hello_scheme_name(h->seen.exchange_scheme), h->seen.exchange_scheme);
+        add_code(t, names_signature_scheme(h->seen.exchange_scheme), h->seen.exchange_scheme);
         return;
     case TLS13:
-        add_code(t, hello_group_name(h->seen.group), h->seen.group);
+        add_code(t, names_group(h->seen.group), h->seen.group);
         add(t, " shares in both hellos; signed by the server with ");
-        add_code(t, hello_scheme_name(h->seen.server_scheme), h->seen.server_scheme);
+        add_code(t, names_signature_scheme(h->seen.server_scheme), h->seen.server_scheme);
         return;
     case EXCHANGE_COUNT:
         return;
@@ -340,7 +362,7 @@ static void show_scheme_chosen(const struct steps_handshake *h, enum exchange x,
 static void show_possession(const struct steps_handshake *h, enum exchange x, struct text *t)
 {
     add(t, "CertificateVerify with ");
-    add_code(t, hello_scheme_name(h->seen.client_scheme), h->seen.client_scheme);
+    add_code(t, names_signature_scheme(h->seen.client_scheme), h->seen.client_scheme);
     add(t, "; ");
     show_key_sent(h, x, t);
 }

@@ -251,7 +251,12 @@ TEST(contents_that_are_whole_but_wrong)
         bool (*read)(struct bytes body);
         struct bytes body;
     } cases[] = {
-        {"no host name", read_server_name, BYTES("\0\3\0\0\0")},
+        {"no names", read_server_name, BYTES("\0\0")},
+        {"an empty host name", read_server_name, BYTES("\0\3\0\0\0")},
+        {"a name that leaves the list", read_server_name, BYTES("\0\6\0\0\4a.b")},
+        {"octets behind the name", read_server_name, BYTES("\0\7\0\0\3a.bX")},
+        {"a name of another type", read_server_name, BYTES("\0\6\1\0\3a.b")},
+        {"two names", read_server_name, BYTES("\0\14\0\0\3a.b\0\0\3c.d")},
         {"no numbers", read_list_16, BYTES("\0\0")},
         {"odd numbers", read_list_16, BYTES("\0\3\0\x1d\0")},
         {"no versions", read_versions, BYTES("\0")},

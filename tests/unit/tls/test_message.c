@@ -288,6 +288,19 @@ TEST(marks_of_a_downgrade)
     CHECK(!message_is_downgrade(bytes_skip(r, 24)));
 }
 
+/* An extension that is not it, then the one; behind the leaf an issuer with one of its own. */
+TEST(staple_of_the_leaf)
+{
+    struct bytes response;
+    CHECK(certificate_staple_read(BYTES("\0\0\0\x25\0\0\2xx\0\x0e\0\x12\0\0\0\5\0\6\1\0\0\2ok"
+                                        "\0\0\1y\0\x0a\0\5\0\6\1\0\0\2no"),
+        &response));
+    CHECK(bytes_equal(response, BYTES("ok")));
+    CHECK(!certificate_staple_read(BYTES("\0\0\0\7\0\0\2xx\0\0"), &response));
+    CHECK(!certificate_staple_read(BYTES("\0\0\0\0"), &response));
+    CHECK(!certificate_staple_read(BYTES("\0\0\0\x0d\0\0\2xx\0\6\0\5\0\2\2\0"), &response));
+}
+
 TEST(certificate_request_in_both_versions)
 {
     struct certificate_request r;

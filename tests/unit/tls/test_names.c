@@ -32,7 +32,9 @@ TEST(numbers_without_a_name)
     CHECK(tlsconn_cipher_name(0x0a0a) == NULL);
     CHECK_TEXT(tlsconn_alert_name(255), "unknown");
     CHECK_TEXT(tlsconn_message_name(99), "unknown");
-    CHECK_TEXT(names_signature_scheme(0xffff), "");
+    CHECK(names_signature_scheme(0xffff) == NULL);
+    CHECK(names_group(0x0a0a) == NULL);
+    CHECK(names_version(0x0305) == NULL);
 }
 
 TEST(names_of_each_kind)
@@ -42,4 +44,6 @@ TEST(names_of_each_kind)
     CHECK_TEXT(tlsconn_message_name(1), "client_hello");
     CHECK_TEXT(tlsconn_message_name(16), "client_key_exchange");
     CHECK_TEXT(names_signature_scheme(0x0807), "ed25519");
+    CHECK_TEXT(names_group(0x001d), "x25519");
+    CHECK_TEXT(names_version(0x0304), "TLS 1.3");
 }

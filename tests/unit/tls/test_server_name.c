@@ -4,43 +4,6 @@
 
 #include "base/ban.h"
 
-static bool parses_as(struct bytes extension, const char *want)
-{
-    struct bytes name;
-    return server_name_parse(extension, &name) == 0 && bytes_equal(name, bytes_of(want));
-}
-
-TEST(one_host_name)
-{
-    CHECK(parses_as(BYTES("\0\6\0\0\3a.b"), "a.b"));
-}
-
-TEST(anything_else_is_malformed)
-{
-    static const struct bytes cases[] = {
-        BYTES(""), BYTES("\0"), BYTES("\0\0"), /* an empty list */
-        BYTES("\0\3\0\0\0"),                   /* an empty name */
-        BYTES("\0\6\0\0\4a.b"),                /* the name leaves the list */
-        BYTES("\0\7\0\0\3a.b"),                /* the list leaves the extension */
-        BYTES("\0\6\0\0\3a.bX"),               /* bytes behind the list */
-        BYTES("\0\7\0\0\3a.bX"),               /* bytes behind the name */
-        BYTES("\0\6\1\0\3a.b"),                /* another type */
-        BYTES("\0\14\0\0\3a.b\0\0\3c.d"),      /* two names */
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct bytes name;
-        CHECK(server_name_parse(cases[i], &name) == -1);
-    }
-}
-
-TEST(every_cut_is_malformed)
-{
-    struct bytes whole = BYTES("\0\16\0\0\13example.com"), name;
-    CHECK_INT(server_name_parse(whole, &name), 0);
-    for (size_t n = 0; n < whole.n; n++)
-        CHECK_INT(server_name_parse(bytes_first(whole, n), &name), -1);
-}
-
 TEST(what_dns_could_hold)
 {
     static const struct {

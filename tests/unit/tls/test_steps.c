@@ -15,6 +15,11 @@ const struct certificate_facts *certificate_facts(const struct certificate *c)
     return &c->facts;
 }
 
+struct bytes certificate_der(const struct certificate *c)
+{
+    return bytes_of(c->subject);
+}
+
 const char *certificate_subject(const struct certificate *c)
 {
     return c->subject;
