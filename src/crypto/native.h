@@ -23,3 +23,7 @@ enum key_kind private_key_kind_of(const EVP_PKEY *key);
 struct private_key *private_key_from_pkey(EVP_PKEY *key, struct error *err) MUST_USE;
 /* Borrowed. */
 EVP_PKEY *private_key_pkey(const struct private_key *k);
+
+/* Of an algorithm that has a digest. */
+int signature_digest_nid(enum signature_algorithm a);
+const EVP_MD *signature_digest_md(enum signature_algorithm a);

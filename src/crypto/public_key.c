@@ -18,6 +18,7 @@
 #include "base/attributes.h"
 #include "base/memory.h"
 #include "base/panic.h"
+#include "crypto/native.h"
 
 #include "base/ban.h"
 
@@ -29,48 +30,6 @@ struct public_key {
     EC_KEY *ec;
     EVP_PKEY *ed25519;
 };
-
-enum scheme { SCHEME_NONE, SCHEME_PKCS1, SCHEME_PSS, SCHEME_ECDSA, SCHEME_ED25519 };
-
-static const struct signature_row {
-    enum scheme scheme;
-    int digest_nid;
-    unsigned digest_size;
-    const char *digest_name;
-} signatures[SIGNATURE_ALGORITHM_COUNT] = {
-    [SIGNATURE_RSA_SHA256] = {SCHEME_PKCS1, NID_sha256, 32, "SHA256"},
-    [SIGNATURE_RSA_SHA384] = {SCHEME_PKCS1, NID_sha384, 48, "SHA384"},
-    [SIGNATURE_RSA_SHA512] = {SCHEME_PKCS1, NID_sha512, 64, "SHA512"},
-    [SIGNATURE_RSA_PSS_SHA256] = {SCHEME_PSS, NID_sha256, 32, "SHA256"},
-    [SIGNATURE_RSA_PSS_SHA384] = {SCHEME_PSS, NID_sha384, 48, "SHA384"},
-    [SIGNATURE_RSA_PSS_SHA512] = {SCHEME_PSS, NID_sha512, 64, "SHA512"},
-    [SIGNATURE_ECDSA_SHA256] = {SCHEME_ECDSA, NID_sha256, 32, "SHA256"},
-    [SIGNATURE_ECDSA_SHA384] = {SCHEME_ECDSA, NID_sha384, 48, "SHA384"},
-    [SIGNATURE_ECDSA_SHA512] = {SCHEME_ECDSA, NID_sha512, 64, "SHA512"},
-    [SIGNATURE_ED25519] = {SCHEME_ED25519, NID_undef, 0, NULL},
-};
-
-/* Fetching an algorithm searches the providers: once per process, never per call. */
-static const EVP_MD *digest_of(enum signature_algorithm a)
-{
-    static EVP_MD *fetched[SIGNATURE_ALGORITHM_COUNT];
-    if (!fetched[a])
-        fetched[a] = EVP_MD_fetch(NULL, signatures[a].digest_name, NULL);
-    ASSERT(fetched[a]);
-    return fetched[a];
-}
-
-size_t signature_digest_size(enum signature_algorithm a)
-{
-    return signatures[a].digest_size;
-}
-
-size_t signature_digest(enum signature_algorithm a, struct bytes message, uint8_t out[64])
-{
-    if (signatures[a].digest_size)
-        ASSERT(EVP_Digest(message.at, message.n, out, NULL, digest_of(a), NULL));
-    return signatures[a].digest_size;
-}
 
 /* ---- making ---- */
 
@@ -178,7 +137,7 @@ static bool verify_pss(
     RSA *rsa, enum signature_algorithm a, struct bytes digest, struct bytes signature)
 {
     uint8_t encoded[PUBLIC_KEY_RSA_BITS_MAX / 8];
-    const EVP_MD *md = digest_of(a);
+    const EVP_MD *md = signature_digest_md(a);
     /* RFC 8017 §8.1.2, step 1 */
     return signature.n == (size_t)RSA_size(rsa) &&
            RSA_public_decrypt((int)signature.n, signature.at, encoded, rsa, RSA_NO_PADDING) ==
@@ -189,20 +148,19 @@ static bool verify_pss(
 static bool verify_digest(const struct public_key *k, enum signature_algorithm a,
     struct bytes digest, struct bytes signature)
 {
-    const struct signature_row *row = &signatures[a];
-    if (digest.n != row->digest_size || signature.n > PUBLIC_KEY_SIZE_MAX)
+    if (digest.n != signature_digest_size(a) || signature.n > PUBLIC_KEY_SIZE_MAX)
         return false;
-    switch (row->scheme) {
-    case SCHEME_PKCS1:
-        return k->rsa && RSA_verify(row->digest_nid, digest.at, (unsigned)digest.n, signature.at,
-                             (unsigned)signature.n, k->rsa) == 1;
-    case SCHEME_PSS:
+    switch (signature_form(a)) {
+    case FORM_PKCS1:
+        return k->rsa && RSA_verify(signature_digest_nid(a), digest.at, (unsigned)digest.n,
+                             signature.at, (unsigned)signature.n, k->rsa) == 1;
+    case FORM_PSS:
         return k->rsa && verify_pss(k->rsa, a, digest, signature);
-    case SCHEME_ECDSA:
+    case FORM_ECDSA:
         return k->ec && ECDSA_verify(0, digest.at, (int)digest.n, signature.at, (int)signature.n,
                             k->ec) == 1;
-    case SCHEME_ED25519:
-    case SCHEME_NONE:
+    case FORM_ED25519:
+    case FORM_NONE:
         break;
     }
     return false;
@@ -234,8 +192,22 @@ bool public_key_verify(const struct public_key *k, enum signature_algorithm algo
     struct bytes message, struct bytes signature)
 {
     uint8_t digest[64];
-    if (signatures[algorithm].scheme == SCHEME_ED25519)
+    if (signature_form(algorithm) == FORM_ED25519)
         return verify_ed25519(k, message, signature);
     size_t n = signature_digest(algorithm, message, digest);
     return public_key_verify_digest(k, algorithm, (struct bytes){digest, n}, signature);
+}
+
+/* ---- encrypting ---- */
+
+size_t public_key_encrypt(
+    const struct public_key *k, struct bytes message, uint8_t out[PUBLIC_KEY_RSA_BITS_MAX / 8])
+{
+    int n = k->rsa && message.n < PUBLIC_KEY_RSA_BITS_MAX / 8
+                ? RSA_public_encrypt((int)message.n, message.at, out, k->rsa, RSA_PKCS1_PADDING)
+                : 0;
+    if (n > 0)
+        return (size_t)n;
+    ERR_clear_error();
+    return 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * public_key — a public key made ready to check signatures with (libcrypto does the arithmetic),
- * and the algorithms that we accept.
+ * public_key — a public key made ready to check signatures with (libcrypto does the arithmetic).
  *
  * Making one costs a microsecond or two, and the first check of an RSA signature as much again:
  * whoever checks several signatures keeps it. Algorithms are fetched once per process. libcrypto's
@@ -11,31 +10,13 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "crypto/signature.h"
 
 enum key_kind { KEY_RSA, KEY_EC_P256, KEY_EC_P384, KEY_EC_P521, KEY_ED25519, KEY_UNSUPPORTED };
 
 #define PUBLIC_KEY_RSA_BITS_MIN 2048
 #define PUBLIC_KEY_RSA_BITS_MAX 8192
 #define PUBLIC_KEY_SIZE_MAX     4096 /* octets of a key or a signature that are looked at at all */
-
-/* Accepted signatures: X(symbol, key algorithm, digest). SIGNATURE_WEAK is one that we know and
- * refuse (SHA-1, MD5, DSA, SHA-224, …); SIGNATURE_UNKNOWN any other. */
-enum signature_algorithm {
-    SIGNATURE_UNKNOWN,
-    SIGNATURE_WEAK,
-    SIGNATURE_RSA_SHA256, /* RSASSA-PKCS1-v1_5, RFC 8017 §8.2 */
-    SIGNATURE_RSA_SHA384,
-    SIGNATURE_RSA_SHA512,
-    SIGNATURE_RSA_PSS_SHA256, /* RSASSA-PSS with MGF1 and salt of the same digest's size, RFC 4055
-                                 §3.1 */
-    SIGNATURE_RSA_PSS_SHA384,
-    SIGNATURE_RSA_PSS_SHA512,
-    SIGNATURE_ECDSA_SHA256, /* RFC 5758 §3.2; with any of the curves */
-    SIGNATURE_ECDSA_SHA384,
-    SIGNATURE_ECDSA_SHA512,
-    SIGNATURE_ED25519, /* RFC 8410 §3 */
-    SIGNATURE_ALGORITHM_COUNT
-};
 
 struct public_key;
 
@@ -54,11 +35,6 @@ bool public_key_verify(const struct public_key *k, enum signature_algorithm algo
  * which digests twice. */
 bool public_key_verify_digest(const struct public_key *k, enum signature_algorithm algorithm,
     struct bytes digest, struct bytes signature);
-
-/* Octets of the algorithm's digest; 0 where there is none (Ed25519, unknown). */
-size_t signature_digest_size(enum signature_algorithm a);
-/* The digest of MESSAGE; its size. */
-size_t signature_digest(enum signature_algorithm a, struct bytes message, uint8_t out[64]);
 
 /* RSAES-PKCS1-v1_5 of MESSAGE (RFC 8017 §7.2.1): RSA key transport, the client's side. Size of what
  * was put into OUT; 0 if K is no RSA key or MESSAGE is too long. */

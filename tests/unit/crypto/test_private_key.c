@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <openssl/rsa.h>
+
+#include "base/attributes.h"
 #include "base/buf.h"
 #include "crypto/convert.h"
 #include "crypto/private_key.h"
 #include "fixture.h"
+#include "vectors.h"
 
 #include "base/ban.h"
 
@@ -207,4 +211,248 @@ TEST(matches_its_public_half_only)
     private_key_unref(&more);
     private_key_unref(&a);
     private_key_unref(&b);
+}
+
+/* ---- signing ---- */
+
+#define MESSAGE BYTES("what is signed")
+
+static const struct scheme {
+    enum signature_algorithm algorithm;
+    const char *digest; /* NULL: Ed25519 */
+    bool is_rsa, is_pss;
+} schemes[] = {
+    {SIGNATURE_RSA_SHA256, "SHA256", true, false},
+    {SIGNATURE_RSA_SHA384, "SHA384", true, false},
+    {SIGNATURE_RSA_SHA512, "SHA512", true, false},
+    {SIGNATURE_RSA_PSS_SHA256, "SHA256", true, true},
+    {SIGNATURE_RSA_PSS_SHA384, "SHA384", true, true},
+    {SIGNATURE_RSA_PSS_SHA512, "SHA512", true, true},
+    {SIGNATURE_ECDSA_SHA256, "SHA256", false, false},
+    {SIGNATURE_ECDSA_SHA384, "SHA384", false, false},
+    {SIGNATURE_ECDSA_SHA512, "SHA512", false, false},
+    {SIGNATURE_ED25519, NULL, false, false},
+};
+
+/* What libcrypto's EVP says; salts have the digest's size (RFC 8446 §4.2.3). */
+static bool is_signature(EVP_PKEY *key, const struct scheme *s, struct bytes signature)
+{
+    EVP_MD_CTX *c = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *key_context;
+    MUST(EVP_DigestVerifyInit_ex(c, &key_context, s->digest, NULL, NULL, key, NULL) == 1);
+    if (s->is_pss)
+        MUST(EVP_PKEY_CTX_set_rsa_padding(key_context, RSA_PKCS1_PSS_PADDING) == 1 &&
+             EVP_PKEY_CTX_set_rsa_pss_saltlen(key_context, RSA_PSS_SALTLEN_DIGEST) == 1);
+    bool is_good = EVP_DigestVerify(c, signature.at, signature.n, MESSAGE.at, MESSAGE.n) == 1;
+    EVP_MD_CTX_free(c);
+    ERR_clear_error();
+    return is_good;
+}
+
+static bool fits(const struct scheme *s, enum key_kind kind)
+{
+    if (kind == KEY_RSA || kind == KEY_ED25519)
+        return kind == KEY_RSA ? s->is_rsa : !s->digest;
+    return s->digest && !s->is_rsa;
+}
+
+/* Twice: what a key keeps for signing serves again. */
+TEST(signatures_are_good_and_fit_the_key)
+{
+    struct error err;
+    uint8_t out[PRIVATE_KEY_SIGNATURE_MAX];
+    for (enum key_kind kind = KEY_RSA; kind < KEY_UNSUPPORTED; kind++) {
+        struct private_key *k = private_key_generate(kind, &err);
+        MUST(k);
+        for (size_t i = 0; i < 2 * COUNT_OF(schemes); i++) {
+            const struct scheme *s = &schemes[i % COUNT_OF(schemes)];
+            struct bytes made = {out, private_key_sign(k, s->algorithm, MESSAGE, out)};
+            CHECK_INT(made.n > 0, fits(s, kind));
+            CHECK(!made.n || is_signature(private_key_pkey(k), s, made));
+        }
+        CHECK_INT(private_key_sign(k, SIGNATURE_UNKNOWN, MESSAGE, out), 0);
+        CHECK_INT(private_key_sign(k, SIGNATURE_WEAK, MESSAGE, out), 0);
+        CHECK_INT(ERR_peek_error(), 0);
+        private_key_unref(&k);
+    }
+}
+
+static struct private_key *rsa_of(unsigned bits)
+{
+    struct error err;
+    return private_key_from_pkey(EVP_RSA_gen(bits), &err);
+}
+
+/* SHA-512 and its salt want 1040 bits. */
+TEST(a_key_that_is_too_small_for_pss)
+{
+    uint8_t out[PRIVATE_KEY_SIGNATURE_MAX];
+    struct private_key *k = rsa_of(1024);
+    CHECK_INT(private_key_sign(k, SIGNATURE_RSA_PSS_SHA512, MESSAGE, out), 0);
+    CHECK_INT(ERR_peek_error(), 0);
+    CHECK_INT(private_key_sign(k, SIGNATURE_RSA_PSS_SHA384, MESSAGE, out), 128);
+    private_key_unref(&k);
+}
+
+/* ---- RSA key transport, RFC 5246 §7.4.7.1 ---- */
+
+#define MODULUS_SIZE 256
+#define VERSION      0x0303
+#define SECRET_AT    (MODULUS_SIZE - 48) /* in the encoded message; before it, a zero */
+
+/* EM = 00 02 PS 00 M, as it should be. */
+static void encode(uint8_t em[MODULUS_SIZE])
+{
+    memset(em, 0x55, MODULUS_SIZE);
+    em[0] = 0;
+    em[1] = 2;
+    em[SECRET_AT - 1] = 0;
+    em[SECRET_AT] = VERSION >> 8;
+    em[SECRET_AT + 1] = VERSION & 0xff;
+}
+
+/* EM to the power of e: what it is decrypted to. */
+static void encrypt_raw(
+    const struct private_key *k, const uint8_t em[MODULUS_SIZE], uint8_t out[MODULUS_SIZE])
+{
+    size_t n = MODULUS_SIZE;
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, private_key_pkey(k), NULL);
+    MUST(EVP_PKEY_encrypt_init(c) > 0 && EVP_PKEY_CTX_set_rsa_padding(c, RSA_NO_PADDING) > 0 &&
+         EVP_PKEY_encrypt(c, out, &n, em, MODULUS_SIZE) > 0 && n == MODULUS_SIZE);
+    EVP_PKEY_CTX_free(c);
+}
+
+/* Does CIPHERTEXT give a secret that is another each time, and holds nothing of EM? */
+static bool is_random(
+    const struct private_key *k, struct bytes ciphertext, const uint8_t em[MODULUS_SIZE])
+{
+    uint8_t one[48] = {0}, other[48] = {0};
+    private_key_premaster(k, ciphertext, VERSION, one);
+    private_key_premaster(k, ciphertext, VERSION, other);
+    CHECK_INT(ERR_peek_error(), 0);
+    return memcmp(one, other, 48) != 0 && memcmp(one + 2, em + SECRET_AT + 2, 46) != 0 &&
+           memcmp(other + 2, em + SECRET_AT + 2, 46) != 0;
+}
+
+static const struct {
+    const char *what;
+    size_t at;
+    uint8_t octet;
+} malformed[] = {
+    {"first octet", 0, 1},
+    {"block type 1", 1, 1},
+    {"block type 0", 1, 0},
+    {"padding of no octets", 2, 0},
+    {"padding of 7 octets", 9, 0},
+    {"a longer secret", 100, 0},
+    {"a secret one octet longer", SECRET_AT - 2, 0},
+    {"no separator, or a shorter secret", SECRET_AT - 1, 0x55},
+    {"another major version", SECRET_AT, 2},
+    {"another minor version", SECRET_AT + 1, 2},
+    {"a later minor version", SECRET_AT + 1, 4},
+};
+
+TEST(a_malformed_premaster_becomes_a_random_one)
+{
+    uint8_t em[MODULUS_SIZE], ciphertext[MODULUS_SIZE], secret[48];
+    struct private_key *k = rsa_of(8 * MODULUS_SIZE);
+    for (size_t i = 0; i < COUNT_OF(malformed); i++) {
+        encode(em);
+        em[malformed[i].at] = malformed[i].octet;
+        encrypt_raw(k, em, ciphertext);
+        CHECK(is_random(k, (struct bytes){ciphertext, sizeof(ciphertext)}, em) ||
+              (printf("# %s\n", malformed[i].what), false));
+    }
+    /* A secret that ends, or is one octet too short, where another zero stands. */
+    encode(em);
+    em[SECRET_AT - 1] = 0x55;
+    em[SECRET_AT] = 0;
+    encrypt_raw(k, em, ciphertext);
+    CHECK(is_random(k, (struct bytes){ciphertext, sizeof(ciphertext)}, em));
+    /* And the well-formed one, so that each of the above was refused for what it says. */
+    encode(em);
+    encrypt_raw(k, em, ciphertext);
+    private_key_premaster(k, (struct bytes){ciphertext, sizeof(ciphertext)}, VERSION, secret);
+    CHECK(memcmp(secret, em + SECRET_AT, 48) == 0);
+    private_key_unref(&k);
+}
+
+/* What everyone can see to be no ciphertext. */
+TEST(no_ciphertext_becomes_a_random_premaster)
+{
+    uint8_t em[MODULUS_SIZE] = {0}, octets[MODULUS_SIZE + 1] = {0};
+    struct private_key *k = rsa_of(8 * MODULUS_SIZE);
+    encode(em);
+    encrypt_raw(k, em, octets);
+    CHECK(is_random(k, (struct bytes){octets, MODULUS_SIZE + 1}, em));
+    CHECK(is_random(k, (struct bytes){octets, MODULUS_SIZE - 1}, em));
+    CHECK(is_random(k, (struct bytes){0}, em));
+    memset(octets, 0, sizeof(octets));
+    CHECK(is_random(k, (struct bytes){octets, MODULUS_SIZE}, em)); /* zero */
+    memset(octets, 0xff, sizeof(octets));
+    CHECK(is_random(k, (struct bytes){octets, MODULUS_SIZE}, em)); /* not below the modulus */
+    private_key_unref(&k);
+}
+
+/* RFC 8017 §7.2.2, step 1: as long as the modulus, leading zeros included. */
+TEST(a_ciphertext_without_its_leading_zero)
+{
+    uint8_t em[MODULUS_SIZE], ciphertext[MODULUS_SIZE], secret[48];
+    struct private_key *k = rsa_of(8 * MODULUS_SIZE);
+    uint64_t seed = 0;
+    encode(em);
+    do { /* one of 256 has it */
+        vector_fill(em + 2, 8, ++seed);
+        for (size_t i = 2; i < 10; i++)
+            em[i] |= 1; /* padding has no zeros */
+        encrypt_raw(k, em, ciphertext);
+    } while (ciphertext[0] != 0);
+    private_key_premaster(k, (struct bytes){ciphertext, MODULUS_SIZE}, VERSION, secret);
+    CHECK(memcmp(secret, em + SECRET_AT, 48) == 0);
+    CHECK(is_random(k, (struct bytes){ciphertext + 1, MODULUS_SIZE - 1}, em));
+    private_key_unref(&k);
+}
+
+TEST(a_key_of_another_kind_decrypts_nothing)
+{
+    struct error err;
+    uint8_t em[MODULUS_SIZE], octets[MODULUS_SIZE] = {0};
+    struct private_key *k = private_key_generate(KEY_EC_P256, &err);
+    encode(em);
+    CHECK(is_random(k, (struct bytes){octets, (size_t)EVP_PKEY_get_size(private_key_pkey(k))}, em));
+    private_key_unref(&k);
+}
+
+/* Both sides of it. */
+TEST(what_a_public_key_encrypts)
+{
+    struct error err;
+    uint8_t secret[48] = {VERSION >> 8, VERSION & 0xff, 1, 2, 3}, got[48], out[1024], long_one[246];
+    struct private_key *k = rsa_of(8 * MODULUS_SIZE);
+    uint8_t *der = NULL;
+    int n = i2d_PublicKey(private_key_pkey(k), &der);
+    MUST(n > 0);
+    struct public_key *p = public_key_new(KEY_RSA, (struct bytes){der, (size_t)n}, &err);
+    MUST(p);
+    struct bytes sealed = {out, public_key_encrypt(p, (struct bytes){secret, 48}, out)};
+    CHECK_INT(sealed.n, MODULUS_SIZE);
+    private_key_premaster(k, sealed, VERSION, got);
+    CHECK(memcmp(got, secret, 48) == 0);
+    memset(long_one, 1, sizeof(long_one)); /* 245 is the most, RFC 8017 §7.2.1 */
+    CHECK_INT(public_key_encrypt(p, (struct bytes){long_one, sizeof(long_one)}, out), 0);
+    CHECK_INT(public_key_encrypt(p, (struct bytes){out, 1 << 20}, out), 0);
+    CHECK_INT(ERR_peek_error(), 0);
+    public_key_free(&p);
+    private_key_unref(&k);
+    OPENSSL_free(der);
+}
+
+TEST(a_key_of_another_kind_encrypts_nothing)
+{
+    struct error err;
+    uint8_t key[32] = {1}, out[1024];
+    struct public_key *p = public_key_new(KEY_ED25519, (struct bytes){key, sizeof(key)}, &err);
+    MUST(p);
+    CHECK_INT(public_key_encrypt(p, MESSAGE, out), 0);
+    public_key_free(&p);
 }
