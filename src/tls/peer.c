@@ -58,7 +58,7 @@ static int add_certificate(struct machine *m, struct bytes der)
     struct certificate *one = certificate_parse(der, &flaw);
     if (!one)
         return machine_fail(
-            m, ALERT_BAD_CERTIFICATE, TLSCONN_FAULT_PEER_CERTIFICATE, "%.100s", flaw.text);
+            m, ALERT_BAD_CERTIFICATE, TLSCONN_FAULT_PEER_CERTIFICATE, "%s", flaw.text);
     certificate_list_add(&m->hs->peer_chain, one);
     certificate_unref(&one);
     return 0;
@@ -103,11 +103,10 @@ int peer_check_signature(struct machine *m, const struct digitally_signed *d, st
     if (!scheme || !wire_contains_16(signature_schemes_ours(), d->scheme) ||
         !signature_scheme_fits(scheme, m->version, facts->key_kind))
         return machine_violation(m, ALERT_ILLEGAL_PARAMETER, "wrong signature type");
-    /* A chain whose key is of no use may have been accepted where trust does not depend on it. */
+    /* The chain may have been accepted where nothing depends on its key. */
     const struct public_key *key = certificate_public_key(leaf);
     if (!key)
-        return machine_fail(m, ALERT_UNSUPPORTED_CERTIFICATE, TLSCONN_FAULT_PEER_CERTIFICATE,
-            "the peer's certificate has a key that cannot be used");
+        return machine_violation(m, ALERT_UNSUPPORTED_CERTIFICATE, "the peer's key cannot be used");
     if (!public_key_verify(key, scheme->algorithm, content, d->signature))
         return machine_violation(m, ALERT_DECRYPT_ERROR, "bad signature");
     return 0;
