@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine [OPTION…] [TEXT]: what the TLS engines cost a server, beside each other in one run; only
+ * the rows whose name contains TEXT. No sockets: what is measured is the engine, with the verdict
+ * on client certificates and what libcrypto does for it. docs/performance.md tells how to read it.
+ *
+ *   --engine NAME   only this one (for a profile)
+ *   --seconds S     how long a row and engine take in all, 1 by default
+ *   --json FILE     the same in JSON there
+ */
+#include <getopt.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/attributes.h"
+#include "base/memory.h"
+#include "base/panic.h"
+#include "crypto/library.h"
+#include "joint.h"
+
+#include "base/ban.h"
+
+#define ROUNDS        9 /* of each row; the engines take turns, the median counts */
+#define WARM_UP       20
+#define STREAM_N      (256 * 1024) /* octets between two looks at the clock */
+#define STREAM_UNIT_N 16384
+#define IDLE_N        1000
+#define NS_PER_S      1000000000.0
+
+enum work { HANDSHAKE, SENDING, RECEIVING, IDLE };
+
+static const struct row {
+    const char *name, *what;
+    enum work work;
+    uint16_t version;
+    bool is_rsa, is_mutual, is_warm, is_resumed;
+    double wanted; /* how many times cheaper than libssl the other engine is to be; 0: no promise */
+} rows[] = {
+    {"full", "full handshake, ECDSA P-256", HANDSHAKE, TLS_1_3, .wanted = 1.8},
+    {"mutual", "the same with a client certificate, its verdict made", HANDSHAKE, TLS_1_3,
+        .is_mutual = true, .wanted = 2.4},
+    {"mutual-warm", "… its verdict remembered", HANDSHAKE, TLS_1_3, .is_mutual = true,
+        .is_warm = true, .wanted = 3},
+    {"resumed", "resumed handshake", HANDSHAKE, TLS_1_3, .is_resumed = true, .wanted = 2.4},
+    {"resumed-1.2", "the same with TLS 1.2", HANDSHAKE, TLS_1_2, .is_resumed = true, .wanted = 3},
+    {"rsa", "full handshake, RSA-2048", HANDSHAKE, TLS_1_3, .is_rsa = true, .wanted = 1.2},
+    {"full-1.2", "full handshake, ECDSA P-256, TLS 1.2", HANDSHAKE, TLS_1_2},
+    {"seal", "16 KiB sent", SENDING, TLS_1_3, .wanted = 2.5},
+    {"open", "16 KiB received", RECEIVING, TLS_1_3},
+    {"idle", "memory of a connection, octets", IDLE, TLS_1_3, .wanted = 4},
+};
+
+static const char *const engines[] = {"openssl"};
+
+static struct options {
+    const char *engine, *text;
+    double seconds;
+    FILE *json;
+} options = {.seconds = 1, .text = ""};
+
+/* ---- one row, one engine ---- */
+
+/* Microseconds of the server, each. */
+static double measure_handshakes(struct joint *j, double seconds)
+{
+    struct joint_pair p;
+    unsigned n = 0;
+    for (int i = 0; i < WARM_UP; i++) {
+        joint_open(&p, j);
+        joint_close(&p);
+    }
+    for (j->spent_ns = 0; (double)j->spent_ns < seconds * NS_PER_S; n++) {
+        joint_open(&p, j);
+        joint_close(&p);
+    }
+    return (double)j->spent_ns / 1000 / n;
+}
+
+typedef void stream_fn(struct joint_pair *p, size_t n);
+
+/* Microseconds of the server, each 16 KiB. */
+static double measure_stream(struct joint *j, double seconds, stream_fn *stream)
+{
+    struct joint_pair p;
+    unsigned n = 0;
+    joint_open(&p, j);
+    stream(&p, STREAM_N);
+    for (j->spent_ns = 0; (double)j->spent_ns < seconds * NS_PER_S; n++)
+        stream(&p, STREAM_N);
+    joint_close(&p);
+    return (double)j->spent_ns / 1000 / n / (STREAM_N / STREAM_UNIT_N);
+}
+
+static size_t allocated(void)
+{
+    struct mallinfo2 m = mallinfo2();
+    return m.uordblks + m.hblkhd;
+}
+
+/* Octets allocated by a connection that has sent and received, and waits. */
+static double measure_idle(struct joint *j)
+{
+    struct joint_pair *pairs = mem_calloc(IDLE_N, sizeof(*pairs));
+    struct joint_pair first; /* what is allocated once is no connection's */
+    joint_open(&first, j);
+    size_t before = allocated();
+    for (int i = 0; i < IDLE_N; i++) {
+        joint_open(&pairs[i], j);
+        joint_receive(&pairs[i], STREAM_UNIT_N);
+        joint_send(&pairs[i], STREAM_UNIT_N);
+        joint_drop_client(&pairs[i]);
+    }
+    double each = (double)(allocated() - before) / IDLE_N;
+    for (int i = 0; i < IDLE_N; i++)
+        joint_close(&pairs[i]);
+    joint_close(&first);
+    free(pairs);
+    return each;
+}
+
+static double measure(const struct row *r, const char *engine, const struct joint_identities *i)
+{
+    struct joint j;
+    const double seconds = options.seconds / ROUNDS;
+    double result = 0;
+    joint_init(&j, &(struct joint_plan){.engine = engine,
+                       .version = r->version,
+                       .server = r->is_rsa ? &i->server_rsa : &i->server_ec,
+                       .client = r->is_mutual ? &i->client : NULL,
+                       .ca = &i->ca,
+                       .verify = r->is_warm ? &i->warm : &i->cold,
+                       .is_resumed = r->is_resumed});
+    switch (r->work) {
+    case HANDSHAKE:
+        result = measure_handshakes(&j, seconds);
+        break;
+    case SENDING:
+        result = measure_stream(&j, seconds, joint_send);
+        break;
+    case RECEIVING:
+        result = measure_stream(&j, seconds, joint_receive);
+        break;
+    case IDLE:
+        result = measure_idle(&j);
+        break;
+    }
+    joint_fini(&j);
+    return result;
+}
+
+/* ---- all of them ---- */
+
+static int compare(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static bool is_chosen(size_t engine)
+{
+    return !options.engine || !strcmp(options.engine, engines[engine]);
+}
+
+/* The medians of R, by engine. */
+static void measure_row(
+    const struct row *r, const struct joint_identities *i, double out[COUNT_OF(engines)])
+{
+    double samples[COUNT_OF(engines)][ROUNDS];
+    for (int round = 0; round < ROUNDS; round++)
+        for (size_t e = 0; e < COUNT_OF(engines); e++)
+            if (is_chosen(e))
+                samples[e][round] = measure(r, engines[e], i);
+    for (size_t e = 0; e < COUNT_OF(engines); e++) {
+        out[e] = 0;
+        if (!is_chosen(e))
+            continue;
+        qsort(samples[e], ROUNDS, sizeof(samples[e][0]), compare);
+        out[e] = samples[e][ROUNDS / 2];
+    }
+}
+
+static void print_title(void)
+{
+    printf("Server CPU time per operation, µs (idle: octets)\n\n| row         |");
+    for (size_t e = 0; e < COUNT_OF(engines); e++)
+        printf(" %9s |", engines[e]);
+    printf(" cheaper | wanted |\n|---|");
+    for (size_t e = 0; e < COUNT_OF(engines); e++)
+        printf("---:|");
+    printf("---:|---:|\n");
+}
+
+/* How many times less than the first engine the last one costs; 0: not both were measured. */
+static double cheaper(const double got[COUNT_OF(engines)])
+{
+    const double last = got[COUNT_OF(engines) - 1];
+    return last > 0 ? got[0] / last : 0;
+}
+
+static void print_row(const struct row *r, const double got[COUNT_OF(engines)])
+{
+    printf("| %-11s |", r->name);
+    for (size_t e = 0; e < COUNT_OF(engines); e++)
+        printf(" %9.*f |", got[e] < 100 ? 2 : 0, got[e]);
+    printf(" %7.2f | %6.1f |\n", cheaper(got), r->wanted);
+    fflush(stdout);
+}
+
+static void write_row(const struct row *r, const double got[COUNT_OF(engines)], bool is_first)
+{
+    fprintf(options.json, "%s\n {\"row\": \"%s\"", is_first ? "[" : ",", r->name);
+    for (size_t e = 0; e < COUNT_OF(engines); e++)
+        fprintf(options.json, ", \"%s\": %.3f", engines[e], got[e]);
+    fprintf(options.json, ", \"cheaper\": %.3f, \"wanted\": %.1f}", cheaper(got), r->wanted);
+}
+
+static void usage(void)
+{
+    fprintf(stderr, "usage: engine [--engine NAME] [--seconds S] [--json FILE] [TEXT]\nrows:\n");
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        fprintf(stderr, "  %-11s  %s\n", rows[i].name, rows[i].what);
+    exit(2);
+}
+
+static void read_options(int argc, char **argv)
+{
+    static const struct option known[] = {{"engine", required_argument, NULL, 'e'},
+        {"seconds", required_argument, NULL, 's'}, {"json", required_argument, NULL, 'j'},
+        {NULL, 0, NULL, 0}};
+    int c;
+    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        if (c == 'e')
+            options.engine = optarg;
+        else if (c == 's')
+            options.seconds = strtod(optarg, NULL);
+        else if (c == 'j')
+            options.json = fopen(optarg, "w");
+        else
+            usage();
+        if (c == 'j' && !options.json)
+            panic("cannot write %s", optarg);
+    }
+    if (optind < argc)
+        options.text = argv[optind++];
+    if (optind < argc || options.seconds <= 0)
+        usage();
+}
+
+/* TEXT names a row, or is a part of some names. */
+static bool is_wanted(const struct row *r)
+{
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (!strcmp(options.text, rows[i].name))
+            return r == &rows[i];
+    return strstr(r->name, options.text);
+}
+
+int main(int argc, char **argv)
+{
+    struct joint_identities identities;
+    bool is_first = true;
+    read_options(argc, argv);
+    library_initialise();
+    joint_identities_init(&identities);
+    print_title();
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        double got[COUNT_OF(engines)];
+        if (!is_wanted(&rows[i]))
+            continue;
+        measure_row(&rows[i], &identities, got);
+        print_row(&rows[i], got);
+        if (options.json)
+            write_row(&rows[i], got, is_first);
+        is_first = false;
+    }
+    joint_identities_fini(&identities);
+    if (is_first)
+        usage();
+    if (options.json)
+        fprintf(options.json, "\n]\n");
+    return options.json && fclose(options.json);
+}
