@@ -13,13 +13,16 @@
 #include <openssl/hmac.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
+#include <openssl/rsa.h>
 
 #include "base/attributes.h"
 #include "base/panic.h"
 #include "crypto/aead.h"
 #include "crypto/aead_implementation.h"
 #include "crypto/hash.h"
+#include "crypto/key_share.h"
 #include "crypto/library.h"
+#include "crypto/native.h"
 
 #include "base/ban.h"
 
@@ -149,9 +152,110 @@ AEAD_ROWS(libcrypto_aes128, &aead_libcrypto, AEAD_AES_128_GCM)
 AEAD_ROWS(libcrypto_aes256, &aead_libcrypto, AEAD_AES_256_GCM)
 AEAD_ROWS(chacha20, &aead_libcrypto, AEAD_CHACHA20_POLY1305)
 
+/* ---- key shares: a fresh pair, and the secret with a peer's ---- */
+
+static uint8_t secret[KEY_SHARE_SECRET_MAX];
+
+static void ours_share(size_t group)
+{
+    static struct key_share *peer;
+    size_t n;
+    if (!peer || key_share_group(peer) != group) {
+        key_share_free(&peer);
+        peer = key_share_new((uint16_t)group);
+    }
+    struct key_share *k = key_share_new((uint16_t)group);
+    ASSERT(key_share_derive(k, key_share_public(peer), secret, &n));
+    key_share_free(&k);
+}
+
+/* As libssl 3.0 does it. */
+static EVP_PKEY *libcrypto_pair(size_t group)
+{
+    EVP_PKEY *k = NULL;
+    bool is_x25519 = group == GROUP_X25519;
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, is_x25519 ? "X25519" : "EC", NULL);
+    ASSERT(EVP_PKEY_keygen_init(c) > 0);
+    if (!is_x25519)
+        ASSERT(EVP_PKEY_CTX_set_group_name(c, group == GROUP_SECP256R1 ? "P-256" : "P-384") > 0);
+    ASSERT(EVP_PKEY_keygen(c, &k) > 0);
+    EVP_PKEY_CTX_free(c);
+    return k;
+}
+
+static void libcrypto_share(size_t group)
+{
+    static size_t peer_group, peer_n;
+    static unsigned char *peer;
+    if (peer_group != group) {
+        EVP_PKEY *k = libcrypto_pair(group);
+        OPENSSL_free(peer);
+        peer_n = EVP_PKEY_get1_encoded_public_key(k, &peer);
+        peer_group = group;
+        EVP_PKEY_free(k);
+    }
+    unsigned char *public = NULL;
+    size_t n = sizeof(secret);
+    EVP_PKEY *k = libcrypto_pair(group), *p = EVP_PKEY_new();
+    ASSERT(EVP_PKEY_get1_encoded_public_key(k, &public) && EVP_PKEY_copy_parameters(p, k) > 0 &&
+           EVP_PKEY_set1_encoded_public_key(p, peer, peer_n) > 0);
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, k, NULL);
+    ASSERT(EVP_PKEY_derive_init(c) > 0 && EVP_PKEY_derive_set_peer(c, p) > 0 &&
+           EVP_PKEY_derive(c, NULL, &n) > 0 && EVP_PKEY_derive(c, secret, &n) > 0);
+    EVP_PKEY_CTX_free(c);
+    EVP_PKEY_free(k);
+    EVP_PKEY_free(p);
+    OPENSSL_free(public);
+}
+
+/* ---- signatures of a CertificateVerify ---- */
+
+static const struct private_key *signer_of(enum key_kind kind)
+{
+    static struct private_key *keys[KEY_UNSUPPORTED];
+    struct error err;
+    if (!keys[kind])
+        keys[kind] = private_key_generate(kind, &err);
+    ASSERT(keys[kind]);
+    return keys[kind];
+}
+
+/* WHICH: of these. */
+static const struct {
+    enum key_kind kind;
+    enum signature_algorithm algorithm;
+    const char *digest;
+} signatures[] = {
+    {KEY_EC_P256, SIGNATURE_ECDSA_SHA256, "SHA256"},
+    {KEY_RSA, SIGNATURE_RSA_PSS_SHA256, "SHA256"},
+    {KEY_ED25519, SIGNATURE_ED25519, NULL},
+};
+
+static uint8_t signature[PRIVATE_KEY_SIGNATURE_MAX];
+
+static void ours_sign(size_t which)
+{
+    ASSERT(private_key_sign(signer_of(signatures[which].kind), signatures[which].algorithm,
+        (struct bytes){data, 130}, signature));
+}
+
+static void libcrypto_sign(size_t which)
+{
+    EVP_MD_CTX *c = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *key_context;
+    size_t n = sizeof(signature);
+    EVP_PKEY *k = private_key_pkey(signer_of(signatures[which].kind));
+    ASSERT(EVP_DigestSignInit_ex(c, &key_context, signatures[which].digest, NULL, NULL, k, NULL));
+    if (signatures[which].kind == KEY_RSA)
+        ASSERT(EVP_PKEY_CTX_set_rsa_padding(key_context, RSA_PKCS1_PSS_PADDING) > 0 &&
+               EVP_PKEY_CTX_set_rsa_pss_saltlen(key_context, RSA_PSS_SALTLEN_DIGEST) > 0);
+    ASSERT(EVP_DigestSign(c, signature, &n, data, 130) == 1);
+    EVP_MD_CTX_free(c);
+}
+
 /* ---- the table ---- */
 
-typedef void operation_fn(size_t n);
+typedef void operation_fn(size_t n); /* octets, or which */
 static const struct row {
     const char *name;
     operation_fn *ours, *usual;
@@ -184,6 +288,12 @@ static const struct row {
     {"ChaCha20-Poly1305, seal and open 1 KiB", chacha20_open, NULL, 1024},
     {"ChaCha20-Poly1305, seal and open 16 KiB", chacha20_open, NULL, 16384},
     {"ChaCha20-Poly1305, expand a key", chacha20_key, NULL, 0},
+    {"X25519, a pair and a secret", ours_share, libcrypto_share, GROUP_X25519},
+    {"P-256, a pair and a secret", ours_share, libcrypto_share, GROUP_SECP256R1},
+    {"P-384, a pair and a secret", ours_share, libcrypto_share, GROUP_SECP384R1},
+    {"ECDSA P-256, sign", ours_sign, libcrypto_sign, 0},
+    {"RSA-2048 PSS, sign", ours_sign, libcrypto_sign, 1},
+    {"Ed25519, sign", ours_sign, libcrypto_sign, 2},
 };
 
 static double now_ns(void)
@@ -223,7 +333,10 @@ int main(int argc, char **argv)
         if (argc > 1 && !strstr(r->name, argv[1]))
             continue;
         double ours = time_of(r->ours, r->n), usual = r->usual ? time_of(r->usual, r->n) : 0;
-        printf("%-40s %9.0f %9.0f %6.2f\n", r->name, ours, usual, usual / ours);
+        printf("%-40s %9.0f", r->name, ours);
+        if (r->usual)
+            printf(" %9.0f %6.2f", usual, usual / ours);
+        putchar('\n');
     }
     return 0;
 }
