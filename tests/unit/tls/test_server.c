@@ -532,6 +532,26 @@ TEST(a_client_shows_its_certificate)
         }
 }
 
+/* CN=ab, as a Name in DER, with its length before it. */
+TEST(the_names_of_our_cas_are_told)
+{
+    static const uint8_t names[] = {
+        0, 15, 0x30, 13, 0x31, 11, 0x30, 9, 6, 3, 0x55, 4, 3, 0x0c, 2, 'a', 'b'};
+    for (uint16_t version = TLS_1_2; version <= TLS_1_3; version++) {
+        struct meeting t;
+        char text[64] = "";
+        meet_mutually(&t, version, PEER_OPTIONAL);
+        t.server.native.authorities = (struct bytes){names, sizeof(names)};
+        shake(&t);
+        CHECK(is_complete(&t));
+        const STACK_OF(X509_NAME) *told = SSL_get0_peer_CA_list(t.client.ssl);
+        CHECK_INT(sk_X509_NAME_num(told), 1);
+        X509_NAME_oneline(sk_X509_NAME_value(told, 0), text, sizeof(text));
+        CHECK_TEXT(text, "/CN=ab");
+        leave(&t);
+    }
+}
+
 TEST(a_refused_client_gets_the_alert)
 {
     for (uint16_t version = TLS_1_2; version <= TLS_1_3; version++) {

@@ -249,6 +249,24 @@ TEST(a_share_that_gives_zeros)
     side_free(&s);
 }
 
+/* RFC 8449 §4: 256 octets, of which the content type is one; ServerHello is not protected. */
+TEST(records_are_as_small_as_asked_for)
+{
+    static const struct hello h = {.what = "record_size_limit", AND(28, "\1\0")};
+    struct side s;
+    size_t largest = 0;
+    start(&s, &h);
+    CHECK_INT(s.event, MACHINE_WANT_INPUT);
+    for (struct bytes out = buf_bytes(&s.m->wire_out); out.n;) {
+        size_t n = (size_t)(out.at[3] << 8 | out.at[4]);
+        if (out.at[0] == RECORD_APPLICATION_DATA && n > largest)
+            largest = n;
+        out = bytes_skip(out, RECORD_HEADER_SIZE + n);
+    }
+    CHECK_INT(largest, 256 + AEAD_TAG_SIZE);
+    side_free(&s);
+}
+
 TEST(no_tls_at_all)
 {
     static const struct {
