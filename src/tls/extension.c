@@ -109,20 +109,30 @@ bool extension_find(struct bytes block, enum extension e, struct bytes *body)
     return false;
 }
 
-bool extensions_read(struct bytes block, enum extension_place place, unsigned asked,
-    struct extensions *out, uint8_t *alert)
+/* Does BLOCK end with an extension, and has it none twice? RFC 8446 §4.2: "There MUST NOT be more
+ * than one extension of the same type in a given extension block." */
+static bool is_well_formed(struct bytes block, struct extensions *out)
 {
     struct numbers seen;
     clear(&seen);
-    *out = (struct extensions){.last_known = EXTENSION_COUNT};
     while (block.n) {
-        *alert = ALERT_DECODE_ERROR;
         if (!extension_next(&block, &out->last_number, &out->last))
             return false;
-        /* RFC 8446 §4.2: "There MUST NOT be more than one extension of the same type". */
-        *alert = ALERT_ILLEGAL_PARAMETER;
-        if (!add(&seen, out->last_number))
+        out->is_repeated = !add(&seen, out->last_number);
+        if (out->is_repeated)
             return false;
+    }
+    return true;
+}
+
+bool extensions_read(struct bytes block, enum extension_place place, unsigned asked,
+    struct extensions *out, uint8_t *alert)
+{
+    *out = (struct extensions){.last_known = EXTENSION_COUNT};
+    *alert = ALERT_DECODE_ERROR;
+    if (!is_well_formed(block, out))
+        return false;
+    while (extension_next(&block, &out->last_number, &out->last)) {
         enum extension e = out->last_known = known(out->last_number);
         *alert = check_place(e, place, asked);
         if (*alert)

@@ -36,9 +36,9 @@ int hello_unwrap(struct bytes file, uint8_t *space, struct bytes *message, struc
     return 0;
 }
 
-static int explain(const struct client_hello *h, uint8_t alert, struct error *err)
+static int explain(const struct client_hello *h, struct error *err)
 {
-    if (alert == ALERT_ILLEGAL_PARAMETER) /* RFC 8446 §4.2: no more than one of a type */
+    if (h->extensions.is_repeated) /* RFC 8446 §4.2: no more than one of a type */
         return error_set(err, "extension %u appears twice", h->extensions.last_number);
     if (h->suites.at && (!h->suites.n || h->suites.n % 2))
         return error_set(err, "the list of cipher suites is malformed");
@@ -74,7 +74,7 @@ int hello_read_client(struct bytes body, struct hello_client *out, struct error 
     uint8_t alert;
     *out = (struct hello_client){0};
     if (!client_hello_read(body, &out->hello, &alert))
-        return explain(&out->hello, alert, err);
+        return explain(&out->hello, err);
     if (!out->hello.has_null_compression) /* RFC 5246 §7.4.1.2: MUST contain null */
         return error_set(err, "the null compression method is not offered");
     return read_extensions(out, err);

@@ -84,11 +84,12 @@ struct extensions {
     struct bytes last;
     uint16_t last_number;
     enum extension last_known; /* EXTENSION_COUNT if it is not one of ours */
+    bool is_repeated;          /* refused: it is there twice */
 };
-/* Read BLOCK (the content of the extensions vector) as it may stand in PLACE. Twice the same, of
- * ours or not, is illegal_parameter (decode_error if it is cut off); one of ours in a place that is
- * not its own is illegal_parameter; where the place only answers (all but ClientHello,
- * CertificateRequest, NewSessionTicket) one that is not in ASKED is unsupported_extension. */
+/* Read BLOCK (the content of the extensions vector) as it may stand in PLACE. One that is cut off,
+ * or twice there, of ours or not, is decode_error; one of ours in a place that is not its own is
+ * illegal_parameter; where the place only answers (all but ClientHello, CertificateRequest,
+ * NewSessionTicket) one that is not in ASKED is unsupported_extension. */
 bool extensions_read(struct bytes block, enum extension_place place, unsigned asked,
     struct extensions *out, uint8_t *alert) MUST_USE;
 /* The first extension of BLOCK is taken off. False at its end, and where it is cut. */

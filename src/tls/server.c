@@ -209,6 +209,26 @@ static int read_point_formats(struct machine *m)
     return 0;
 }
 
+/* Whom the client trusts, and what its verifier knows, does not change what we show; but it has to
+ * be well-formed (RFC 8446 §4.2.3, §4.2.4). */
+static int check_schemes_cert(struct machine *m)
+{
+    struct bytes unused;
+    if (!extension_read_list_16(server_extension(m, EXTENSION_SIGNATURE_ALGORITHMS_CERT), &unused))
+        return machine_violation(m, ALERT_DECODE_ERROR, "malformed signature_algorithms_cert");
+    return 0;
+}
+
+static int check_authorities(struct machine *m)
+{
+    struct bytes names;
+    if (!extension_read_authorities(
+            server_extension(m, EXTENSION_CERTIFICATE_AUTHORITIES), &names) ||
+        !names.n)
+        return machine_violation(m, ALERT_DECODE_ERROR, "malformed certificate_authorities");
+    return 0;
+}
+
 /* RFC 7627 §5.1: empty. */
 static int read_extended_master_secret(struct machine *m)
 {
@@ -230,6 +250,8 @@ static int read_extensions(struct machine *m)
         {EXTENSION_EC_POINT_FORMATS, read_point_formats, true},
         {EXTENSION_STATUS_REQUEST, read_status_request, false},
         {EXTENSION_SIGNATURE_ALGORITHMS, read_schemes, false},
+        {EXTENSION_SIGNATURE_ALGORITHMS_CERT, check_schemes_cert, false},
+        {EXTENSION_CERTIFICATE_AUTHORITIES, check_authorities, false},
         {EXTENSION_RECORD_SIZE_LIMIT, read_record_size_limit, false},
         {EXTENSION_PSK_KEY_EXCHANGE_MODES, read_psk_modes, false},
         {EXTENSION_ALPN, read_alpn, false},

@@ -254,7 +254,9 @@ TEST(client_hello_names_the_alert_of_its_extensions)
     struct client_hello h;
     uint8_t alert;
     CHECK(!client_hello_read(BYTES(CLIENT_HEAD "\0\x08\0\x17\0\0\0\x17\0\0"), &h, &alert));
-    CHECK_INT(alert, ALERT_ILLEGAL_PARAMETER);
+    CHECK_INT(alert, ALERT_DECODE_ERROR);
+    CHECK(h.extensions.is_repeated);
+    CHECK_INT(h.extensions.last_number, 0x17);
 }
 
 TEST(server_hello_rules)
