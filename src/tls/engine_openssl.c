@@ -17,11 +17,11 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "base/attributes.h"
 #include "base/memory.h"
 #include "base/panic.h"
 #include "pki/ocsp.h"
 #include "tls/server_name.h"
-#include "tls/tlsconn.h"
 
 #include "base/ban.h"
 
@@ -31,12 +31,22 @@
 #define KEY_UPDATES_MAX   100 /* a key is good for 2^24.5 records (RFC 8446 §5.5): 37 TB in all */
 #define CONTENT_HANDSHAKE 22  /* ContentType of the first record of any TLS connection */
 
-struct tlsconn *engine_connection_of(const SSL *ssl)
+struct connection *engine_connection(struct tlsconn *base)
+{
+    return container_of(base, struct connection, base);
+}
+
+static const struct connection *as_connection(const struct tlsconn *base)
+{
+    return (const struct connection *)base; /* its first member */
+}
+
+struct connection *engine_connection_of(const SSL *ssl)
 {
     return SSL_get_app_data(ssl);
 }
 
-void engine_note_failure(struct tlsconn *c, enum tlsconn_fault fault, const char *format, ...)
+void engine_note_failure(struct connection *c, enum tlsconn_fault fault, const char *format, ...)
 {
     if (c->failure.fault != TLSCONN_FAULT_NONE)
         return;
@@ -70,7 +80,7 @@ static const struct {
     {ERR_R_MALLOC_FAILURE, TLSCONN_FAULT_INTERNAL},
 };
 
-static enum tlsconn_fault fault_of(const struct tlsconn *c, int reason)
+static enum tlsconn_fault fault_of(const struct connection *c, int reason)
 {
     /* Before the first message "wrong version number" and whatever does not begin like a handshake
      * record is no TLS. */
@@ -96,7 +106,7 @@ static unsigned long take_error(void)
     return first;
 }
 
-static enum tlsconn_status fail(struct tlsconn *c)
+static enum tlsconn_status fail(struct connection *c)
 {
     unsigned long error = take_error();
     int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
@@ -118,7 +128,7 @@ static enum tlsconn_status fail(struct tlsconn *c)
     return TLSCONN_FAILED;
 }
 
-static enum tlsconn_status peer_closed(struct tlsconn *c)
+static enum tlsconn_status peer_closed(struct connection *c)
 {
     if (c->state == CONNECTION_HANDSHAKE) {
         c->state = CONNECTION_FAILED;
@@ -132,7 +142,7 @@ static enum tlsconn_status peer_closed(struct tlsconn *c)
 
 /* What the RESULT of a libssl call means. OK also stands for "call again": libssl had more, and
  * stopped between two records (SSL_MODE_AUTO_RETRY is off). */
-static enum tlsconn_status settle(struct tlsconn *c, int result)
+static enum tlsconn_status settle(struct connection *c, int result)
 {
     if (c->failure.fault != TLSCONN_FAULT_NONE || c->key_updates > KEY_UPDATES_MAX) {
         engine_note_failure(
@@ -157,7 +167,7 @@ static enum tlsconn_status settle(struct tlsconn *c, int result)
 
 static int wire_read(BIO *bio, char *out, int out_n)
 {
-    struct tlsconn *c = BIO_get_data(bio);
+    struct connection *c = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
     struct bytes have = bytes_first(buf_bytes(&c->wire_in), out_n > 0 ? (size_t)out_n : 0);
     if (!have.n) {
@@ -173,7 +183,7 @@ static int wire_read(BIO *bio, char *out, int out_n)
 
 static int wire_write(BIO *bio, const char *data, int data_n)
 {
-    struct tlsconn *c = BIO_get_data(bio);
+    struct connection *c = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
     struct bytes fits = {(const uint8_t *)data, data_n > 0 ? (size_t)data_n : 0};
     fits = bytes_first(fits, buf_room(&c->wire_out));
@@ -190,7 +200,7 @@ static long wire_control(BIO *bio, int command, long number, void *pointer)
     return command == BIO_CTRL_FLUSH;
 }
 
-static BIO *new_wire(struct tlsconn *c)
+static BIO *new_wire(struct connection *c)
 {
     static BIO_METHOD *method;
     if (!method) {
@@ -207,11 +217,12 @@ static BIO *new_wire(struct tlsconn *c)
     return bio;
 }
 
-static struct tlsconn *new_connection(
+static struct connection *new_connection(
     const struct tlspolicy *policy, const struct tlsconn_handler *handler, void *owner)
 {
-    struct tlsconn *c = mem_alloc(sizeof(*c));
-    c->policy = policy;
+    struct connection *c = mem_alloc(sizeof(*c));
+    c->base.engine = &engine_openssl;
+    c->base.policy = policy;
     c->handler = handler;
     c->owner = owner;
     c->is_server = policy->role == TLSPOLICY_SERVER;
@@ -227,20 +238,18 @@ static struct tlsconn *new_connection(
     return c;
 }
 
-struct tlsconn *tlsconn_new_server(
+static struct tlsconn *new_server(
     const struct tlspolicy *initial, const struct tlsconn_handler *handler, void *owner)
 {
-    ASSERT(initial->role == TLSPOLICY_SERVER);
-    struct tlsconn *c = new_connection(initial, handler, owner);
+    struct connection *c = new_connection(initial, handler, owner);
     SSL_set_accept_state(c->ssl);
-    return c;
+    return &c->base;
 }
 
-struct tlsconn *tlsconn_new_client(const struct tlspolicy *policy, const char *server_name,
+static struct tlsconn *new_client(const struct tlspolicy *policy, const char *server_name,
     const struct tlsconn_handler *handler, void *owner)
 {
-    ASSERT(policy->role == TLSPOLICY_CLIENT);
-    struct tlsconn *c = new_connection(policy, handler, owner);
+    struct connection *c = new_connection(policy, handler, owner);
     SSL_set_connect_state(c->ssl);
     if (server_name_is_dns(bytes_of(server_name))) {
         char name[SERVER_NAME_MAX + 1];
@@ -249,31 +258,29 @@ struct tlsconn *tlsconn_new_client(const struct tlspolicy *policy, const char *s
             panic("out of memory");
         server_name_escape(normal, c->facts.sni, sizeof(c->facts.sni));
     }
-    return c;
+    return &c->base;
 }
 
-void tlsconn_free(struct tlsconn **c)
+static void free_connection(struct tlsconn *base)
 {
-    if (!*c)
-        return;
-    SSL_free((*c)->ssl);
-    certificate_list_fini(&(*c)->peer_chain);
-    buf_fini(&(*c)->staple);
-    buf_fini(&(*c)->wire_in);
-    buf_fini(&(*c)->wire_out);
-    certificate_list_fini(&(*c)->shown);
-    free(*c);
-    *c = NULL;
+    struct connection *c = engine_connection(base);
+    SSL_free(c->ssl);
+    certificate_list_fini(&c->peer_chain);
+    buf_fini(&c->staple);
+    buf_fini(&c->wire_in);
+    buf_fini(&c->wire_out);
+    certificate_list_fini(&c->shown);
+    free(c);
 }
 
-struct buf *tlsconn_wire_in(struct tlsconn *c)
+static struct buf *wire_in(struct tlsconn *base)
 {
-    return &c->wire_in;
+    return &engine_connection(base)->wire_in;
 }
 
-struct buf *tlsconn_wire_out(struct tlsconn *c)
+static struct buf *wire_out(struct tlsconn *base)
 {
-    return &c->wire_out;
+    return &engine_connection(base)->wire_out;
 }
 
 static const char *group_name(SSL *ssl)
@@ -291,7 +298,7 @@ static const char *group_name(SSL *ssl)
 }
 
 /* What libssl knows by now; the rest was noted as messages passed. */
-static void refresh_facts(struct tlsconn *c)
+static void refresh_facts(struct connection *c)
 {
     struct tlsconn_facts *f = &c->facts;
     f->version = f->cipher[0] ? (uint16_t)SSL_version(c->ssl) : 0;
@@ -309,8 +316,9 @@ static void refresh_facts(struct tlsconn *c)
     snprintf(f->group, sizeof(f->group), "%s", has_group ? group_name(c->ssl) : "");
 }
 
-enum tlsconn_status tlsconn_handshake(struct tlsconn *c, int64_t now_s)
+static enum tlsconn_status shake_hands(struct tlsconn *base, int64_t now_s)
 {
+    struct connection *c = engine_connection(base);
     if (c->state == CONNECTION_FAILED)
         return TLSCONN_FAILED;
     if (c->state != CONNECTION_HANDSHAKE)
@@ -334,8 +342,17 @@ enum tlsconn_status tlsconn_handshake(struct tlsconn *c, int64_t now_s)
     return status;
 }
 
-enum tlsconn_status tlsconn_read(struct tlsconn *c, struct buf *out)
+static bool has_pending(const struct tlsconn *base)
 {
+    const struct connection *c = as_connection(base);
+    if (c->state != CONNECTION_OPEN)
+        return false;
+    return buf_size(&c->wire_in) > 0 || (!c->is_drained && SSL_has_pending(c->ssl));
+}
+
+static enum tlsconn_status read_plain(struct tlsconn *base, struct buf *out)
+{
+    struct connection *c = engine_connection(base);
     size_t before = buf_size(out);
     enum tlsconn_status status = TLSCONN_OK;
     if (c->state == CONNECTION_FAILED)
@@ -345,7 +362,7 @@ enum tlsconn_status tlsconn_read(struct tlsconn *c, struct buf *out)
     if (c->state == CONNECTION_HANDSHAKE)
         return TLSCONN_WANT_INPUT;
     while (status == TLSCONN_OK && buf_room(out)) {
-        if (!tlsconn_has_pending(c)) {
+        if (!has_pending(base)) {
             status = TLSCONN_WANT_INPUT;
             break;
         }
@@ -360,8 +377,9 @@ enum tlsconn_status tlsconn_read(struct tlsconn *c, struct buf *out)
     return buf_size(out) > before ? TLSCONN_OK : status;
 }
 
-size_t tlsconn_write_room(const struct tlsconn *c)
+static size_t write_room(const struct tlsconn *base)
 {
+    const struct connection *c = as_connection(base);
     size_t room = buf_room(&c->wire_out);
     if ((c->state != CONNECTION_OPEN && c->state != CONNECTION_PEER_CLOSED) || c->has_shut_down ||
         room <= WIRE_OUT_RESERVE)
@@ -372,12 +390,13 @@ size_t tlsconn_write_room(const struct tlsconn *c)
            (rest > RECORD_OVERHEAD ? rest - RECORD_OVERHEAD : 0);
 }
 
-enum tlsconn_status tlsconn_write(struct tlsconn *c, struct bytes data, size_t *taken)
+static enum tlsconn_status write_plain(struct tlsconn *base, struct bytes data, size_t *taken)
 {
+    struct connection *c = engine_connection(base);
     *taken = 0;
     if (c->state == CONNECTION_FAILED)
         return TLSCONN_FAILED;
-    data = bytes_first(data, tlsconn_write_room(c));
+    data = bytes_first(data, write_room(base));
     enum tlsconn_status status = c->state == CONNECTION_HANDSHAKE ? TLSCONN_WANT_INPUT : TLSCONN_OK;
     while (data.n && status == TLSCONN_OK) {
         struct bytes piece = bytes_first(data, RECORD_PLAIN_MAX);
@@ -393,15 +412,9 @@ enum tlsconn_status tlsconn_write(struct tlsconn *c, struct bytes data, size_t *
     return status;
 }
 
-bool tlsconn_has_pending(const struct tlsconn *c)
+static void say_goodbye(struct tlsconn *base)
 {
-    if (c->state != CONNECTION_OPEN)
-        return false;
-    return buf_size(&c->wire_in) > 0 || (!c->is_drained && SSL_has_pending(c->ssl));
-}
-
-void tlsconn_close(struct tlsconn *c)
-{
+    struct connection *c = engine_connection(base);
     if ((c->state != CONNECTION_OPEN && c->state != CONNECTION_PEER_CLOSED) || c->has_shut_down)
         return;
     c->has_shut_down = true;
@@ -411,12 +424,39 @@ void tlsconn_close(struct tlsconn *c)
     ignore_result(SSL_shutdown(c->ssl));
 }
 
-const struct tlsconn_facts *tlsconn_facts(const struct tlsconn *c)
+static const struct tlsconn_facts *facts(const struct tlsconn *base)
 {
-    return &c->facts;
+    return &as_connection(base)->facts;
 }
 
-const struct tlsconn_failure *tlsconn_failure(const struct tlsconn *c)
+static const struct tlsconn_failure *failure(const struct tlsconn *base)
 {
-    return &c->failure;
+    return &as_connection(base)->failure;
 }
+
+static struct bytes staple(const struct tlsconn *base)
+{
+    return buf_bytes(&as_connection(base)->staple);
+}
+
+const struct tlsconn_engine engine_openssl = {
+    .name = "openssl",
+    .policy_init = engine_policy_init,
+    .policy_fini = engine_policy_fini,
+    .new_server = new_server,
+    .new_client = new_client,
+    .free = free_connection,
+    .wire_in = wire_in,
+    .wire_out = wire_out,
+    .handshake = shake_hands,
+    .read = read_plain,
+    .write = write_plain,
+    .write_room = write_room,
+    .has_pending = has_pending,
+    .close = say_goodbye,
+    .facts = facts,
+    .failure = failure,
+    .staple = staple,
+    .offer = engine_session_offer,
+    .session_free = engine_session_free,
+};

@@ -8,9 +8,7 @@
  */
 #pragma once
 
-#include "tls/certificate_set.h"
-#include "tls/suite.h"
-#include "tls/tlsconn.h"
+#include "tls/policy_parts.h"
 
 struct ssl_st;     /* SSL */
 struct ssl_ctx_st; /* SSL_CTX */
@@ -29,25 +27,11 @@ struct ticket_keys {
     struct ticket_key current, previous;
 };
 
-struct tlspolicy {
-    enum tlspolicy_role role;
-    uint16_t version_min, version_max;
-    enum tlspolicy_preference preference;
-    bool key_exchange_rsa, key_exchange_rsa_only;
-    enum tlspolicy_peer peer;
-    bool tickets;
-    uint32_t session_lifetime_s;
-    uint8_t binding[SHA256_SIZE]; /* the policy's hash, its versions and suites: what a session is
-                                     bound to */
-    uint8_t ticket_secret[32];
-    struct ticket_keys *ticket_keys; /* derived from it, anew in each period */
-    uint8_t *alpn;                   /* as on the wire: each name preceded by its length */
-    size_t alpn_n;
-    const struct credential **credentials;
-    struct x509_st **leaves; /* libssl's form of the first certificate of each */
-    size_t credentials_n;
-    struct certificate_sets *sets; /* server */
-    struct ssl_ctx_st **contexts;  /* server: one per set, in the same order; client: one */
+struct engine_openssl_policy {
+    struct ticket_keys *ticket_keys; /* derived from the policy's secret, anew in each period */
+    struct x509_st **leaves;         /* libssl's form of the first certificate of each credential */
+    size_t leaves_n;
+    struct ssl_ctx_st **contexts; /* server: one per set, in the same order; client: one */
     size_t contexts_n;
 };
 
@@ -62,9 +46,9 @@ enum connection_state {
     CONNECTION_FAILED
 };
 
-struct tlsconn {
+struct connection {
+    struct tlsconn base; /* first */
     struct ssl_st *ssl;
-    const struct tlspolicy *policy; /* server: the initial one until the ClientHello is read */
     const struct tlsconn_handler *handler;
     void *owner;
     enum connection_state state;
@@ -94,10 +78,12 @@ struct tlsconn {
 
 /* engine_openssl.c */
 
-struct tlsconn *engine_connection_of(const struct ssl_st *ssl);
+/* What tlsconn.h knows as BASE. */
+struct connection *engine_connection(struct tlsconn *base);
+struct connection *engine_connection_of(const struct ssl_st *ssl);
 /* The first word counts: what a callback says is more precise than what libssl makes of its
  * refusal. The connection fails when control returns from libssl. */
-void engine_note_failure(struct tlsconn *c, enum tlsconn_fault fault, const char *format, ...)
+void engine_note_failure(struct connection *c, enum tlsconn_fault fault, const char *format, ...)
     PRINTF(3, 4);
 
 /* engine_openssl_handshake.c */
@@ -106,25 +92,26 @@ void engine_note_failure(struct tlsconn *c, enum tlsconn_fault fault, const char
 void engine_handshake_install(struct ssl_ctx_st *ctx, enum tlspolicy_role role);
 /* Ask the judge about the certificates that the peer sent, for the last time. A refusal is noted.
  */
-bool engine_judge(struct tlsconn *c);
+bool engine_judge(struct connection *c);
 
 /* engine_openssl_status.c */
 
 /* Let client connections of CTX ask for OCSP responses. */
 void engine_status_install(struct ssl_ctx_st *ctx);
 /* BODY of a ServerHello; of the message that may hold a response (see hello_read_staple). */
-void engine_status_note_hello(struct tlsconn *c, struct bytes body);
-void engine_status_note(struct tlsconn *c, struct bytes body);
+void engine_status_note_hello(struct connection *c, struct bytes body);
+void engine_status_note(struct connection *c, struct bytes body);
 /* The judge's answer to the certificates alone is ALERT: may a response that is still to come
  * change it? Then they are judged again after that. */
-bool engine_status_may_change(const struct tlsconn *c, uint8_t alert);
+bool engine_status_may_change(const struct connection *c, uint8_t alert);
 
 /* engine_openssl_policy.c */
 
+int engine_policy_init(
+    struct tlspolicy *p, const struct tlspolicy_config *config, struct error *err) MUST_USE;
+void engine_policy_fini(struct tlspolicy *p);
 /* What a connection under P starts with. */
 struct ssl_ctx_st *engine_policy_context(const struct tlspolicy *p);
-/* The rules for suites of VERSION under P. */
-struct suite_choice engine_policy_suites(const struct tlspolicy *p, uint16_t version);
 /* Put SSL, a server's that waits in its ClientHello callback, under P: the certificates for
  * HOST_NAME, and all that SSL_set_SSL_CTX leaves as it was when SSL was made. */
 int engine_policy_apply(
@@ -143,4 +130,6 @@ void engine_ticket_install(struct ssl_ctx_st *ctx);
 /* Let client connections of CTX take sessions that are resumed by ticket under TLS 1.3. */
 void engine_session_install(struct ssl_ctx_st *ctx);
 /* The handshake of C, a client, is over: give its owner the session, if TLS 1.2 made one. */
-void engine_session_established(struct tlsconn *c);
+void engine_session_established(struct connection *c);
+bool engine_session_offer(struct tlsconn *base, const struct tlsconn_session *s) MUST_USE;
+void engine_session_free(struct tlsconn_session *base);

@@ -23,12 +23,12 @@
 
 #define ALERT_FATAL 2
 
-static bool is_tls13(const struct tlsconn *c)
+static bool is_tls13(const struct connection *c)
 {
     return SSL_version(c->ssl) == TLS1_3_VERSION;
 }
 
-static void note_client_hello(struct tlsconn *c, struct bytes body)
+static void note_client_hello(struct connection *c, struct bytes body)
 {
     struct client_hello hello;
     uint8_t alert;
@@ -40,7 +40,7 @@ static void note_client_hello(struct tlsconn *c, struct bytes body)
             c->facts.offered[c->facts.offered_n++] = id;
 }
 
-static void note_server_hello(struct tlsconn *c, struct bytes body)
+static void note_server_hello(struct connection *c, struct bytes body)
 {
     struct server_hello hello;
     uint8_t alert;
@@ -51,27 +51,27 @@ static void note_server_hello(struct tlsconn *c, struct bytes body)
     c->facts.key_exchange_rsa = name && strncmp(name, "TLS_RSA_", 8) == 0;
 }
 
-static void note_signature(struct tlsconn *c, const struct digitally_signed *d)
+static void note_signature(struct connection *c, const struct digitally_signed *d)
 {
     const char *name = names_signature_scheme(d->scheme);
     snprintf(c->facts.signature, sizeof(c->facts.signature), "%s", name ? name : "");
 }
 
-static void note_server_key_exchange(struct tlsconn *c, struct bytes body)
+static void note_server_key_exchange(struct connection *c, struct bytes body)
 {
     struct server_key_exchange k;
     if (server_key_exchange_read(body, &k))
         note_signature(c, &k.signature);
 }
 
-static void note_certificate_verify(struct tlsconn *c, struct bytes body)
+static void note_certificate_verify(struct connection *c, struct bytes body)
 {
     struct digitally_signed d;
     if (certificate_verify_read(body, &d))
         note_signature(c, &d);
 }
 
-static bool is_empty_certificate(const struct tlsconn *c, struct bytes body)
+static bool is_empty_certificate(const struct connection *c, struct bytes body)
 {
     struct bytes context, list;
     size_t n;
@@ -80,9 +80,9 @@ static bool is_empty_certificate(const struct tlsconn *c, struct bytes body)
 
 /* The client shows nothing, and libssl would let it in without asking anyone: ask here. A refusal
  * turns "may show" into "must show", by which libssl sends the alert. */
-static void note_no_certificate(struct tlsconn *c)
+static void note_no_certificate(struct connection *c)
 {
-    if (c->policy->peer == PEER_OPTIONAL) {
+    if (c->base.policy->peer == PEER_OPTIONAL) {
         if (c->handler->judge(c->owner, NULL, 0) == 0)
             return;
         SSL_set_verify(c->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
@@ -93,7 +93,7 @@ static void note_no_certificate(struct tlsconn *c)
 
 /* The certificates as they came, before libssl's reader, which tolerates BER, has made something
  * else of them. A message that is damaged as such is left to libssl, which ends the handshake. */
-static void note_peer_chain(struct tlsconn *c, struct bytes body)
+static void note_peer_chain(struct connection *c, struct bytes body)
 {
     struct certificate_entry entry;
     struct bytes context, list;
@@ -115,7 +115,7 @@ static void note_peer_chain(struct tlsconn *c, struct bytes body)
     }
 }
 
-static void note_sent(struct tlsconn *c, uint8_t type, struct bytes body)
+static void note_sent(struct connection *c, uint8_t type, struct bytes body)
 {
     if (type == MESSAGE_CLIENT_HELLO)
         note_client_hello(c, body);
@@ -124,16 +124,16 @@ static void note_sent(struct tlsconn *c, uint8_t type, struct bytes body)
     else if (type == MESSAGE_CERTIFICATE_REQUEST)
         c->facts.peer_asked = true;
     else if (type == MESSAGE_CERTIFICATE && !is_empty_certificate(c, body))
-        c->facts.credential = engine_policy_credential(c->policy, c->ssl);
+        c->facts.credential = engine_policy_credential(c->base.policy, c->ssl);
 }
 
-static void note_server(struct tlsconn *c, struct bytes body)
+static void note_server(struct connection *c, struct bytes body)
 {
     note_server_hello(c, body);
     engine_status_note_hello(c, body);
 }
 
-static void note_received(struct tlsconn *c, uint8_t type, struct bytes body)
+static void note_received(struct connection *c, uint8_t type, struct bytes body)
 {
     c->has_received = true;
     if (type == MESSAGE_CLIENT_HELLO)
@@ -163,7 +163,7 @@ static void note_received(struct tlsconn *c, uint8_t type, struct bytes body)
 static void message_passed(
     int is_sent, int version, int content_type, const void *at, size_t n, SSL *ssl, void *unused)
 {
-    struct tlsconn *c = engine_connection_of(ssl);
+    struct connection *c = engine_connection_of(ssl);
     struct bytes message = {at, n};
     if (content_type == SSL3_RT_ALERT && n == 2 && is_sent && message.at[0] == ALERT_FATAL)
         c->alert_sent = message.at[1];
@@ -202,12 +202,12 @@ static bool offers_tls13(SSL *ssl)
 /* libssl takes the first of our list that the client offers. Where equal suites leave the choice to
  * the client, this connection gets a list in the client's order; most clients agree with ours, and
  * cost nothing. */
-static int arrange_suites(const struct tlsconn *c, SSL *ssl)
+static int arrange_suites(const struct connection *c, SSL *ssl)
 {
-    bool is_tls13 = c->policy->version_max >= TLS_1_3 && offers_tls13(ssl);
+    bool is_tls13 = c->base.policy->version_max >= TLS_1_3 && offers_tls13(ssl);
     const unsigned char *at;
     size_t n = SSL_client_hello_get0_ciphers(ssl, &at);
-    struct suite_choice choice = engine_policy_suites(c->policy, is_tls13 ? TLS_1_3 : TLS_1_2);
+    struct suite_choice choice = tlspolicy_suites(c->base.policy, is_tls13 ? TLS_1_3 : TLS_1_2);
     struct suite_list own = suite_list_own(choice);
     struct suite_list wanted = suite_list_sorted(choice, (struct bytes){at, n});
     /* They also agree when there is nothing in common: libssl says so. */
@@ -221,14 +221,14 @@ static int arrange_suites(const struct tlsconn *c, SSL *ssl)
 
 /* The ClientHello that follows HelloRetryRequest. RFC 8446 §4.1.2: it is the same but for what was
  * asked for, so the policy stands, and another name is a violation. */
-static int check_second_hello(const struct tlsconn *c, const struct tlsconn_hello *hello)
+static int check_second_hello(const struct connection *c, const struct tlsconn_hello *hello)
 {
     char sni[sizeof(c->facts.sni)];
     server_name_escape(hello->sni, sni, sizeof(sni));
     return strcmp(sni, c->facts.sni) == 0 ? 0 : -1;
 }
 
-static int refuse_hello(struct tlsconn *c, int *alert, int number, const char *text)
+static int refuse_hello(struct connection *c, int *alert, int number, const char *text)
 {
     engine_note_failure(c, TLSCONN_FAULT_PROTOCOL, "%s", text);
     *alert = number;
@@ -240,7 +240,7 @@ static int refuse_hello(struct tlsconn *c, int *alert, int number, const char *t
  * that came. */
 static int choose_policy(SSL *ssl, int *alert, void *unused)
 {
-    struct tlsconn *c = engine_connection_of(ssl);
+    struct connection *c = engine_connection_of(ssl);
     struct tlsconn_hello hello;
     if (SSL_client_hello_isv2(ssl)) /* RFC 8446 D.5: not recommended to be accepted */
         return refuse_hello(c, alert, SSL_AD_PROTOCOL_VERSION, "ClientHello of SSL 2.0");
@@ -258,7 +258,7 @@ static int choose_policy(SSL *ssl, int *alert, void *unused)
     if (!policy)
         return refuse_hello(c, alert, SSL_AD_UNRECOGNIZED_NAME, "no policy for this server name");
     ASSERT(policy->role == TLSPOLICY_SERVER);
-    c->policy = policy;
+    c->base.policy = policy;
     if (engine_policy_apply(policy, ssl, hello.sni) < 0 || arrange_suites(c, ssl) < 0) {
         engine_note_failure(c, TLSCONN_FAULT_INTERNAL, "libssl did not take the policy");
         *alert = SSL_AD_INTERNAL_ERROR;
@@ -278,7 +278,7 @@ static int acknowledge_server_name(SSL *ssl, int *alert, void *unused)
 static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
     const unsigned char *offered, unsigned offered_n, void *unused)
 {
-    const struct tlspolicy *p = engine_connection_of(ssl)->policy;
+    const struct tlspolicy *p = engine_connection_of(ssl)->base.policy;
     if (!p->alpn_n)
         return SSL_TLSEXT_ERR_NOACK;
     unsigned char *selected;
@@ -292,7 +292,8 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n
 /* RFC 6066 §8: the client asked for a status, and the certificate is chosen. */
 static int staple(SSL *ssl, void *unused)
 {
-    const struct credential *c = engine_policy_credential(engine_connection_of(ssl)->policy, ssl);
+    const struct credential *c =
+        engine_policy_credential(engine_connection_of(ssl)->base.policy, ssl);
     if (!c || !c->ocsp.n)
         return SSL_TLSEXT_ERR_NOACK;
     unsigned char *copy = OPENSSL_memdup(c->ocsp.at, c->ocsp.n);
@@ -329,17 +330,17 @@ static int verify_error_for(uint8_t alert)
 
 /* A session may be resumed only while its server's certificate would be accepted: it takes them
  * along. */
-static void note_shown(struct tlsconn *c, struct certificate *const *chain, size_t n)
+static void note_shown(struct connection *c, struct certificate *const *chain, size_t n)
 {
     certificate_list_fini(&c->shown); /* those of a session that the server did not resume */
-    if (c->is_server || !c->policy->tickets)
+    if (c->is_server || !c->base.policy->tickets)
         return;
     for (size_t i = 0; i < n; i++)
         certificate_list_add(&c->shown, chain[i]);
 }
 
 /* The judge's alert for the certificates that the peer sent. */
-static uint8_t judge_sent(struct tlsconn *c)
+static uint8_t judge_sent(struct connection *c)
 {
     uint8_t alert = SSL_AD_BAD_CERTIFICATE;
     if (c->peer_flaw.text[0])
@@ -351,20 +352,20 @@ static uint8_t judge_sent(struct tlsconn *c)
     return alert;
 }
 
-static void note_refusal(struct tlsconn *c, uint8_t alert)
+static void note_refusal(struct connection *c, uint8_t alert)
 {
     engine_note_failure(c, TLSCONN_FAULT_PEER_CERTIFICATE, "the peer's certificate is refused: %s",
         tlsconn_alert_name(alert));
 }
 
-static void forget_sent(struct tlsconn *c)
+static void forget_sent(struct connection *c)
 {
     certificate_list_fini(&c->peer_chain);
     buf_clear(&c->staple);
     buf_release(&c->staple);
 }
 
-bool engine_judge(struct tlsconn *c)
+bool engine_judge(struct connection *c)
 {
     uint8_t alert = judge_sent(c);
     if (alert)
@@ -377,7 +378,7 @@ bool engine_judge(struct tlsconn *c)
 static int judge_peer(X509_STORE_CTX *store, void *unused)
 {
     const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-    struct tlsconn *c = engine_connection_of(ssl);
+    struct connection *c = engine_connection_of(ssl);
     uint8_t alert = judge_sent(c);
     c->is_unjudged = engine_status_may_change(c, alert);
     if (!c->is_unjudged)

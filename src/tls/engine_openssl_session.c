@@ -12,18 +12,16 @@
 
 #include <openssl/ssl.h>
 
+#include "base/attributes.h"
 #include "base/memory.h"
 #include "base/panic.h"
 #include "tls/engine_openssl.h"
 
 #include "base/ban.h"
 
-struct tlsconn_session {
-    SSL_SESSION *native; /* libssl wipes its secrets */
-    struct certificate_list chain;
-    uint8_t binding[SHA256_SIZE];
-    char server_name[sizeof(((struct tlsconn_facts *)0)->sni)]; /* "": none was sent */
-    int64_t authenticated_s, ends_s;
+struct session {
+    struct tlsconn_session base; /* first */
+    SSL_SESSION *native;         /* libssl wipes its secrets */
 };
 
 static void copy_chain(const struct certificate_list *from, struct certificate_list *to)
@@ -48,9 +46,10 @@ static bool is_tls13(const SSL_SESSION *native)
 
 /* When a session that was authenticated at AUTHENTICATED_S ends; a time that has passed if it must
  * not be kept at all. */
-static int64_t end_of(const struct tlsconn *c, const SSL_SESSION *native, int64_t authenticated_s)
+static int64_t end_of(
+    const struct connection *c, const SSL_SESSION *native, int64_t authenticated_s)
 {
-    int64_t ends_s = authenticated_s + c->policy->session_lifetime_s;
+    int64_t ends_s = authenticated_s + c->base.policy->session_lifetime_s;
     int64_t hint_s = (int64_t)SSL_SESSION_get_ticket_lifetime_hint(native);
     /* RFC 8446 §4.6.1: "The value of zero indicates that the ticket should be discarded
      * immediately." In RFC 5077 §3.3 it says nothing. Counted from the handshake, a little early.
@@ -72,27 +71,29 @@ static bool is_short(const SSL_SESSION *native)
 /* RFC 7627 §5.3: "The client SHOULD NOT offer an abbreviated handshake to resume a session that
  * does not use an extended master secret": it might be known to another server, that passed on who
  * we are. TLS 1.3 has nothing else. */
-static bool is_bound(const struct tlsconn *c, const SSL_SESSION *native)
+static bool is_bound(const struct connection *c, const SSL_SESSION *native)
 {
     return is_tls13(native) || SSL_get_extms_support(c->ssl) == 1;
 }
 
 /* Give the owner what NATIVE, the session of C, lets it resume. */
-static void give(struct tlsconn *c, const SSL_SESSION *native)
+static void give(struct connection *c, const SSL_SESSION *native)
 {
     int64_t authenticated_s = SSL_session_reused(c->ssl) ? c->resumed_auth_s : c->now_s;
     int64_t ends_s = end_of(c, native, authenticated_s);
-    if (!c->policy->tickets || !c->handler->session || !SSL_SESSION_is_resumable(native) ||
+    if (!c->base.policy->tickets || !c->handler->session || !SSL_SESSION_is_resumable(native) ||
         !is_short(native) || !is_bound(c, native) || ends_s <= c->now_s || !c->shown.n)
         return;
-    struct tlsconn_session *s = mem_alloc(sizeof(*s));
+    struct session *s = mem_alloc(sizeof(*s));
     s->native = copy_native(native);
-    s->authenticated_s = authenticated_s;
-    s->ends_s = ends_s;
-    copy_chain(&c->shown, &s->chain);
-    memcpy(s->binding, c->policy->binding, sizeof(s->binding));
-    memcpy(s->server_name, c->facts.sni, sizeof(s->server_name));
-    c->handler->session(c->owner, s);
+    s->base.engine = &engine_openssl;
+    s->base.authenticated_s = authenticated_s;
+    s->base.ends_s = ends_s;
+    s->base.is_single_use = is_tls13(native);
+    copy_chain(&c->shown, &s->base.chain);
+    memcpy(s->base.binding, c->base.policy->binding, sizeof(s->base.binding));
+    memcpy(s->base.server_name, c->facts.sni, sizeof(s->base.server_name));
+    c->handler->session(c->owner, &s->base);
 }
 
 /* libssl's callback for a new session: with each ticket of TLS 1.3. In TLS 1.2 it does not come for
@@ -104,7 +105,7 @@ static int take_ticket(SSL *ssl, SSL_SESSION *native)
     return 0; /* libssl keeps its reference */
 }
 
-void engine_session_established(struct tlsconn *c)
+void engine_session_established(struct connection *c)
 {
     const SSL_SESSION *native = SSL_get_session(c->ssl);
     if (!is_tls13(native) && (!SSL_session_reused(c->ssl) || c->has_ticket))
@@ -117,14 +118,11 @@ void engine_session_install(SSL_CTX *ctx)
     SSL_CTX_sess_set_new_cb(ctx, take_ticket);
 }
 
-bool tlsconn_offer(struct tlsconn *c, const struct tlsconn_session *s, int64_t now_s)
+bool engine_session_offer(struct tlsconn *base, const struct tlsconn_session *s)
 {
+    struct connection *c = engine_connection(base);
     ASSERT(!c->is_server && c->state == CONNECTION_HANDSHAKE && !c->facts.offered_n);
-    if (!c->policy->tickets || memcmp(s->binding, c->policy->binding, sizeof(s->binding)) != 0 ||
-        strcmp(s->server_name, c->facts.sni) != 0 || now_s < s->authenticated_s ||
-        now_s >= s->ends_s)
-        return false;
-    SSL_SESSION *copy = copy_native(s->native);
+    SSL_SESSION *copy = copy_native(((const struct session *)s)->native);
     bool is_taken = SSL_set_session(c->ssl, copy) == 1;
     SSL_SESSION_free(copy);
     if (is_taken) {
@@ -134,27 +132,9 @@ bool tlsconn_offer(struct tlsconn *c, const struct tlsconn_session *s, int64_t n
     return is_taken;
 }
 
-const struct certificate_list *tlsconn_session_chain(const struct tlsconn_session *s)
+void engine_session_free(struct tlsconn_session *base)
 {
-    return &s->chain;
-}
-
-int64_t tlsconn_session_ends_s(const struct tlsconn_session *s)
-{
-    return s->ends_s;
-}
-
-bool tlsconn_session_is_single_use(const struct tlsconn_session *s)
-{
-    return is_tls13(s->native);
-}
-
-void tlsconn_session_free(struct tlsconn_session **s)
-{
-    if (!*s)
-        return;
-    SSL_SESSION_free((*s)->native);
-    certificate_list_fini(&(*s)->chain);
-    free(*s);
-    *s = NULL;
+    struct session *s = container_of(base, struct session, base);
+    SSL_SESSION_free(s->native);
+    free(s);
 }

@@ -17,14 +17,14 @@
 
 #include "base/ban.h"
 
-static bool is_tls13(const struct tlsconn *c)
+static bool is_tls13(const struct connection *c)
 {
     return SSL_version(c->ssl) == TLS1_3_VERSION;
 }
 
 static int judge_at_last(SSL *ssl, void *unused)
 {
-    struct tlsconn *c = engine_connection_of(ssl);
+    struct connection *c = engine_connection_of(ssl);
     c->is_unjudged = c->is_unjudged && !engine_judge(c);
     return !c->is_unjudged;
 }
@@ -35,7 +35,7 @@ void engine_status_install(SSL_CTX *ctx)
     SSL_CTX_set_tlsext_status_cb(ctx, judge_at_last);
 }
 
-void engine_status_note_hello(struct tlsconn *c, struct bytes body)
+void engine_status_note_hello(struct connection *c, struct bytes body)
 {
     struct server_hello hello;
     struct bytes announced;
@@ -44,7 +44,7 @@ void engine_status_note_hello(struct tlsconn *c, struct bytes body)
                     extension_find(hello.block, EXTENSION_STATUS_REQUEST, &announced);
 }
 
-void engine_status_note(struct tlsconn *c, struct bytes body)
+void engine_status_note(struct connection *c, struct bytes body)
 {
     struct bytes response;
     buf_clear(&c->staple);
@@ -55,13 +55,8 @@ void engine_status_note(struct tlsconn *c, struct bytes body)
     ignore_result(buf_append(&c->staple, response));
 }
 
-bool engine_status_may_change(const struct tlsconn *c, uint8_t alert)
+bool engine_status_may_change(const struct connection *c, uint8_t alert)
 {
     /* Accepted may become revoked, and unknown either. */
     return c->has_status && !is_tls13(c) && (alert == 0 || alert == SSL_AD_CERTIFICATE_UNKNOWN);
-}
-
-struct bytes tlsconn_staple(const struct tlsconn *c)
-{
-    return c->is_server ? (struct bytes){0} : buf_bytes(&c->staple);
 }

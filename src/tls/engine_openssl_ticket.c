@@ -71,7 +71,7 @@ static bool load_key(const struct ticket_key *key, const uint8_t *iv, bool is_en
 /* Deriving them costs a handshake that resumes more than all else that is done for its tickets. */
 static const struct ticket_keys *keys_at(const struct tlspolicy *p, int64_t now_s)
 {
-    struct ticket_keys *keys = p->ticket_keys;
+    struct ticket_keys *keys = p->openssl->ticket_keys;
     int64_t period = now_s / KEY_PERIOD_S;
     if (!keys->is_derived || keys->period != period) {
         derive_key(p, period, &keys->current);
@@ -91,8 +91,8 @@ static bool has_name(const struct ticket_key *key, const uint8_t *name)
 static int choose_keys(SSL *ssl, unsigned char *key_name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
     EVP_MAC_CTX *mac, int is_encrypting)
 {
-    const struct tlsconn *c = engine_connection_of(ssl);
-    const struct tlspolicy *p = c->policy;
+    const struct connection *c = engine_connection_of(ssl);
+    const struct tlspolicy *p = c->base.policy;
     if (!p->tickets)
         return KEY_UNKNOWN;
     const struct ticket_keys *keys = keys_at(p, c->now_s);
@@ -116,11 +116,11 @@ static int choose_keys(SSL *ssl, unsigned char *key_name, unsigned char *iv, EVP
 /* Before a ticket is sealed: put the time of authentication into it, and its remaining life. */
 static int seal(SSL *ssl, void *unused)
 {
-    const struct tlsconn *c = engine_connection_of(ssl);
+    const struct connection *c = engine_connection_of(ssl);
     SSL_SESSION *session = SSL_get_session(ssl);
     int64_t now_s = c->now_s;
     int64_t auth_s = SSL_session_reused(ssl) ? c->resumed_auth_s : now_s;
-    int64_t left_s = auth_s + c->policy->session_lifetime_s - now_s;
+    int64_t left_s = auth_s + c->base.policy->session_lifetime_s - now_s;
     /* The deadline passed while this handshake was under way. libssl fails a handshake that makes a
      * ticket without a lifetime; this one will open nothing: is_in_time. */
     if (left_s < 1)
@@ -135,10 +135,10 @@ static int seal(SSL *ssl, void *unused)
     return SSL_SESSION_set1_ticket_appdata(session, data, sizeof(data));
 }
 
-static bool is_in_time(const struct tlsconn *c, int64_t auth_s)
+static bool is_in_time(const struct connection *c, int64_t auth_s)
 {
     int64_t now_s = c->now_s;
-    return auth_s >= 0 && auth_s <= now_s && now_s - auth_s < c->policy->session_lifetime_s;
+    return auth_s >= 0 && auth_s <= now_s && now_s - auth_s < c->base.policy->session_lifetime_s;
 }
 
 /* After a ticket was opened, or could not be: may the session go on? If not, the full handshake
@@ -146,7 +146,7 @@ static bool is_in_time(const struct tlsconn *c, int64_t auth_s)
 static SSL_TICKET_RETURN unseal(SSL *ssl, SSL_SESSION *session, const unsigned char *key_name,
     size_t key_name_n, SSL_TICKET_STATUS status, void *unused)
 {
-    struct tlsconn *c = engine_connection_of(ssl);
+    struct connection *c = engine_connection_of(ssl);
     void *data;
     size_t n;
     if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)

@@ -11,7 +11,9 @@
 #include "tls/suite.h"
 #include "tls/tlsconn.h"
 
-struct tlsconn_session;
+/* Bytes of certificate_authorities: beyond it clients choke (HAProxy #1011). */
+#define TLSPOLICY_CA_NAMES_MAX (16 * 1024)
+
 struct engine_openssl_policy; /* libssl contexts */
 struct engine_native_policy;  /* messages made beforehand: Certificate, CertificateRequest's
                                  authorities, … */
@@ -37,12 +39,15 @@ struct tlspolicy {
     struct engine_native_policy *native;
 };
 
-/* What an engine does for tlsconn.h; struct tlsconn of every engine begins with a pointer to it. */
+/* The rules for suites of VERSION under P. */
+struct suite_choice tlspolicy_suites(const struct tlspolicy *p, uint16_t version);
+
+/* What an engine does for tlsconn.h. */
 struct tlsconn_engine {
     const char *name; /* as the configuration has it: "openssl", "native" */
     int (*policy_init)(
         struct tlspolicy *p, const struct tlspolicy_config *config, struct error *err);
-    void (*policy_fini)(struct tlspolicy *p);
+    void (*policy_fini)(struct tlspolicy *p); /* even if policy_init failed, or was not called */
     struct tlsconn *(*new_server)(
         const struct tlspolicy *p, const struct tlsconn_handler *h, void *owner);
     struct tlsconn *(*new_client)(const struct tlspolicy *p, const char *server_name,
@@ -58,12 +63,21 @@ struct tlsconn_engine {
     void (*close)(struct tlsconn *c);
     const struct tlsconn_facts *(*facts)(const struct tlsconn *c);
     const struct tlsconn_failure *(*failure)(const struct tlsconn *c);
-    bool (*offer)(struct tlsconn *c, const struct tlsconn_session *s, int64_t now_s);
+    struct bytes (*staple)(const struct tlsconn *c);
+    /* S is this engine's, of the same policy and server name, and has not ended. */
+    bool (*offer)(struct tlsconn *c, const struct tlsconn_session *s);
+    /* What its chain held is let go. */
     void (*session_free)(struct tlsconn_session *s);
 };
 extern const struct tlsconn_engine engine_openssl, engine_native;
 
-/* A session of either engine: the common part, with which the engine's own begins. */
+/* A connection of either engine: what the engine's own begins with. */
+struct tlsconn {
+    const struct tlsconn_engine *engine;
+    const struct tlspolicy *policy; /* server: the initial one until the ClientHello is read */
+};
+
+/* A session of either engine: what the engine's own begins with. */
 struct tlsconn_session {
     const struct tlsconn_engine *engine;
     struct certificate_list chain; /* what the server showed in the full handshake */

@@ -5,8 +5,8 @@
  *
  * The caller receives into tlsconn_wire_in(), calls a function below, and sends what
  * tlsconn_wire_out() holds. After any failure wire_out may hold an alert, to be sent before the
- * socket is closed. The engine behind (libssl today, tls/engine_openssl.c) cannot be seen from
- * here.
+ * socket is closed. Which engine is behind (tls/policy_parts.h), the policy says; it cannot be seen
+ * from here.
  *
  * Time:    NOW_S (wall clock) is given where a handshake may need it.
  * Memory:  the connection owns everything that it returns, until tlsconn_free.

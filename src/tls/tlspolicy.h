@@ -24,7 +24,14 @@ enum tlspolicy_preference {
 /* Server: of the client's certificate. */
 enum tlspolicy_peer { PEER_NOT_ASKED, PEER_OPTIONAL, PEER_REQUIRED };
 
+/* Who speaks TLS. */
+enum tlspolicy_engine {
+    ENGINE_OPENSSL, /* libssl */
+    ENGINE_COUNT
+};
+
 struct tlspolicy_config {
+    enum tlspolicy_engine engine;
     enum tlspolicy_role role;
     uint16_t version_min, version_max;    /* TLS_1_2, TLS_1_3 */
     enum tlspolicy_preference preference; /* server */

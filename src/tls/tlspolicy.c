@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the policies of all engines have in common. */
+#include "tls/tlspolicy.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/panic.h"
+#include "crypto/digest.h"
+#include "tls/policy_parts.h"
+
+#include "base/ban.h"
+
+/* Of our own certificates: a flight with them fits TLSCONN_WIRE_MAX. */
+#define CHAIN_BYTES_MAX (64 * 1024)
+/* RFC 8446 §4.6.1: ticket_lifetime MUST NOT be longer. */
+#define SESSION_LIFETIME_MAX_S (7 * 24 * 3600)
+#define ALPN_NAME_MAX          255
+
+static const struct tlsconn_engine *const engines[ENGINE_COUNT] = {
+    [ENGINE_OPENSSL] = &engine_openssl,
+};
+
+static int check_credential(const struct credential *c, struct error *err)
+{
+    const char *subject = certificate_subject(c->chain.at[0]);
+    size_t total = 0;
+    for (size_t i = 0; i < c->chain.n; i++)
+        total += certificate_der(c->chain.at[i]).n;
+    if (total > CHAIN_BYTES_MAX)
+        return error_set(err, "the chain of %s has %zu bytes; at most %d can be sent to a peer",
+            subject, total, CHAIN_BYTES_MAX);
+    if (private_key_kind(c->key) == KEY_UNSUPPORTED)
+        return error_set(err,
+            "%s: this kind of key is not supported; use RSA, ECDSA (P-256, P-384, P-521) or "
+            "Ed25519",
+            subject);
+    return 0;
+}
+
+static int check_config(const struct tlspolicy_config *config, struct error *err)
+{
+    if (config->role == TLSPOLICY_SERVER && !config->credentials_n)
+        return error_set(err, "a TLS server needs a certificate; none is configured");
+    if (config->version_min < TLS_1_2 || config->version_max > TLS_1_3 ||
+        config->version_min > config->version_max)
+        return error_set(err, "TLS versions 0x%04x to 0x%04x; accepted are 1.2, 1.3 or both",
+            config->version_min, config->version_max);
+    if (config->key_exchange_rsa_only && config->version_min > TLS_1_2)
+        return error_set(err, "RSA key transport does not exist in TLS 1.3; allow TLS 1.2");
+    for (size_t i = 0; i < config->alpn_n; i++)
+        if (!config->alpn[i].n || config->alpn[i].n > ALPN_NAME_MAX)
+            return error_set(err, "an ALPN name of %zu bytes; it has 1 to %d (RFC 7301 §3.1)",
+                config->alpn[i].n, ALPN_NAME_MAX);
+    for (size_t i = 0; i < config->credentials_n; i++)
+        if (check_credential(config->credentials[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+static void copy_alpn(struct tlspolicy *p, const struct tlspolicy_config *config)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < config->alpn_n; i++)
+        total += 1 + config->alpn[i].n;
+    p->alpn = mem_alloc(total + 1);
+    for (size_t i = 0; i < config->alpn_n; i++) {
+        p->alpn[p->alpn_n++] = (uint8_t)config->alpn[i].n;
+        memcpy(p->alpn + p->alpn_n, config->alpn[i].at, config->alpn[i].n);
+        p->alpn_n += config->alpn[i].n;
+    }
+}
+
+/* A session carries version and suite past their negotiation, so they are part of what it is bound
+ * to. */
+static void bind_sessions(struct tlspolicy *p, const struct tlspolicy_config *config)
+{
+    const uint8_t negotiable[] = {(uint8_t)p->version_min, (uint8_t)p->version_max,
+        p->key_exchange_rsa, p->key_exchange_rsa_only};
+    struct digest *d = digest_new();
+    digest_add(d, (struct bytes){config->hash, sizeof(config->hash)});
+    digest_add(d, (struct bytes){negotiable, sizeof(negotiable)});
+    digest_finish(&d, p->binding);
+}
+
+static struct tlspolicy *copy_config(const struct tlspolicy_config *config)
+{
+    struct tlspolicy *p = mem_alloc(sizeof(*p));
+    p->engine = engines[config->engine];
+    p->role = config->role;
+    p->version_min = config->version_min;
+    p->version_max = config->key_exchange_rsa_only ? TLS_1_2 : config->version_max;
+    p->preference = config->preference;
+    p->key_exchange_rsa = config->key_exchange_rsa;
+    p->key_exchange_rsa_only = config->key_exchange_rsa_only;
+    p->peer = config->peer;
+    p->tickets = config->tickets;
+    p->session_lifetime_s = config->session_lifetime_s < SESSION_LIFETIME_MAX_S
+                                ? config->session_lifetime_s
+                                : SESSION_LIFETIME_MAX_S;
+    memcpy(p->ticket_secret, config->ticket_secret, sizeof(p->ticket_secret));
+    p->credentials = mem_calloc(config->credentials_n + 1, sizeof(*p->credentials));
+    for (; p->credentials_n < config->credentials_n; p->credentials_n++)
+        p->credentials[p->credentials_n] = config->credentials[p->credentials_n];
+    if (p->role == TLSPOLICY_SERVER)
+        p->sets = certificate_sets_new(p->credentials, p->credentials_n);
+    copy_alpn(p, config);
+    bind_sessions(p, config);
+    return p;
+}
+
+struct tlspolicy *tlspolicy_new(const struct tlspolicy_config *config, struct error *err)
+{
+    ASSERT(config->engine < ENGINE_COUNT);
+    if (check_config(config, err) < 0)
+        return NULL;
+    struct tlspolicy *p = copy_config(config);
+    if (p->engine->policy_init(p, config, err) < 0)
+        tlspolicy_free(&p);
+    return p;
+}
+
+void tlspolicy_free(struct tlspolicy **p)
+{
+    if (!*p)
+        return;
+    (*p)->engine->policy_fini(*p);
+    certificate_sets_free(&(*p)->sets);
+    free((*p)->credentials);
+    free((*p)->alpn);
+    mem_wipe((*p)->ticket_secret, sizeof((*p)->ticket_secret));
+    free(*p);
+    *p = NULL;
+}
+
+struct suite_choice tlspolicy_suites(const struct tlspolicy *p, uint16_t version)
+{
+    return (struct suite_choice){
+        version, p->preference, p->key_exchange_rsa, p->key_exchange_rsa_only};
+}
