@@ -598,6 +598,60 @@ TEST(a_client_without_a_certificate)
         }
 }
 
+/* ---- changed on the way ---- */
+
+/* The version in the header of a plain record counts for nothing (RFC 8446 §5.1). */
+static bool is_version(struct bytes wire, size_t at)
+{
+    size_t record = 0;
+    while (record + 5 <= at)
+        record += 5u + (size_t)(wire.at[record + 3] << 8 | wire.at[record + 4]);
+    return at == record + 1 || at == record + 2;
+}
+
+/* One bit of the octet at AT in the client's FLIGHT is changed. False: there is no such octet. */
+static bool shake_changed(struct meeting *t, unsigned flight, size_t at)
+{
+    struct buf *wire = &t->server.m->wire_in;
+    for (unsigned i = 0; i < flight; i++) {
+        raw_hello(&t->client, wire);
+        side_run(&t->server);
+        side_deliver(&t->server, &t->client);
+    }
+    raw_hello(&t->client, wire);
+    struct bytes all = buf_bytes(wire);
+    if (at >= all.n)
+        return false;
+    if (!is_version(all, at)) {
+        wire->at[wire->start + at] ^= 1;
+        side_handshake(&t->client, &t->server);
+        CHECK(!facts(t)->is_handshake_complete);
+    }
+    return true;
+}
+
+TEST(no_octet_changes_unnoticed)
+{
+    for (uint16_t version = TLS_1_2; version <= TLS_1_3; version++)
+        for (unsigned flight = 0; flight < 2; flight++) {
+            struct meeting t;
+            bool is_there = true;
+            meet_mutually(&t, version, PEER_REQUIRED);
+            show(t.ctx, made(&ecdsa, KEY_EC_P256));
+            for (size_t at = 0; is_there; at++) {
+                begin(&t, "www.example", NULL);
+                is_there = shake_changed(&t, flight, at);
+                if (test_failed) {
+                    printf("# %04x, flight %u, octet %zu\n", version, flight, at);
+                    is_there = false;
+                }
+                if (is_there)
+                    raw_free(&t.client);
+            }
+            leave(&t);
+        }
+}
+
 /* ---- resumption ---- */
 
 /* A session by a first handshake, under what T says. */

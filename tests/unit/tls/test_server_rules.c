@@ -7,6 +7,7 @@
 #include "base/panic.h"
 #include "side.h"
 #include "test.h"
+#include "tls/machine_parts.h"
 
 #include "base/ban.h"
 
