@@ -94,6 +94,12 @@ struct private_key *private_key_from_pkey(EVP_PKEY *key, struct error *err)
             "Ed25519");
         return NULL;
     }
+    if (EVP_PKEY_get_size(key) > PRIVATE_KEY_SIGNATURE_MAX) {
+        error_set(err, "an RSA key of %d bits; use one of 2048 to %d bits", EVP_PKEY_get_bits(key),
+            8 * PRIVATE_KEY_SIGNATURE_MAX);
+        EVP_PKEY_free(key);
+        return NULL;
+    }
     struct private_key *k = mem_alloc(sizeof(*k));
     *k = (struct private_key){.pkey = key, .references = 1, .kind = kind};
     make_ready(k);
@@ -288,12 +294,11 @@ static size_t sign(
 {
     uint8_t at[64];
     struct bytes digest = {at, signature_digest(a, message, at)};
-    bool has_rsa = k->rsa && RSA_size(k->rsa) <= PRIVATE_KEY_SIGNATURE_MAX;
     switch (signature_form(a)) {
     case FORM_PKCS1:
-        return has_rsa ? sign_pkcs1(k->rsa, a, digest, out) : 0;
+        return k->rsa ? sign_pkcs1(k->rsa, a, digest, out) : 0;
     case FORM_PSS:
-        return has_rsa ? sign_pss(k->rsa, a, digest.at, out) : 0;
+        return k->rsa ? sign_pss(k->rsa, a, digest.at, out) : 0;
     case FORM_ECDSA:
         return k->ec ? sign_ecdsa(k->ec, digest, out) : 0;
     case FORM_ED25519:

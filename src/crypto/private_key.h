@@ -24,8 +24,8 @@ bool private_key_matches(const struct private_key *k, struct bytes spki);
 /* A new key pair. RSA keys have 2048 bits. */
 struct private_key *private_key_generate(enum key_kind kind, struct error *err) MUST_USE;
 
-/* Sign MESSAGE with ALGORITHM, which fits the key. The signature's size; 0 if libcrypto could not.
- * OUT has room for PRIVATE_KEY_SIGNATURE_MAX octets. */
+/* Sign MESSAGE with ALGORITHM; no larger RSA key is accepted than has its room. The signature's
+ * size; 0 if libcrypto could not. OUT has room for PRIVATE_KEY_SIGNATURE_MAX octets. */
 #define PRIVATE_KEY_SIGNATURE_MAX 1024
 size_t private_key_sign(const struct private_key *k, enum signature_algorithm algorithm,
     struct bytes message, uint8_t out[PRIVATE_KEY_SIGNATURE_MAX]);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define OPENSSL_SUPPRESS_DEPRECATED /* for a key of impossible size */
 #include <openssl/rsa.h>
 
 #include "base/attributes.h"
@@ -292,6 +293,20 @@ TEST(a_key_that_is_too_small_for_pss)
     CHECK_INT(ERR_peek_error(), 0);
     CHECK_INT(private_key_sign(k, SIGNATURE_RSA_PSS_SHA384, MESSAGE, out), 128);
     private_key_unref(&k);
+}
+
+/* Larger than the room for its signatures: whoever has such a key learns it before the first
+ * handshake. */
+TEST(a_key_that_is_too_large)
+{
+    struct error err;
+    BIGNUM *n = BN_new(), *e = BN_new(), *d = BN_new();
+    RSA *rsa = RSA_new();
+    EVP_PKEY *key = EVP_PKEY_new();
+    MUST(BN_set_bit(n, 8199) && BN_set_word(e, 65537) && BN_set_word(d, 3) &&
+         RSA_set0_key(rsa, n, e, d) && EVP_PKEY_assign_RSA(key, rsa));
+    CHECK(private_key_from_pkey(key, &err) == NULL);
+    CHECK_TEXT(err.text, "an RSA key of 8200 bits; use one of 2048 to 8192 bits");
 }
 
 /* ---- RSA key transport, RFC 5246 §7.4.7.1 ---- */
