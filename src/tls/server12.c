@@ -35,10 +35,7 @@ static const uint8_t certificate_types[] = {1, 64};
 
 static struct suite_list offered_suites(const struct machine *m)
 {
-    const struct tlspolicy *p = m->policy;
-    struct suite_choice choice = {
-        TLS_1_2, p->preference, p->key_exchange_rsa, p->key_exchange_rsa_only};
-    return suite_list_sorted(choice, m->hs->hello->suites);
+    return suite_list_sorted(tlspolicy_suites(m->policy, TLS_1_2), m->hs->hello->suites);
 }
 
 /* RFC 8422 §4: a client that does not say what it knows may be sent any; P-256 is what clients knew

@@ -21,10 +21,8 @@
 
 static int choose_suite(struct machine *m)
 {
-    const struct tlspolicy *p = m->policy;
-    struct suite_choice choice = {
-        TLS_1_3, p->preference, p->key_exchange_rsa, p->key_exchange_rsa_only};
-    struct suite_list list = suite_list_sorted(choice, m->hs->hello->suites);
+    struct suite_list list =
+        suite_list_sorted(tlspolicy_suites(m->policy, TLS_1_3), m->hs->hello->suites);
     if (!list.n)
         return machine_fail(
             m, ALERT_HANDSHAKE_FAILURE, TLSCONN_FAULT_NO_COMMON, "no shared cipher");

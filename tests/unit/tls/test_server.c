@@ -798,6 +798,28 @@ TEST(a_resumed_session_keeps_its_deadline)
     SSL_SESSION_free(session);
 }
 
+/* A ticket of the hour before opens still, and is replaced; one of the hour before that does not.
+ */
+TEST(a_ticket_of_the_hour_before)
+{
+    for (uint16_t version = TLS_1_2; version <= TLS_1_3; version++)
+        for (int hours = 1; hours <= 2; hours++) {
+            struct meeting t;
+            meet(&t, version);
+            t.server.policy.tickets = true;
+            SSL_SESSION *session = session_of(&t);
+            t.server.now_s += hours * HOUR_S;
+            shake_again(&t, "www.example", session);
+            CHECK(is_complete(&t));
+            CHECK_INT(facts(&t)->resumed, hours == 1);
+            CHECK(t.client.session != NULL);
+            CHECK_INT(SSL_SESSION_get_ticket_lifetime_hint(t.client.session),
+                hours == 1 ? 23 * HOUR_S : 24 * HOUR_S);
+            leave(&t);
+            SSL_SESSION_free(session);
+        }
+}
+
 /* RFC 8446 §4.2.11: "MUST abort". The binder is the end of the ClientHello. */
 TEST(a_wrong_binder_ends_the_handshake)
 {

@@ -151,7 +151,7 @@ static const struct hello hellos[] = {
     {.what = "ALPN cut off", AND(16, "\0\3\3h"), .alert = ALERT_DECODE_ERROR},
     {.what = "status_request cut off", AND(5, "\1"), .alert = ALERT_DECODE_ERROR},
     {.what = "a tiny record_size_limit", AND(28, "\0\x3f"), .alert = ALERT_ILLEGAL_PARAMETER},
-    {.what = "twice the same", AND(13, SCHEMES), .alert = ALERT_ILLEGAL_PARAMETER},
+    {.what = "twice the same", AND(13, SCHEMES), .alert = ALERT_DECODE_ERROR},
     {.what = "renegotiation of nothing",
         .is_tls12 = true,
         AND(0xff01, "\1a"),
