@@ -51,7 +51,8 @@ static const struct row {
     {"idle", "memory of a connection, octets", IDLE, TLS_1_3, .wanted = 4},
 };
 
-static const char *const engines[] = {"openssl"};
+/* The first is the one that the others are compared with. */
+static const char *const engines[] = {[ENGINE_OPENSSL] = "openssl"};
 
 static struct options {
     const char *engine, *text;
@@ -119,7 +120,8 @@ static double measure_idle(struct joint *j)
     return each;
 }
 
-static double measure(const struct row *r, const char *engine, const struct joint_identities *i)
+static double measure(
+    const struct row *r, enum tlspolicy_engine engine, const struct joint_identities *i)
 {
     struct joint j;
     const double seconds = options.seconds / ROUNDS;
@@ -170,7 +172,7 @@ static void measure_row(
     for (int round = 0; round < ROUNDS; round++)
         for (size_t e = 0; e < COUNT_OF(engines); e++)
             if (is_chosen(e))
-                samples[e][round] = measure(r, engines[e], i);
+                samples[e][round] = measure(r, (enum tlspolicy_engine)e, i);
     for (size_t e = 0; e < COUNT_OF(engines); e++) {
         out[e] = 0;
         if (!is_chosen(e))

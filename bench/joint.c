@@ -150,7 +150,8 @@ static const struct tlsconn_handler handler = {.choose = choose, .judge = judge}
 static struct tlspolicy *server_policy(const struct joint_plan *plan)
 {
     struct error err = {""};
-    const struct tlspolicy_config config = {.role = TLSPOLICY_SERVER,
+    const struct tlspolicy_config config = {.engine = plan->engine,
+        .role = TLSPOLICY_SERVER,
         .version_min = TLS_1_2,
         .version_max = TLS_1_3,
         .preference = PREFER_STRONGEST,

@@ -24,7 +24,7 @@ void joint_identities_init(struct joint_identities *i);
 void joint_identities_fini(struct joint_identities *i);
 
 struct joint_plan {
-    const char *engine;
+    enum tlspolicy_engine engine;
     uint16_t version;
     const struct credential *server;
     const struct credential *client;   /* NULL: one-way */

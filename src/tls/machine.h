@@ -147,6 +147,8 @@ struct handshake {
     struct key_schedule schedule; /* 1.3 */
     struct secret client_secret, server_secret; /* 1.3: handshake traffic secrets */
     uint8_t master[MASTER_SECRET_SIZE];         /* 1.2 */
+    struct prf_keys keys;                       /* 1.2: of the master secret, if has_keys */
+    bool has_keys;
     bool has_extended_master_secret, is_renegotiation_safe, has_retried, has_ccs_sent;
     size_t early_data_left; /* server: octets of refused early data that may still be skipped */
     struct bytes alpn;      /* server: what was chosen */

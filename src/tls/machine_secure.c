@@ -114,28 +114,24 @@ int machine_send_secret(struct machine *m, const struct secret *traffic)
     return result;
 }
 
-static void master_keys(const struct machine *m, bool by_server, struct record_keys *out)
+/* Both directions' come out of one derivation, so the second one finds it done. */
+static const struct record_keys *master_keys(struct machine *m, bool by_server)
 {
-    const struct handshake *hs = m->hs;
-    prf_keys(m->suite, hs->master, hs->client_random, hs->server_random, by_server, out);
+    struct handshake *hs = m->hs;
+    if (!hs->has_keys)
+        prf_keys_make(m->suite, hs->master, hs->client_random, hs->server_random, &hs->keys);
+    hs->has_keys = true;
+    return by_server ? &hs->keys.server : &hs->keys.client;
 }
 
 int machine_receive_master(struct machine *m)
 {
-    struct record_keys keys;
-    master_keys(m, !m->role->is_server, &keys);
-    int result = machine_receive_with(m, &keys);
-    mem_wipe(&keys, sizeof(keys));
-    return result;
+    return machine_receive_with(m, master_keys(m, !m->role->is_server));
 }
 
 int machine_send_master(struct machine *m)
 {
-    struct record_keys keys;
-    master_keys(m, m->role->is_server, &keys);
-    int result = machine_send_with(m, &keys);
-    mem_wipe(&keys, sizeof(keys));
-    return result;
+    return machine_send_with(m, master_keys(m, m->role->is_server));
 }
 
 void machine_handshake_secrets(struct machine *m)

@@ -43,21 +43,24 @@ void prf_make(
     mem_wipe(piece, sizeof(piece));
 }
 
-void prf_keys(const struct suite *suite, const uint8_t master[MASTER_SECRET_SIZE],
-    const uint8_t client_random[32], const uint8_t server_random[32], bool by_server,
-    struct record_keys *out)
+void prf_keys_make(const struct suite *suite, const uint8_t master[MASTER_SECRET_SIZE],
+    const uint8_t client_random[32], const uint8_t server_random[32], struct prf_keys *out)
 {
     const bool is_gcm = suite->aead != AEAD_CHACHA20_POLY1305;
     const size_t key_n = aead_key_size(suite->aead);
     const size_t iv_n = is_gcm ? GCM_IV_SIZE : AEAD_NONCE_SIZE;
     /* Of an AEAD: the client's key, the server's key, the client's IV, the server's. */
     uint8_t block[2 * (AEAD_KEY_MAX + AEAD_NONCE_SIZE)];
+    const uint8_t *ivs = block + 2 * key_n;
     prf_make(suite->hash, (struct bytes){master, MASTER_SECRET_SIZE},
         (struct prf_seed){"key expansion", {server_random, 32}, {client_random, 32}}, block,
         2 * (key_n + iv_n));
-    *out = (struct record_keys){
+    out->client = (struct record_keys){
         .format = is_gcm ? RECORD_TLS12_GCM : RECORD_TLS12_CHACHA20, .kind = suite->aead};
-    memcpy(out->key, block + (by_server ? key_n : 0), key_n);
-    memcpy(out->iv, block + 2 * key_n + (by_server ? iv_n : 0), iv_n);
+    out->server = out->client;
+    memcpy(out->client.key, block, key_n);
+    memcpy(out->server.key, block + key_n, key_n);
+    memcpy(out->client.iv, ivs, iv_n);
+    memcpy(out->server.iv, ivs + iv_n, iv_n);
     mem_wipe(block, sizeof(block));
 }

@@ -19,7 +19,10 @@ struct prf_seed {
 };
 void prf_make(
     enum hash_kind hash, struct bytes secret, struct prf_seed seed, uint8_t *out, size_t out_n);
-/* RFC 5246 §6.3. BY_SERVER: the keys that the server writes with. */
-void prf_keys(const struct suite *suite, const uint8_t master[MASTER_SECRET_SIZE],
-    const uint8_t client_random[32], const uint8_t server_random[32], bool by_server,
-    struct record_keys *out);
+/* What either side writes with. */
+struct prf_keys {
+    struct record_keys client, server;
+};
+/* RFC 5246 §6.3. */
+void prf_keys_make(const struct suite *suite, const uint8_t master[MASTER_SECRET_SIZE],
+    const uint8_t client_random[32], const uint8_t server_random[32], struct prf_keys *out);

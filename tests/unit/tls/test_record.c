@@ -164,6 +164,7 @@ static void log_secret(const SSL *unused, const char *line)
 static struct record_keys keys_of(struct raw *r, const struct suite *suite, bool by_server)
 {
     struct record_keys keys;
+    struct prf_keys both;
     uint8_t master[MASTER_SECRET_SIZE], client[32], server[32];
     if (suite->version == TLS_1_3) {
         struct secret *s = by_server ? &logged.server : &logged.client;
@@ -174,8 +175,8 @@ static struct record_keys keys_of(struct raw *r, const struct suite *suite, bool
     SSL_SESSION_get_master_key(SSL_get_session(r->ssl), master, sizeof(master));
     SSL_get_client_random(r->ssl, client, sizeof(client));
     SSL_get_server_random(r->ssl, server, sizeof(server));
-    prf_keys(suite, master, client, server, by_server, &keys);
-    return keys;
+    prf_keys_make(suite, master, client, server, &both);
+    return by_server ? both.server : both.client;
 }
 
 /* After a handshake with SUITE, our layers take the server's place: libssl reads what we seal and
