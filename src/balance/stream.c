@@ -11,6 +11,13 @@
 
 #define RECEIVE_MAX (32 * 1024) /* per readiness: fair to the other connections of the loop */
 
+/* A record is of no use before it has arrived whole. While the peer's kernel and ours still feel
+ * their way (a first window of ten segments, or again after a rest), a record is three segments;
+ * then as large as it can be. */
+#define RECORD_FIRST_SIZE 4096
+#define RECORD_FIRST_SUM  (64 * 1024)
+#define RECORD_REST_MS    1000
+
 int stream_init(struct stream *s, struct loop *loop, int fd, struct tlsconn *tls, uint32_t events,
     watch_fn *ready)
 {
@@ -165,17 +172,29 @@ bool stream_has_unsent(const struct stream *s)
     return unsent(s) > 0;
 }
 
+/* How much of out is encrypted at once. */
+static size_t encrypt_max(struct stream *s)
+{
+    uint64_t now_ms = loop_now_ms(s->loop);
+    if (now_ms - s->encrypted_ms >= RECORD_REST_MS)
+        s->burst = 0;
+    s->encrypted_ms = now_ms;
+    return s->burst < RECORD_FIRST_SUM ? RECORD_FIRST_SIZE : STREAM_OUT_MAX;
+}
+
 static void encrypt(struct stream *s)
 {
     while (is_established(s) && buf_size(&s->out)) {
         size_t taken = 0;
-        if (tlsconn_write(s->tls, buf_bytes(&s->out), &taken) == TLSCONN_FAILED) {
+        struct bytes piece = bytes_first(buf_bytes(&s->out), encrypt_max(s));
+        if (tlsconn_write(s->tls, piece, &taken) == TLSCONN_FAILED) {
             s->write_failed = true;
             return;
         }
         if (taken == 0)
             return;
         buf_consume(&s->out, taken);
+        s->burst += taken;
     }
 }
 

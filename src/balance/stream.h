@@ -37,6 +37,8 @@ struct stream {
     bool shut;               /* our end was announced */
     int errno_value;         /* of a failure of the socket, or 0 */
     uint64_t received, sent; /* wire bytes */
+    uint64_t burst; /* with TLS: bytes encrypted since the peer last heard nothing for long */
+    uint64_t encrypted_ms; /* when that was last done */
 };
 
 /* Takes FD and TLS (may be NULL), and waits for EVENTS. -1 if the loop cannot watch it (nothing is
