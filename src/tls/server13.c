@@ -193,13 +193,12 @@ static int agree(struct machine *m)
     struct handshake *hs = m->hs;
     uint8_t shared[KEY_SHARE_SECRET_MAX];
     size_t n;
-    struct bytes psk = {0};
-    if (hs->is_resuming)
-        psk = (struct bytes){hs->ticket->secret.at, hash_size(m->suite->hash)};
     hs->shares[0] = key_share_new(hs->group);
     if (!key_share_derive(hs->shares[0], hs->peer_share, shared, &n))
         return machine_violation(m, ALERT_ILLEGAL_PARAMETER, "bad key share");
-    key_schedule_start(&hs->schedule, m->suite->hash, psk);
+    /* Resuming: check_binder began with the PSK. */
+    if (!hs->is_resuming)
+        key_schedule_start(&hs->schedule, m->suite->hash, (struct bytes){0});
     key_schedule_next(&hs->schedule, (struct bytes){shared, n});
     mem_wipe(shared, sizeof(shared));
     return 0;
