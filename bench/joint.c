@@ -162,7 +162,7 @@ static struct tlspolicy *server_policy(const struct joint_plan *plan)
         .tickets = !plan->client, /* as authn.c has it */
         .session_lifetime_s = LIFETIME_S,
         .hash = {1},
-        .ticket_secret = {2}};
+        .ticket_secret = {.at = {2}}};
     struct tlspolicy *p = tlspolicy_new(&config, &err);
     if (!p)
         panic("%s", err.text);

@@ -125,7 +125,7 @@ static void make_tls(struct authn *a, const struct config_listener *listener,
     };
     policy_hash(a, listener, domain, s, a->hash);
     memcpy(config.hash, a->hash, sizeof(config.hash));
-    memcpy(config.ticket_secret, s->from->ticket_secret, sizeof(config.ticket_secret));
+    config.ticket_secret = s->from->ticket_secret;
     struct error err;
     a->tls = tlspolicy_new(&config, &err);
     if (!a->tls)

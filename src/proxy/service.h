@@ -11,6 +11,7 @@
 
 #include "base/report.h"
 #include "config/config.h"
+#include "crypto/ratchet.h"
 
 struct service;
 
@@ -21,7 +22,7 @@ struct service_source {
     void (*release)(struct bytes archive);
     struct bytes keys; /* not needed after service_build */
     uint64_t generation;
-    uint8_t ticket_secret[32]; /* the same in all workers */
+    struct ratchet ticket_secret; /* the same in all workers; of the hour before */
     int64_t now_s;
 };
 

@@ -116,11 +116,13 @@ void staff_send_state(struct supervisor *s, bool always)
 static void greet_worker(struct supervisor *s, struct child *c)
 {
     ledger_hand_out(c);
+    /* What was sealed in the hour before is still to be opened. */
+    ratchet_advance(&s->ticket_secret, loop_wall_s(s->loop) - RATCHET_PERIOD_S);
     child_send(c, &(struct message){.type = MESSAGE_WORK,
                       .index = c->index,
                       .fds = {c->ring_fd, c->wake_fd, s->page_fd},
                       .fds_n = 3,
-                      .text = {s->ticket_secret, sizeof(s->ticket_secret)}});
+                      .text = {(const uint8_t *)&s->ticket_secret, sizeof(s->ticket_secret)}});
     resolution_greet_worker(s, c);
     if (s->in_force)
         send_generation(c, s->in_force);
@@ -131,6 +133,8 @@ static void greet_worker(struct supervisor *s, struct child *c)
 static void greet_logger(struct supervisor *s, struct child *c)
 {
     ledger_hand_out(c);
+    /* What was sealed in the hour before is still to be opened. */
+    ratchet_advance(&s->ticket_secret, loop_wall_s(s->loop) - RATCHET_PERIOD_S);
     for (unsigned i = 0; i < s->workers_n; i++)
         child_send(c, &(struct message){.type = MESSAGE_RING,
                           .index = i,

@@ -105,7 +105,7 @@ static int init(struct supervisor *s, struct error *err)
     s->means.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (s->means.null_fd < 0)
         return error_errno(err, errno, "cannot open /dev/null");
-    if (getrandom(s->ticket_secret, sizeof(s->ticket_secret), 0) != sizeof(s->ticket_secret))
+    if (getrandom(s->ticket_secret.at, RATCHET_SIZE, 0) != RATCHET_SIZE)
         return error_errno(err, errno, "no random bytes for session tickets");
     s->means.binary_fd = role_open_binary(err);
     if (s->means.binary_fd < 0)
@@ -140,7 +140,7 @@ static void fini(struct supervisor *s)
     close_fd(s->means.binary_fd);
     close_fd(s->means.null_fd);
     loop_free(&s->loop);
-    mem_wipe(s->ticket_secret, sizeof(s->ticket_secret));
+    mem_wipe(&s->ticket_secret, sizeof(s->ticket_secret));
 }
 
 int supervisor_main(const char *config)

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "balance/counters.h"
+#include "crypto/ratchet.h"
 #include "role/child.h"
 #include "role/generation.h"
 #include "role/page.h"
@@ -49,8 +50,8 @@ struct supervisor {
     struct child_means means;
     struct page *page;
     int page_fd;
-    uint8_t ticket_secret[32];
-    int counters_fd; /* its own, see ledger.h */
+    struct ratchet ticket_secret; /* of the hour before the present one, since it was last given */
+    int counters_fd;              /* its own, see ledger.h */
     struct counters *counters;
     struct count *instance; /* the row */
 

@@ -48,7 +48,7 @@ struct worker {
     struct count *instance; /* the row: lines that the ring did not take */
     struct handshake_log *handshakes;
     const struct page *page;
-    uint8_t ticket_secret[32];
+    struct ratchet ticket_secret;
     enum worker_state state;
     bool has_failed; /* ends at once */
     struct prepared coming;
@@ -109,7 +109,9 @@ static struct service *build(struct worker *w, struct message *m, struct report 
         .generation = m->generation, .now_s = loop_wall_s(w->loop), .release = unmap};
     struct service *service = NULL;
     struct error err;
-    memcpy(source.ticket_secret, w->ticket_secret, sizeof(source.ticket_secret));
+    /* What was sealed in the hour before is still to be opened. */
+    ratchet_advance(&w->ticket_secret, source.now_s - RATCHET_PERIOD_S);
+    source.ticket_secret = w->ticket_secret;
     if (memfile_map(m->fds[0], &source.archive, &err) == 0 &&
         memfile_map(m->fds[1], &source.keys, &err) == 0) {
         service = service_build(&source, report);
@@ -250,7 +252,7 @@ static void receive_work(struct worker *w, struct message *m)
         w->has_failed = true;
         return;
     }
-    memcpy(w->ticket_secret, m->text.at, m->text.n);
+    memcpy(&w->ticket_secret, m->text.at, m->text.n);
 }
 
 typedef void worker_message_fn(struct worker *w, struct message *m);

@@ -14,22 +14,8 @@ struct ssl_st;     /* SSL */
 struct ssl_ctx_st; /* SSL_CTX */
 struct x509_st;    /* X509 */
 
-struct ticket_key {
-    uint8_t name[16];
-    uint8_t cipher[32]; /* AES-256-CBC */
-    uint8_t mac[32];    /* HMAC-SHA256 */
-};
-
-/* What tickets are sealed with in a period, and what those of the period before it were. */
-struct ticket_keys {
-    bool is_derived;
-    int64_t period;
-    struct ticket_key current, previous;
-};
-
 struct engine_openssl_policy {
-    struct ticket_keys *ticket_keys; /* derived from the policy's secret, anew in each period */
-    struct x509_st **leaves;         /* libssl's form of the first certificate of each credential */
+    struct x509_st **leaves; /* libssl's form of the first certificate of each credential */
     size_t leaves_n;
     struct ssl_ctx_st **contexts; /* server: one per set, in the same order; client: one */
     size_t contexts_n;

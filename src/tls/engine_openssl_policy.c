@@ -233,7 +233,6 @@ int engine_policy_init(
     initialise_once();
     struct engine_openssl_policy *o = mem_alloc(sizeof(*o));
     p->openssl = o;
-    o->ticket_keys = mem_alloc(sizeof(*o->ticket_keys));
     o->leaves = mem_calloc(p->credentials_n + 1, sizeof(*o->leaves));
     o->leaves_n = p->credentials_n;
     return p->role == TLSPOLICY_SERVER ? make_server_contexts(p, config, err)
@@ -251,8 +250,6 @@ void engine_policy_fini(struct tlspolicy *p)
     for (size_t i = 0; i < o->leaves_n; i++)
         X509_free(o->leaves[i]);
     free(o->leaves);
-    mem_wipe(o->ticket_keys, sizeof(*o->ticket_keys));
-    free(o->ticket_keys);
     free(o);
 }
 

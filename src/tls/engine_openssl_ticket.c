@@ -2,10 +2,8 @@
 /*
  * The libssl engine's session tickets (RFC 5077, RFC 8446 §4.6.1), as a server.
  *
- * A ticket opens only under the policy that issued it: its keys derive from the policy's binding,
- * so that another policy's ticket is but noise (CVE-2025-23419, CVE-2025-23048). All workers derive
- * the same keys from the same secret; nothing is stored. Inside the ticket is the time of the full
- * handshake: however often a session is renewed, it ends session_lifetime_s after that.
+ * Inside the ticket is the time of the full handshake: however often a session is renewed, it ends
+ * session_lifetime_s after that. What it is sealed with: tls/ticket_keys.h.
  */
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -16,11 +14,9 @@
 #include "base/panic.h"
 #include "crypto/digest.h"
 #include "tls/engine_openssl.h"
+#include "tls/ticket_keys.h"
 
 #include "base/ban.h"
-
-#define KEY_PERIOD_S 3600 /* a key encrypts for this long, and decrypts for twice as long */
-#define LABEL        "sallyport ticket"
 
 /* What libssl's callback is to answer. */
 enum key_answer { KEY_ERROR = -1, KEY_UNKNOWN = 0, KEY_CURRENT = 1, KEY_TO_BE_RENEWED = 2 };
@@ -37,17 +33,6 @@ static int64_t get_64(const uint8_t in[8])
     for (int i = 0; i < 8; i++)
         value = value << 8 | in[i];
     return (int64_t)value;
-}
-
-static void derive_key(const struct tlspolicy *p, int64_t period, struct ticket_key *out)
-{
-    uint8_t info[sizeof(LABEL) - 1 + sizeof(p->binding) + 8];
-    memcpy(info, LABEL, sizeof(LABEL) - 1);
-    memcpy(info + sizeof(LABEL) - 1, p->binding, sizeof(p->binding));
-    put_64(info + sizeof(info) - 8, period);
-    _Static_assert(sizeof(*out) == 80, "its parts lie side by side");
-    digest_hkdf((struct bytes){p->ticket_secret, sizeof(p->ticket_secret)}, BYTES("sallyport"),
-        (struct bytes){info, sizeof(info)}, (uint8_t *)out, sizeof(*out));
 }
 
 static const EVP_CIPHER *ticket_cipher(void)
@@ -68,20 +53,6 @@ static bool load_key(const struct ticket_key *key, const uint8_t *iv, bool is_en
            EVP_CipherInit_ex(cipher, ticket_cipher(), NULL, key->cipher, iv, is_encrypting) == 1;
 }
 
-/* Deriving them costs a handshake that resumes more than all else that is done for its tickets. */
-static const struct ticket_keys *keys_at(const struct tlspolicy *p, int64_t now_s)
-{
-    struct ticket_keys *keys = p->openssl->ticket_keys;
-    int64_t period = now_s / KEY_PERIOD_S;
-    if (!keys->is_derived || keys->period != period) {
-        derive_key(p, period, &keys->current);
-        derive_key(p, period - 1, &keys->previous);
-        keys->period = period;
-        keys->is_derived = true;
-    }
-    return keys;
-}
-
 static bool has_name(const struct ticket_key *key, const uint8_t *name)
 {
     return constant_time_equal(key->name, name, sizeof(key->name));
@@ -95,13 +66,13 @@ static int choose_keys(SSL *ssl, unsigned char *key_name, unsigned char *iv, EVP
     const struct tlspolicy *p = c->base.policy;
     if (!p->tickets)
         return KEY_UNKNOWN;
-    const struct ticket_keys *keys = keys_at(p, c->now_s);
+    const struct ticket_keys *keys = ticket_keys_at(p, c->now_s);
     const struct ticket_key *key = &keys->current;
     enum key_answer answer = KEY_CURRENT;
     if (is_encrypting) {
         memcpy(key_name, key->name, sizeof(key->name));
         random_fill(iv, (size_t)EVP_CIPHER_get_iv_length(ticket_cipher()));
-    } else if (has_name(&keys->previous, key_name)) {
+    } else if (keys->has_previous && has_name(&keys->previous, key_name)) {
         key = &keys->previous;
         answer = KEY_TO_BE_RENEWED;
     } else if (!has_name(key, key_name)) {

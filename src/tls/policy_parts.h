@@ -14,6 +14,7 @@
 /* Bytes of certificate_authorities: beyond it clients choke (HAProxy #1011). */
 #define TLSPOLICY_CA_NAMES_MAX (16 * 1024)
 
+struct ticket_keys;
 struct engine_openssl_policy; /* libssl contexts */
 struct engine_native_policy;  /* messages made beforehand: Certificate, CertificateRequest's
                                  authorities, … */
@@ -29,8 +30,8 @@ struct tlspolicy {
     uint32_t session_lifetime_s;
     uint8_t binding[SHA256_SIZE]; /* the policy's hash, its versions and suites: what a session is
                                      bound to */
-    uint8_t ticket_secret[32];
-    uint8_t *alpn; /* as on the wire: each name preceded by its length */
+    struct ticket_keys *ticket_keys; /* they go forward with the hours */
+    uint8_t *alpn;                   /* as on the wire: each name preceded by its length */
     size_t alpn_n;
     const struct credential **credentials;
     size_t credentials_n;

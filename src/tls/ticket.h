@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ticket — a server's session tickets (RFC 8446 §4.6.1, RFC 5077): stateless, sealed with
- * AES-256-GCM under a key that every worker derives from the same secret, the hour, and the
- * policy's binding, so that a ticket of another policy is but noise (CVE-2025-23419,
- * CVE-2025-23048).
+ * AES-256-GCM under the keys of tls/ticket_keys.h.
  *
- *   ticket_secret --HKDF--> S(hour) --"ratchet"--> S(hour + 1) …     S of past hours are erased
- * (forward secrecy); S(hour) --HKDF(binding)--> key of that hour and policy: seals for an hour,
- * opens for two.
+ *   name of the key (16) | nonce (12) | content, sealed | tag (16)
  *
  * Inside: version, suite, the time of the full handshake and the hard deadline, which survive
  * renewal; the secret; server name and ALPN; under mutual authentication the client's chain (its
@@ -22,7 +18,6 @@
 
 #define TICKET_SIZE_MAX \
     (16 * 1024) /* a ClientHello with it stays acceptable; a chain that does not fit: no ticket */
-#define TICKET_NAME_SIZE 16 /* which key; random-looking */
 
 struct ticket_content {
     uint16_t version, suite;

@@ -8,6 +8,7 @@
 #include "base/panic.h"
 #include "crypto/digest.h"
 #include "tls/policy_parts.h"
+#include "tls/ticket_keys.h"
 
 #include "base/ban.h"
 
@@ -98,7 +99,8 @@ static struct tlspolicy *copy_config(const struct tlspolicy_config *config)
     p->session_lifetime_s = config->session_lifetime_s < SESSION_LIFETIME_MAX_S
                                 ? config->session_lifetime_s
                                 : SESSION_LIFETIME_MAX_S;
-    memcpy(p->ticket_secret, config->ticket_secret, sizeof(p->ticket_secret));
+    p->ticket_keys = mem_alloc(sizeof(*p->ticket_keys));
+    p->ticket_keys->ratchet = config->ticket_secret;
     p->credentials = mem_calloc(config->credentials_n + 1, sizeof(*p->credentials));
     for (; p->credentials_n < config->credentials_n; p->credentials_n++)
         p->credentials[p->credentials_n] = config->credentials[p->credentials_n];
@@ -128,7 +130,8 @@ void tlspolicy_free(struct tlspolicy **p)
     certificate_sets_free(&(*p)->sets);
     free((*p)->credentials);
     free((*p)->alpn);
-    mem_wipe((*p)->ticket_secret, sizeof((*p)->ticket_secret));
+    mem_wipe((*p)->ticket_keys, sizeof(*(*p)->ticket_keys));
+    free((*p)->ticket_keys);
     free(*p);
     *p = NULL;
 }

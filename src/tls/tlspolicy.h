@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "crypto/digest.h"
+#include "crypto/ratchet.h"
 #include "pki/credential.h"
 
 #define TLS_1_2 0x0303
@@ -51,8 +52,9 @@ struct tlspolicy_config {
     bool tickets;
     uint32_t session_lifetime_s; /* hard deadline since the full handshake; survives renewal */
     uint8_t hash[SHA256_SIZE];   /* of the whole authentication policy: sessions are bound to it */
-    /* Server: the same in all workers; ticket keys derive from it, the hash and the hour. */
-    uint8_t ticket_secret[32];
+    /* Server: the same in all workers; ticket keys derive from it and the hash. If it belongs to
+     * the hour before the present one, tickets of that hour are taken, too. */
+    struct ratchet ticket_secret;
 };
 
 struct tlspolicy;

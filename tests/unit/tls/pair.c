@@ -124,7 +124,7 @@ struct tlspolicy_config pair_config(
         .credentials_n = n,
         .session_lifetime_s = 24 * HOUR_S,
         .hash = {1},
-        .ticket_secret = {2}};
+        .ticket_secret = {.at = {2}}};
 }
 
 struct tlspolicy *pair_policy(const struct tlspolicy_config *config)

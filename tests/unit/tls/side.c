@@ -36,7 +36,8 @@ static const struct tlsconn_handler handler = {choose, judge, message};
 void side_init(struct side *s, const struct machine_role *role,
     struct credential *const *credentials, size_t n)
 {
-    *s = (struct side){.role = role, .has_policy = true, .now_s = NOW_S};
+    *s = (struct side){
+        .role = role, .has_policy = true, .ticket_keys = {.ratchet.at = {2}}, .now_s = NOW_S};
     ASSERT(n <= COUNT_OF(s->credentials));
     for (size_t i = 0; i < n; i++)
         s->credentials[i] = credentials[i];
@@ -45,7 +46,7 @@ void side_init(struct side *s, const struct machine_role *role,
         .version_max = TLS_1_3,
         .session_lifetime_s = 24 * HOUR_S,
         .binding = {1},
-        .ticket_secret = {2},
+        .ticket_keys = &s->ticket_keys,
         .credentials = s->credentials,
         .credentials_n = n,
         .native = &s->native};

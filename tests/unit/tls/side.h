@@ -7,12 +7,14 @@
 
 #include "pair.h"
 #include "tls/machine.h"
+#include "tls/ticket_keys.h"
 
 struct side {
     struct machine *m;
     const struct machine_role *role;
     struct tlspolicy policy;
     struct engine_native_policy native;
+    struct ticket_keys ticket_keys;
     const struct credential *credentials[4];
     bool has_policy;                /* what choose answers */
     uint8_t answer;                 /* what judge answers */

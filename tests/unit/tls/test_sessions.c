@@ -239,7 +239,7 @@ TEST(a_session_that_the_server_does_not_know_costs_nothing_but_a_full_handshake)
 {
     for (uint16_t version = TLS_1_2; version <= TLS_1_3; version++) {
         struct tlspolicy_config config = server_config(version);
-        config.ticket_secret[0] ^= 1;
+        config.ticket_secret.at[0] ^= 1;
         config.credentials = (const struct credential *const *)&second;
         struct tlspolicy *c = client_policy(), *s = server_policy(version),
                          *other = pair_policy(&config);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ratchet — a secret that goes forward by the hour, and never back: what was sealed under it in
+ * hours past stays sealed, whoever learns it today (forward secrecy). All who began with the same
+ * one have the same in the same hour.
+ *
+ * Memory: a plain value inside its owner, which wipes it.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define RATCHET_SIZE     32
+#define RATCHET_PERIOD_S 3600
+
+struct ratchet {
+    uint8_t at[RATCHET_SIZE];
+    int64_t hour; /* since 1970: that it belongs to */
+};
+
+/* Go forward to the hour of NOW_S, and forget what was. A time before R's hour changes nothing. */
+void ratchet_advance(struct ratchet *r, int64_t now_s);

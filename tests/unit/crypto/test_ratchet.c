@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/ratchet.h"
+#include "test.h"
+
+#include "base/ban.h"
+
+#define HOUR INT64_C(500000)
+
+static struct ratchet start(void)
+{
+    return (struct ratchet){.at = {7}, .hour = HOUR};
+}
+
+static int differ(const struct ratchet *a, const struct ratchet *b)
+{
+    return memcmp(a->at, b->at, sizeof(a->at)) != 0;
+}
+
+TEST(hour_by_hour_or_all_at_once_it_is_the_same)
+{
+    struct ratchet slow = start(), fast = start();
+    for (int64_t hour = HOUR; hour <= HOUR + 30; hour++) {
+        struct ratchet before = slow;
+        ratchet_advance(&slow, hour * RATCHET_PERIOD_S + 17);
+        CHECK_INT(slow.hour, hour);
+        CHECK_INT(differ(&slow, &before), hour > HOUR);
+    }
+    ratchet_advance(&fast, (HOUR + 31) * RATCHET_PERIOD_S - 1);
+    CHECK_INT(fast.hour, slow.hour);
+    CHECK(!differ(&fast, &slow));
+}
+
+TEST(it_never_goes_back)
+{
+    struct ratchet r = start(), same;
+    ratchet_advance(&r, (HOUR + 2) * RATCHET_PERIOD_S);
+    same = r;
+    ratchet_advance(&r, (HOUR + 1) * RATCHET_PERIOD_S);
+    ratchet_advance(&r, 0);
+    CHECK_INT(r.hour, same.hour);
+    CHECK(!differ(&r, &same));
+}
+
+TEST(a_clock_that_is_set_by_decades_costs_one_step)
+{
+    struct ratchet r = {.at = {7}}, same = r;
+    ratchet_advance(&r, HOUR * RATCHET_PERIOD_S);
+    ratchet_advance(&same, HOUR * RATCHET_PERIOD_S);
+    CHECK_INT(r.hour, HOUR);
+    CHECK(!differ(&r, &same));
+    same.at[0] ^= 1;
+    CHECK(differ(&r, &same));
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sealed tickets: what comes out again, when, under which policy; and that nothing else opens. */
+#include "base/memory.h"
+#include "pair.h"
+#include "test.h"
+#include "tls/ticket.h"
+#include "tls/ticket_keys.h"
+
+#include "base/ban.h"
+
+#define LIFETIME_S (5 * HOUR_S)
+
+static struct credential *client;
+
+__attribute__((constructor)) static void make_client(void)
+{
+    client = pair_credential(KEY_EC_P256, "client.example");
+}
+
+__attribute__((destructor)) static void free_client(void)
+{
+    pair_credential_free(&client);
+}
+
+/* A policy with the secret of the hour before NOW_S, as a worker gets it. */
+struct holder {
+    struct ticket_keys keys;
+    struct tlspolicy policy;
+};
+
+static const struct tlspolicy *hold(struct holder *h)
+{
+    *h = (struct holder){.keys.ratchet = {.at = {2}, .hour = NOW_S / HOUR_S - 1}};
+    h->policy.binding[0] = 1;
+    h->policy.ticket_keys = &h->keys;
+    return &h->policy;
+}
+
+static struct ticket_content content13(void)
+{
+    struct ticket_content c = {.version = TLS_1_3,
+        .suite = 0x1302,
+        .authenticated_s = NOW_S - 10,
+        .ends_s = NOW_S + LIFETIME_S,
+        .age_add = 0x01020304,
+        .secret = {.hash = HASH_SHA384, .at = {3, 4}},
+        .server_name = "www.example",
+        .alpn = "h2"};
+    c.secret.at[47] = 5;
+    certificate_list_add(&c.chain, client->chain.at[0]);
+    return c;
+}
+
+static struct ticket_content content12(void)
+{
+    struct ticket_content c = {.version = TLS_1_2,
+        .suite = 0xc02b,
+        .authenticated_s = NOW_S,
+        .ends_s = NOW_S + LIFETIME_S,
+        .master = {6}};
+    c.master[MASTER_SECRET_SIZE - 1] = 7;
+    return c;
+}
+
+/* CONTENT sealed under P at NOW_S, for the test to free. */
+static struct buf sealed(const struct tlspolicy *p, struct ticket_content content)
+{
+    struct buf out;
+    buf_init(&out, TICKET_SIZE_MAX);
+    CHECK_INT(ticket_seal(p, &content, NOW_S, &out), 0);
+    certificate_list_fini(&content.chain);
+    return out;
+}
+
+static bool opens(const struct tlspolicy *p, struct bytes ticket, int64_t now_s)
+{
+    struct ticket_content got;
+    bool is_old;
+    if (!ticket_open(p, ticket, now_s, &got, &is_old)) {
+        CHECK(got.version == 0 && got.secret.at[0] == 0 && !got.chain.n);
+        return false;
+    }
+    ticket_content_fini(&got);
+    return true;
+}
+
+TEST(what_went_in_comes_out)
+{
+    struct holder h;
+    struct ticket_content got, want = content13();
+    bool is_old;
+    struct buf t = sealed(hold(&h), content13());
+    CHECK(ticket_open(&h.policy, buf_bytes(&t), NOW_S + 1, &got, &is_old));
+    CHECK(!is_old);
+    CHECK_INT(got.version, want.version);
+    CHECK_INT(got.suite, want.suite);
+    CHECK_INT(got.authenticated_s, want.authenticated_s);
+    CHECK_INT(got.ends_s, want.ends_s);
+    CHECK_INT(got.age_add, want.age_add);
+    CHECK_INT(got.secret.hash, HASH_SHA384);
+    CHECK(memcmp(got.secret.at, want.secret.at, 48) == 0);
+    CHECK_TEXT(got.server_name, "www.example");
+    CHECK_TEXT(got.alpn, "h2");
+    CHECK_INT(got.chain.n, 1);
+    CHECK(bytes_equal(certificate_der(got.chain.at[0]), certificate_der(client->chain.at[0])));
+    ticket_content_fini(&got);
+    certificate_list_fini(&want.chain);
+    buf_fini(&t);
+
+    want = content12();
+    t = sealed(hold(&h), content12());
+    CHECK(ticket_open(&h.policy, buf_bytes(&t), NOW_S, &got, &is_old));
+    CHECK_INT(got.version, TLS_1_2);
+    CHECK(memcmp(got.master, want.master, sizeof(got.master)) == 0);
+    CHECK_TEXT(got.server_name, "");
+    CHECK_INT(got.chain.n, 0);
+    ticket_content_fini(&got);
+    buf_fini(&t);
+}
+
+TEST(no_two_tickets_have_an_octet_in_common_but_the_name)
+{
+    struct holder h;
+    struct buf a = sealed(hold(&h), content12()), b = sealed(&h.policy, content12());
+    CHECK_INT(buf_size(&a), buf_size(&b));
+    CHECK(memcmp(buf_bytes(&a).at, buf_bytes(&b).at, TICKET_NAME_SIZE) == 0);
+    CHECK(memcmp(buf_bytes(&a).at + TICKET_NAME_SIZE, buf_bytes(&b).at + TICKET_NAME_SIZE, 12));
+    buf_fini(&a);
+    buf_fini(&b);
+}
+
+TEST(a_key_seals_for_an_hour_and_opens_for_two)
+{
+    struct holder h;
+    struct ticket_content got;
+    bool is_old;
+    int64_t hour = NOW_S / HOUR_S * HOUR_S;
+    struct buf t = sealed(hold(&h), content12());
+    CHECK(ticket_open(&h.policy, buf_bytes(&t), hour + HOUR_S - 1, &got, &is_old) && !is_old);
+    ticket_content_fini(&got);
+    CHECK(ticket_open(&h.policy, buf_bytes(&t), hour + HOUR_S, &got, &is_old) && is_old);
+    ticket_content_fini(&got);
+    CHECK(ticket_open(&h.policy, buf_bytes(&t), hour + 2 * HOUR_S - 1, &got, &is_old) && is_old);
+    ticket_content_fini(&got);
+    CHECK(!opens(&h.policy, buf_bytes(&t), hour + 2 * HOUR_S));
+    /* The secret of that hour is gone: setting the clock back does not help. */
+    CHECK(!opens(&h.policy, buf_bytes(&t), NOW_S));
+    buf_fini(&t);
+}
+
+/* Workers are started, and policies built, at different times, from a secret of the hour before. */
+TEST(whoever_has_the_secret_of_the_hour_before_opens_what_others_sealed)
+{
+    struct holder early, late;
+    struct buf t = sealed(hold(&early), content12());
+    hold(&late);
+    ratchet_advance(&late.keys.ratchet, NOW_S); /* given out an hour later */
+    CHECK(opens(&late.policy, buf_bytes(&t), NOW_S + HOUR_S));
+    hold(&late);
+    ratchet_advance(&late.keys.ratchet, NOW_S + HOUR_S);
+    CHECK(!opens(&late.policy, buf_bytes(&t), NOW_S + HOUR_S));
+    buf_fini(&t);
+}
+
+TEST(a_deadline_ends_it_also_in_its_hour)
+{
+    struct holder h;
+    struct ticket_content c = content12();
+    c.ends_s = NOW_S + 5;
+    struct buf t = sealed(hold(&h), c);
+    CHECK(opens(&h.policy, buf_bytes(&t), NOW_S + 4));
+    CHECK(!opens(&h.policy, buf_bytes(&t), NOW_S + 5));
+    CHECK(!opens(&h.policy, buf_bytes(&t), NOW_S - 1)); /* authenticated in the future */
+    buf_fini(&t);
+}
+
+TEST(another_policy_or_secret_opens_nothing)
+{
+    struct holder h, other;
+    struct buf t = sealed(hold(&h), content12());
+    hold(&other);
+    CHECK(opens(&other.policy, buf_bytes(&t), NOW_S));
+    hold(&other);
+    other.policy.binding[31] ^= 1;
+    CHECK(!opens(&other.policy, buf_bytes(&t), NOW_S));
+    hold(&other);
+    other.keys.ratchet.at[31] ^= 1;
+    CHECK(!opens(&other.policy, buf_bytes(&t), NOW_S));
+    buf_fini(&t);
+}
+
+TEST(whatever_is_changed_or_cut_opens_nothing)
+{
+    struct holder h;
+    struct buf t = sealed(hold(&h), content12());
+    struct bytes all = buf_bytes(&t);
+    for (size_t n = 0; n < all.n; n++)
+        CHECK(!opens(&h.policy, bytes_first(all, n), NOW_S));
+    for (size_t bit = 0; bit < 8 * all.n; bit++) {
+        t.at[t.start + bit / 8] ^= (uint8_t)(1 << bit % 8);
+        CHECK(!opens(&h.policy, all, NOW_S));
+        t.at[t.start + bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    CHECK(opens(&h.policy, all, NOW_S));
+    buf_fini(&t);
+}
+
+TEST(a_chain_that_does_not_fit_makes_no_ticket)
+{
+    struct holder h;
+    struct buf out;
+    struct ticket_content c = content13();
+    buf_init(&out, 4 * TICKET_SIZE_MAX);
+    for (size_t size = 0; size < TICKET_SIZE_MAX; size += certificate_der(c.chain.at[0]).n)
+        certificate_list_add(&c.chain, client->chain.at[0]);
+    CHECK_INT(ticket_seal(hold(&h), &c, NOW_S, &out), -1);
+    CHECK_INT(buf_size(&out), 0);
+    certificate_list_fini(&c.chain);
+    buf_fini(&out);
+}
