@@ -31,6 +31,7 @@ enum config_revocation {
     CONFIG_REVOCATION_GRACE
 };
 enum config_preference { PREFERENCE_STRONGEST, PREFERENCE_FASTEST, PREFERENCE_CLIENT };
+enum config_engine { CONFIG_ENGINE_OPENSSL };
 enum config_scheduler { SCHEDULER_WRR };
 
 /* A file that the configuration names. PATH is absolute (relative ones were resolved against the
@@ -92,6 +93,7 @@ struct config_domain {
 
 struct config_tls {
     bool tls12, tls13;
+    enum config_engine engine;
     enum config_preference preference;
     bool key_exchange_rsa;
     uint64_t session_lifetime_ms;
@@ -148,6 +150,7 @@ struct config_group_tls {         /* HTTPS, TCP_SSL groups */
     struct config_revocation_rule revocation;
     struct config_file certificate, key; /* path NULL: none */
     bool tls12, tls13, key_exchange_rsa;
+    enum config_engine engine;
     bool resumption; /* the targets' sessions are resumed */
     struct position at;
 };

@@ -27,7 +27,8 @@ static void policy_hash(const struct authn *a, const struct config_listener *lis
     source_digest_number(d, (uint64_t)c->authentication);
     source_digest_number(d, (uint64_t)listener->tls.tls12 | (uint64_t)listener->tls.tls13 << 1 |
                                 (uint64_t)listener->tls.key_exchange_rsa << 2 |
-                                (uint64_t)listener->tls.preference << 3);
+                                (uint64_t)listener->tls.preference << 3 |
+                                (uint64_t)listener->tls.engine << 5);
     source_digest_number(d, listener->tls.session_lifetime_ms);
     source_digest_number(d, c->certificates_n);
     for (size_t i = 0; i < c->certificates_n; i++)
@@ -109,6 +110,7 @@ static void make_tls(struct authn *a, const struct config_listener *listener,
         {(const uint8_t *)"http/1.1", 8}, {(const uint8_t *)"http/1.0", 8}};
     bool is_http = config_protocol_is_http(listener->protocol);
     struct tlspolicy_config config = {
+        .engine = source_engine(listener->tls.engine),
         .role = TLSPOLICY_SERVER,
         .version_min = listener->tls.tls12 ? TLS_1_2 : TLS_1_3,
         .version_max = listener->tls.tls13 ? TLS_1_3 : TLS_1_2,

@@ -58,6 +58,7 @@ static void init_group_tls(struct group *g, const struct source *s)
     static const struct bytes http11[] = {{(const uint8_t *)"http/1.1", 8}};
     bool is_http = config_protocol_is_http(g->config->protocol);
     struct tlspolicy_config config = {
+        .engine = source_engine(c->engine),
         .role = TLSPOLICY_CLIENT,
         .version_min = c->tls12 ? TLS_1_2 : TLS_1_3,
         .version_max = c->tls13 ? TLS_1_3 : TLS_1_2,

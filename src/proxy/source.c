@@ -24,6 +24,15 @@ struct bytes source_key(const struct source *s, const struct config_file *file)
     return content(s->from->keys, file);
 }
 
+enum tlspolicy_engine source_engine(enum config_engine e)
+{
+    switch (e) {
+    case CONFIG_ENGINE_OPENSSL:
+        return ENGINE_OPENSSL;
+    }
+    return ENGINE_OPENSSL;
+}
+
 void source_digest_number(struct digest *d, uint64_t n)
 {
     digest_add(d, (struct bytes){(const uint8_t *)&n, sizeof(n)});

@@ -55,6 +55,8 @@ VERSIONS = {'["1.2"]': {"1.2": "in", "1.3": "no_common"}, '["1.3"]': {"1.2": "no
 KEY_EXCHANGE = {"rsa": {"rsa": "in", "ecdhe": "in"}, "ecdhe": {"rsa": "no_common", "ecdhe": "in"}, None: {"rsa": "no_common", "ecdhe": "in"}}
 # what a client gets that has both, and the weaker one first
 PREFERENCE = {value: {"weak_first": bits} for value, bits in (("strongest", "256"), ("fastest", "128"), ("client", "128"), (None, "256"))}
+# whoever speaks TLS lets in the same
+ENGINE = ("openssl", None)
 # a client that speaks another protocol than the listener
 LISTENER_PROTOCOL = {"HTTPS": {"plain": "not_tls", "tls": "in"}, "HTTP": {"plain": "in", "tls": "bad_request"}}
 # a target that resumes the session of the visit before, and one that is not whom we look for
@@ -129,6 +131,8 @@ class Listeners:
             for value, outcomes in values.items():
                 certificate = self.rsa if key == "key_exchange" else None
                 self.add(f"TLS.{key}", "", value, outcomes, self.base(f"tls: {braces(under(key, value))}", certificate=certificate))
+        for value in ENGINE:
+            self.add("TLS.engine", "", value, THE_GOOD_IN, self.base(*self.of_authentication("mutual"), f"tls: {braces(under('engine', value))}"))
         for value, outcomes in LISTENER_PROTOCOL.items():
             self.add("LISTENER.protocol", "", value, outcomes, self.base(protocol=value))
         return self.rows
@@ -190,6 +194,8 @@ class Groups:
             for value, outcomes in values.items():
                 refused = {peer: "target_handshake" if outcome == "no_common" else outcome for peer, outcome in outcomes.items()}
                 self.add(f"GROUP_TLS.{key}", "", value, refused, under(key, value))
+        for value in ENGINE:
+            self.add("GROUP_TLS.engine", "", value, {"good": "in", "stranger": "untrusted"}, under("engine", value))
         for value, outcomes in RESUMPTION.items():
             self.add("GROUP_TLS.resumption", "", value, outcomes, under("resumption", value))
         for value, outcomes in GROUP_PROTOCOL.items():
@@ -263,11 +269,12 @@ def table(rows):
 
 def settings_here():
     return {"LISTENER.authentication", "DOMAIN.authentication", "REVOCATION.policy", "REVOCATION_CA.policy",
-            "TLS.versions", "TLS.key_exchange", "TLS.preference",
-            "LISTENER.protocol", "GROUP.protocol", "GROUP_TLS.versions", "GROUP_TLS.key_exchange", "GROUP_TLS.resumption"}
+            "TLS.versions", "TLS.key_exchange", "TLS.preference", "TLS.engine",
+            "LISTENER.protocol", "GROUP.protocol", "GROUP_TLS.versions", "GROUP_TLS.key_exchange", "GROUP_TLS.engine",
+            "GROUP_TLS.resumption"}
 
 
-OF_GROUPS = {"GROUP.protocol", "GROUP_TLS.versions", "GROUP_TLS.key_exchange", "GROUP_TLS.resumption"}
+OF_GROUPS = {"GROUP.protocol", "GROUP_TLS.versions", "GROUP_TLS.key_exchange", "GROUP_TLS.engine", "GROUP_TLS.resumption"}
 
 
 def test_t34_every_choice_of_the_configuration_is_tried_here(world):
