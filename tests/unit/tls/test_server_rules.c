@@ -151,6 +151,9 @@ static const struct hello hellos[] = {
     {.what = "ALPN cut off", AND(16, "\0\3\3h"), .alert = ALERT_DECODE_ERROR},
     {.what = "status_request cut off", AND(5, "\1"), .alert = ALERT_DECODE_ERROR},
     {.what = "a tiny record_size_limit", AND(28, "\0\x3f"), .alert = ALERT_ILLEGAL_PARAMETER},
+    {.what = "signature_algorithms_cert cut off", AND(50, "\0\3\4"), .alert = ALERT_DECODE_ERROR},
+    {.what = "certificate_authorities", AND(47, "\0\3\0\1a")},
+    {.what = "certificate_authorities of nobody", AND(47, "\0\0"), .alert = ALERT_DECODE_ERROR},
     {.what = "twice the same", AND(13, SCHEMES), .alert = ALERT_DECODE_ERROR},
     {.what = "renegotiation of nothing",
         .is_tls12 = true,
@@ -278,6 +281,7 @@ TEST(no_tls_at_all)
         {BYTES("\x80\x2e\1\0\2\0\x15\0\0\0\x10\1\0\x80\7\0\xc0"), TLSCONN_FAULT_NOT_TLS},
         {BYTES("\x16\2\0\0\1\1"), TLSCONN_FAULT_NOT_TLS},
         {BYTES("\x16\3\1\0\4\2\0\0\0"), TLSCONN_FAULT_PROTOCOL}, /* ServerHello */
+        {BYTES("\x16\3\1\0\0"), TLSCONN_FAULT_PROTOCOL},         /* nothing */
         {BYTES("\x16\3\1\0\4\1\3\0\0"), TLSCONN_FAULT_PROTOCOL}, /* of 192 KiB */
         {BYTES("\x14\3\1\0\1\1"), TLSCONN_FAULT_PROTOCOL},       /* change_cipher_spec */
         {BYTES("\x17\3\1\0\1a"), TLSCONN_FAULT_PROTOCOL},        /* data */
