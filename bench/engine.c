@@ -51,9 +51,6 @@ static const struct row {
     {"idle", "memory of a connection, octets", IDLE, TLS_1_3, .wanted = 4},
 };
 
-/* The first is the one that the others are compared with. */
-static const char *const engines[] = {[ENGINE_OPENSSL] = "openssl"};
-
 static struct options {
     const char *engine, *text;
     double seconds;
@@ -159,21 +156,21 @@ static int compare(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static bool is_chosen(size_t engine)
+static bool is_chosen(enum tlspolicy_engine e)
 {
-    return !options.engine || !strcmp(options.engine, engines[engine]);
+    return !options.engine || !strcmp(options.engine, tlspolicy_engine_name(e));
 }
 
 /* The medians of R, by engine. */
 static void measure_row(
-    const struct row *r, const struct joint_identities *i, double out[COUNT_OF(engines)])
+    const struct row *r, const struct joint_identities *i, double out[ENGINE_COUNT])
 {
-    double samples[COUNT_OF(engines)][ROUNDS];
+    double samples[ENGINE_COUNT][ROUNDS];
     for (int round = 0; round < ROUNDS; round++)
-        for (size_t e = 0; e < COUNT_OF(engines); e++)
+        for (enum tlspolicy_engine e = 0; e < ENGINE_COUNT; e++)
             if (is_chosen(e))
-                samples[e][round] = measure(r, (enum tlspolicy_engine)e, i);
-    for (size_t e = 0; e < COUNT_OF(engines); e++) {
+                samples[e][round] = measure(r, e, i);
+    for (enum tlspolicy_engine e = 0; e < ENGINE_COUNT; e++) {
         out[e] = 0;
         if (!is_chosen(e))
             continue;
@@ -185,35 +182,35 @@ static void measure_row(
 static void print_title(void)
 {
     printf("Server CPU time per operation, µs (idle: octets)\n\n| row         |");
-    for (size_t e = 0; e < COUNT_OF(engines); e++)
-        printf(" %9s |", engines[e]);
+    for (enum tlspolicy_engine e = 0; e < ENGINE_COUNT; e++)
+        printf(" %9s |", tlspolicy_engine_name(e));
     printf(" cheaper | wanted |\n|---|");
-    for (size_t e = 0; e < COUNT_OF(engines); e++)
+    for (enum tlspolicy_engine e = 0; e < ENGINE_COUNT; e++)
         printf("---:|");
     printf("---:|---:|\n");
 }
 
-/* How many times less than the first engine the last one costs; 0: not both were measured. */
-static double cheaper(const double got[COUNT_OF(engines)])
+/* How many times less than libssl the last engine costs; 0: not both were measured. */
+static double cheaper(const double got[ENGINE_COUNT])
 {
-    const double last = got[COUNT_OF(engines) - 1];
-    return last > 0 ? got[0] / last : 0;
+    const double last = got[ENGINE_COUNT - 1];
+    return last > 0 ? got[ENGINE_OPENSSL] / last : 0;
 }
 
-static void print_row(const struct row *r, const double got[COUNT_OF(engines)])
+static void print_row(const struct row *r, const double got[ENGINE_COUNT])
 {
     printf("| %-11s |", r->name);
-    for (size_t e = 0; e < COUNT_OF(engines); e++)
+    for (enum tlspolicy_engine e = 0; e < ENGINE_COUNT; e++)
         printf(" %9.*f |", got[e] < 100 ? 2 : 0, got[e]);
     printf(" %7.2f | %6.1f |\n", cheaper(got), r->wanted);
     fflush(stdout);
 }
 
-static void write_row(const struct row *r, const double got[COUNT_OF(engines)], bool is_first)
+static void write_row(const struct row *r, const double got[ENGINE_COUNT], bool is_first)
 {
     fprintf(options.json, "%s\n {\"row\": \"%s\"", is_first ? "[" : ",", r->name);
-    for (size_t e = 0; e < COUNT_OF(engines); e++)
-        fprintf(options.json, ", \"%s\": %.3f", engines[e], got[e]);
+    for (enum tlspolicy_engine e = 0; e < ENGINE_COUNT; e++)
+        fprintf(options.json, ", \"%s\": %.3f", tlspolicy_engine_name(e), got[e]);
     fprintf(options.json, ", \"cheaper\": %.3f, \"wanted\": %.1f}", cheaper(got), r->wanted);
 }
 
@@ -267,7 +264,7 @@ int main(int argc, char **argv)
     joint_identities_init(&identities);
     print_title();
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        double got[COUNT_OF(engines)];
+        double got[ENGINE_COUNT];
         if (!is_wanted(&rows[i]))
             continue;
         measure_row(&rows[i], &identities, got);

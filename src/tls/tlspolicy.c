@@ -22,6 +22,11 @@ static const struct tlsconn_engine *const engines[ENGINE_COUNT] = {
     [ENGINE_OPENSSL] = &engine_openssl,
 };
 
+const char *tlspolicy_engine_name(enum tlspolicy_engine e)
+{
+    return engines[e]->name;
+}
+
 static int check_credential(const struct credential *c, struct error *err)
 {
     const char *subject = certificate_subject(c->chain.at[0]);

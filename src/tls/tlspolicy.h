@@ -30,6 +30,8 @@ enum tlspolicy_engine {
     ENGINE_OPENSSL, /* libssl */
     ENGINE_COUNT
 };
+/* As the configuration has it. */
+const char *tlspolicy_engine_name(enum tlspolicy_engine e);
 
 struct tlspolicy_config {
     enum tlspolicy_engine engine;
