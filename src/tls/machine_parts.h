@@ -40,6 +40,8 @@ int machine_send(struct machine *m, struct wire_writer *w);
 int machine_flush(struct machine *m);
 /* TLS 1.2: and what follows is protected. TLS 1.3: for middleboxes (RFC 8446 D.4), once. */
 int machine_send_change_cipher_spec(struct machine *m);
+#define ALERT_LEVEL_WARNING 1
+#define ALERT_LEVEL_FATAL   2
 void machine_put_alert(struct machine *m, uint8_t level, uint8_t alert);
 /* A message went through: the owner is told. */
 void machine_tell(
@@ -60,6 +62,10 @@ void machine_transcript_forget(struct machine *m);
 struct bytes machine_transcript_hash(const struct machine *m, uint8_t out[HASH_SIZE_MAX]);
 /* unexpected_message if bytes of a further message wait: the peer cannot know yet what to send. */
 int machine_check_boundary(struct machine *m);
+/* Suite and version are decided: into the facts. */
+void machine_note_suite(struct machine *m);
+/* The group, too. */
+void machine_note_group(struct machine *m);
 /* New keys in one direction. Receiving: on a boundary only (RFC 8446 §5.1). Sending: the flight is
  * flushed before. */
 int machine_receive_with(struct machine *m, const struct record_keys *keys);
@@ -70,12 +76,18 @@ int machine_send_secret(struct machine *m, const struct secret *traffic);
 /* … those of TLS 1.2's master secret. */
 int machine_receive_master(struct machine *m);
 int machine_send_master(struct machine *m);
+/* hs->master from PREMASTER, when ClientKeyExchange is in the transcript. */
+void machine_make_master(struct machine *m, struct bytes premaster);
 /* After the (EC)DHE secret was mixed into the schedule: the handshake traffic secrets, in both
  * directions (RFC 8446 §7.1). Neither is in use yet. */
 void machine_handshake_secrets(struct machine *m);
 /* After the server's Finished: the application traffic secrets, into receive_secret and
  * send_secret. Neither is in use yet. */
 void machine_application_secrets(struct machine *m);
+/* hs->sign.content is there: pause for the signature of it with hs->scheme by facts.credential. */
+int machine_sign(struct machine *m, machine_fn *fn);
+/* Scheme and signature, as in CertificateVerify and ServerKeyExchange; -1 if there is none. */
+int machine_put_signature(struct machine *m, struct wire_writer *w);
 /* TLS 1.3: hs->client_secret and server_secret; TLS 1.2: hs->master and the labels. */
 int machine_send_finished(struct machine *m);
 int machine_check_finished(struct machine *m, struct bytes body);

@@ -13,9 +13,7 @@
 
 #include "base/ban.h"
 
-#define ALERT_LEVEL_WARNING 1
-#define ALERT_LEVEL_FATAL   2
-#define ALERT_SIZE          2
+#define ALERT_SIZE 2
 
 /* A record without content, or without a meaning. */
 static int count_empty(struct machine *m)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The machine's transcript, keys and Finished: what server and client do alike. */
+/* The machine's transcript, keys, signature and Finished: what server and client do alike. */
+#include <stdio.h>
+
 #include "base/memory.h"
 #include "base/panic.h"
 #include "crypto/digest.h"
 #include "tls/machine_parts.h"
+#include "tls/names.h"
 
 #include "base/ban.h"
 
@@ -56,6 +59,22 @@ void machine_transcript_retry(struct machine *m)
     hash_init(&m->hs->transcript, m->suite->hash);
     hash_add(&m->hs->transcript, (struct bytes){header, sizeof(header)});
     hash_add(&m->hs->transcript, digest);
+}
+
+/* ---- what was agreed ---- */
+
+void machine_note_suite(struct machine *m)
+{
+    const char *name = tlsconn_cipher_name(m->suite->id);
+    m->facts.version = m->version;
+    m->facts.key_exchange_rsa = m->suite->is_rsa_kx;
+    snprintf(m->facts.cipher, sizeof(m->facts.cipher), "%s", name ? name : "");
+}
+
+void machine_note_group(struct machine *m)
+{
+    const char *name = names_group(m->hs->group);
+    snprintf(m->facts.group, sizeof(m->facts.group), "%s", name ? name : "");
 }
 
 /* ---- keys ---- */
@@ -134,6 +153,18 @@ int machine_send_master(struct machine *m)
     return machine_send_with(m, master_keys(m, m->role->is_server));
 }
 
+/* RFC 5246 §8.1; RFC 7627 §4. */
+void machine_make_master(struct machine *m, struct bytes premaster)
+{
+    struct handshake *hs = m->hs;
+    uint8_t digest[HASH_SIZE_MAX];
+    struct prf_seed seed = {"master secret", {hs->client_random, sizeof(hs->client_random)},
+        {hs->server_random, sizeof(hs->server_random)}};
+    if (hs->has_extended_master_secret)
+        seed = (struct prf_seed){"extended master secret", machine_transcript_hash(m, digest), {0}};
+    prf_make(m->suite->hash, premaster, seed, hs->master, MASTER_SECRET_SIZE);
+}
+
 void machine_handshake_secrets(struct machine *m)
 {
     uint8_t digest[HASH_SIZE_MAX];
@@ -153,6 +184,27 @@ void machine_application_secrets(struct machine *m)
         is_server ? &m->receive_secret : &m->send_secret);
     key_schedule_derive(&m->hs->schedule, "s ap traffic", transcript,
         is_server ? &m->send_secret : &m->receive_secret);
+}
+
+/* ---- our signature ---- */
+
+int machine_sign(struct machine *m, machine_fn *fn)
+{
+    m->hs->sign.scheme = m->hs->scheme;
+    return machine_pause(m, MACHINE_SIGN, fn);
+}
+
+int machine_put_signature(struct machine *m, struct wire_writer *w)
+{
+    struct bytes signature = m->hs->signature;
+    if (!signature.n)
+        return machine_fail(
+            m, ALERT_INTERNAL_ERROR, TLSCONN_FAULT_INTERNAL, "our key did not sign the handshake");
+    wire_put_16(w, m->hs->scheme->number);
+    struct wire_mark mark = wire_begin(w, 2);
+    wire_put(w, signature);
+    wire_end(w, mark);
+    return 0;
 }
 
 /* ---- Finished ---- */

@@ -8,8 +8,6 @@
 
 #include "base/ban.h"
 
-#define ALERT_LEVEL_WARNING 1
-
 void machine_tell(struct machine *m, enum tlsconn_message_direction direction, struct bytes message)
 {
     if (m->handler->message)

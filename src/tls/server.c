@@ -8,11 +8,8 @@
  */
 #include "tls/server.h"
 
-#include <stdio.h>
-
 #include "base/panic.h"
 #include "crypto/digest.h"
-#include "tls/names.h"
 #include "tls/server_name.h"
 
 #include "base/ban.h"
@@ -315,25 +312,6 @@ bool server_choose_certificate(struct machine *m, enum suite_key key)
     return false;
 }
 
-int server_sign(struct machine *m, machine_fn *fn)
-{
-    m->hs->sign.scheme = m->hs->scheme;
-    return machine_pause(m, MACHINE_SIGN, fn);
-}
-
-int server_put_signature(struct machine *m, struct wire_writer *w)
-{
-    struct bytes signature = m->hs->signature;
-    if (!signature.n)
-        return machine_fail(
-            m, ALERT_INTERNAL_ERROR, TLSCONN_FAULT_INTERNAL, "our key did not sign the handshake");
-    wire_put_16(w, m->hs->scheme->number);
-    struct wire_mark mark = wire_begin(w, 2);
-    wire_put(w, signature);
-    wire_end(w, mark);
-    return 0;
-}
-
 /* ---- answers ---- */
 
 static void put_empty_extension(struct wire_writer *w, enum extension e)
@@ -370,20 +348,6 @@ void server_put_answers(const struct machine *m, struct wire_writer *w)
         put_alpn(m, w);
     if (hs->record_limit)
         put_record_size_limit(m, w);
-}
-
-void server_note_choice(struct machine *m)
-{
-    const char *name = tlsconn_cipher_name(m->suite->id);
-    m->facts.version = m->version;
-    m->facts.key_exchange_rsa = m->suite->is_rsa_kx;
-    snprintf(m->facts.cipher, sizeof(m->facts.cipher), "%s", name ? name : "");
-}
-
-void server_note_group(struct machine *m)
-{
-    const char *name = names_group(m->hs->group);
-    snprintf(m->facts.group, sizeof(m->facts.group), "%s", name ? name : "");
 }
 
 /* ---- the first ClientHello ---- */

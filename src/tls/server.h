@@ -26,14 +26,6 @@ bool server_choose_certificate(struct machine *m, enum suite_key key);
 /* The extensions by which a server answers in either version: server_name, ALPN,
  * record_size_limit. */
 void server_put_answers(const struct machine *m, struct wire_writer *w);
-/* Suite and version are decided: into the facts. */
-void server_note_choice(struct machine *m);
-/* The group, too. */
-void server_note_group(struct machine *m);
-/* hs->sign gets CONTENT by its own means; pause for the signature. */
-int server_sign(struct machine *m, machine_fn *fn);
-/* scheme and signature, as in CertificateVerify and ServerKeyExchange; -1 if there is none. */
-int server_put_signature(struct machine *m, struct wire_writer *w);
 
 /* ---- server13.c, server12.c ---- */
 

@@ -144,7 +144,7 @@ static int send_server_hello(struct machine *m)
     wire_put_16(&w, m->suite->id);
     wire_put_8(&w, 0);
     put_extensions(m, &w);
-    server_note_choice(m);
+    machine_note_suite(m);
     return machine_send(m, &w);
 }
 
@@ -214,7 +214,7 @@ static int send_key_exchange(struct machine *m)
 {
     struct wire_writer w = machine_begin(m, MESSAGE_SERVER_KEY_EXCHANGE);
     put_parameters(m, &w);
-    if (server_put_signature(m, &w) < 0 || machine_send(m, &w) < 0)
+    if (machine_put_signature(m, &w) < 0 || machine_send(m, &w) < 0)
         return -1;
     return send_hello_done(m);
 }
@@ -228,8 +228,8 @@ static int sign_key_exchange(struct machine *m)
     wire_put(&w, (struct bytes){hs->client_random, sizeof(hs->client_random)});
     wire_put(&w, (struct bytes){hs->server_random, sizeof(hs->server_random)});
     put_parameters(m, &w);
-    server_note_group(m);
-    return server_sign(m, send_key_exchange);
+    machine_note_group(m);
+    return machine_sign(m, send_key_exchange);
 }
 
 static int start_full(struct machine *m)
@@ -352,21 +352,11 @@ static int read_certificate(struct machine *m, struct bytes message, struct byte
     return peer_judge(m, wait_for_key_exchange);
 }
 
-/* After ClientKeyExchange, which is in the transcript (RFC 7627 §3: the session hash covers it). */
-static void make_master(struct machine *m, struct bytes premaster)
+/* After ClientKeyExchange, which is in the transcript. */
+static void take_premaster(struct machine *m, struct bytes premaster)
 {
-    struct handshake *hs = m->hs;
-    uint8_t digest[HASH_SIZE_MAX];
-    struct bytes client = {hs->client_random, sizeof(hs->client_random)},
-                 server = {hs->server_random, sizeof(hs->server_random)};
-    if (hs->has_extended_master_secret)
-        prf_make(m->suite->hash, premaster,
-            (struct prf_seed){"extended master secret", machine_transcript_hash(m, digest), {0}},
-            hs->master, MASTER_SECRET_SIZE);
-    else
-        prf_make(m->suite->hash, premaster, (struct prf_seed){"master secret", client, server},
-            hs->master, MASTER_SECRET_SIZE);
-    if (hs->peer_chain.n) {
+    machine_make_master(m, premaster);
+    if (m->hs->peer_chain.n) {
         machine_goto(m, MACHINE_WAIT_CERTIFICATE_VERIFY);
     } else {
         machine_transcript_forget(m);
@@ -377,7 +367,7 @@ static void make_master(struct machine *m, struct bytes premaster)
 static int decrypted(struct machine *m)
 {
     struct handshake *hs = m->hs;
-    make_master(m, (struct bytes){hs->premaster, sizeof(hs->premaster)});
+    take_premaster(m, (struct bytes){hs->premaster, sizeof(hs->premaster)});
     mem_wipe(hs->premaster, sizeof(hs->premaster));
     return 0;
 }
@@ -405,7 +395,7 @@ static int read_key_exchange(struct machine *m, struct bytes message, struct byt
     if (!key_share_derive(m->hs->shares[0], point, premaster, &n))
         return machine_violation(m, ALERT_ILLEGAL_PARAMETER, "bad key share");
     machine_transcript_add(m, message);
-    make_master(m, (struct bytes){premaster, n});
+    take_premaster(m, (struct bytes){premaster, n});
     mem_wipe(premaster, sizeof(premaster));
     return 0;
 }

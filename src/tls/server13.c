@@ -27,7 +27,7 @@ static int choose_suite(struct machine *m)
         return machine_fail(
             m, ALERT_HANDSHAKE_FAILURE, TLSCONN_FAULT_NO_COMMON, "no shared cipher");
     m->suite = list.at[0];
-    server_note_choice(m);
+    machine_note_suite(m);
     machine_transcript_start(m);
     return 0;
 }
@@ -84,7 +84,7 @@ static int choose_group(struct machine *m)
     if (!hs->group)
         return machine_fail(
             m, ALERT_HANDSHAKE_FAILURE, TLSCONN_FAULT_NO_COMMON, "no suitable key share");
-    server_note_group(m);
+    machine_note_group(m);
     return 0;
 }
 
@@ -262,7 +262,7 @@ static int send_finished(struct machine *m)
 static int send_certificate_verify(struct machine *m)
 {
     struct wire_writer w = machine_begin(m, MESSAGE_CERTIFICATE_VERIFY);
-    if (server_put_signature(m, &w) < 0 || machine_send(m, &w) < 0)
+    if (machine_put_signature(m, &w) < 0 || machine_send(m, &w) < 0)
         return -1;
     return send_finished(m);
 }
@@ -275,7 +275,7 @@ static int send_authentication(struct machine *m)
     if (send_certificate(m) < 0)
         return -1;
     peer_verify_content(&m->hs->sign.content, true, machine_transcript_hash(m, digest));
-    return server_sign(m, send_certificate_verify);
+    return machine_sign(m, send_certificate_verify);
 }
 
 static int choose_certificate(struct machine *m)
