@@ -21,11 +21,10 @@
 #include "base/memory.h"
 #include "base/panic.h"
 #include "tls/machine_parts.h"
+#include "tls/session.h"
 #include "tls/ticket.h"
 
 #include "base/ban.h"
-
-#define ALERT_LEVEL_FATAL 2
 
 /* The sum of what can come and go while messages are kept: each type once, in either direction. */
 #define MESSAGES_MAX (8 * MACHINE_MESSAGE_MAX)
@@ -46,6 +45,7 @@ static void free_handshake(struct handshake **hs)
         ticket_content_fini(h->ticket);
         free(h->ticket);
     }
+    session_free((struct tlsconn_session *)h->offered);
     arena_fini(&h->arena);
     mem_wipe(h, sizeof(*h));
     free(h);

@@ -15,7 +15,7 @@
  *   client12.c         … of TLS 1.2
  *   peer.c             what both sides do with a peer's certificate: chain, verdict, signature
  *   ticket.c           a server's tickets: sealing, opening, and what they are bound to
- *   session.c          a client's sessions
+ *   session.c          a client's sessions: what a server gave, and offering it again
  *   engine_native.c    the engine as tlsconn wants it: calls the machine, answers its pauses
  *
  * One table per version and role says which message may come in which state, and who reads it: what
@@ -163,12 +163,13 @@ struct handshake {
     struct bytes peer_schemes;             /* of signature_algorithms or CertificateRequest */
     struct bytes encrypted_premaster;      /* MACHINE_DECRYPT */
     struct certificate_list peer_chain;    /* MACHINE_JUDGE */
-    struct bytes certificate_context;      /* client 1.3: to be echoed */
     bool asked_peer; /* server: we sent CertificateRequest; client: we got one */
     bool wants_staple, wants_ticket, has_psk_dhe;
-    unsigned asked;                        /* client: set of EXTENSION_BIT that we sent */
-    const struct tlsconn_session *offered; /* client: to be resumed */
-    struct tlsconn_session *offered_copy;
+    unsigned asked;                       /* client: set of EXTENSION_BIT that we sent */
+    struct bytes cookie;                  /* client: of HelloRetryRequest */
+    struct bytes staple;                  /* client: the OCSP response that came with the chain */
+    struct session *offered;              /* client: a copy of what the server may resume */
+    struct new_session_ticket new_ticket; /* client 1.2: counts when Finished is verified */
     struct secret binder_key;
     struct ticket_content *ticket; /* server: of the ticket that was accepted, or NULL */
     bool is_ticket_old;
@@ -191,7 +192,6 @@ struct machine {
     struct record_layer receive, send;
     struct secret receive_secret, send_secret; /* 1.3: application traffic, for KeyUpdate */
     struct secret resumption;                  /* 1.3 client: resumption_master_secret */
-    uint8_t master[MASTER_SECRET_SIZE]; /* 1.2 client that keeps sessions; wiped when given */
     unsigned key_updates, empty_records, warnings;
     int64_t now_s;           /* of the call in progress */
     int64_t authenticated_s; /* of the full handshake that this one goes back to */

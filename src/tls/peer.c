@@ -42,13 +42,21 @@ int peer_judge(struct machine *m, machine_fn *fn)
     return machine_pause(m, MACHINE_JUDGE, judged);
 }
 
-/* The extensions of a CertificateEntry only answer what was asked (RFC 8446 §4.4.2). */
-static int check_entry(struct machine *m, const struct certificate_entry *entry)
+/* The extensions of a CertificateEntry only answer what was asked (RFC 8446 §4.4.2): a client keeps
+ * the response that came with the first. */
+static int read_entry(struct machine *m, const struct certificate_entry *entry)
 {
-    struct extensions unused;
-    uint8_t alert;
-    if (!extensions_read(entry->block, IN_CERTIFICATE, m->hs->asked, &unused, &alert))
+    struct handshake *hs = m->hs;
+    struct extensions e;
+    struct bytes staple = {0};
+    uint8_t alert = ALERT_DECODE_ERROR;
+    if (!extensions_read(entry->block, IN_CERTIFICATE, hs->asked, &e, &alert))
         return machine_violation(m, alert, "bad extension in certificate");
+    struct bytes status = e.at[EXTENSION_STATUS_REQUEST];
+    if (status.at && !certificate_status_read(status, &staple))
+        return machine_violation(m, ALERT_DECODE_ERROR, "malformed status_request");
+    if (!hs->peer_chain.n)
+        hs->staple = arena_copy(&hs->arena, staple);
     return 0;
 }
 
@@ -82,7 +90,7 @@ int peer_read_certificate(struct machine *m, struct bytes body)
         return machine_violation(m, ALERT_DECODE_ERROR, "the server sent no certificate");
     certificate_list_fini(&m->hs->peer_chain);
     while (certificate_message_next(&list, is_tls13, &entry)) {
-        if (is_tls13 && check_entry(m, &entry) < 0)
+        if (is_tls13 && read_entry(m, &entry) < 0)
             return -1;
         /* One more than allowed, so that the judge sees the excess. */
         if (m->hs->peer_chain.n <= VERIFY_CHAIN_MAX && add_certificate(m, entry.der) < 0)

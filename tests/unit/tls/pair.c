@@ -249,6 +249,11 @@ static void note_alert(
         r->alert = alert[1];
 }
 
+void raw_watch(SSL_CTX *ctx)
+{
+    SSL_CTX_set_msg_callback(ctx, note_alert);
+}
+
 SSL_CTX *raw_context(uint16_t version_min, uint16_t version_max)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -257,7 +262,7 @@ SSL_CTX *raw_context(uint16_t version_min, uint16_t version_max)
     SSL_CTX_set_security_level(ctx, 0);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ctx, save_session);
-    SSL_CTX_set_msg_callback(ctx, note_alert);
+    raw_watch(ctx);
     return ctx;
 }
 

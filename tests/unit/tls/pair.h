@@ -62,6 +62,8 @@ struct raw {
     bool is_done;         /* handshake complete */
 };
 SSL_CTX *raw_context(uint16_t version_min, uint16_t version_max);
+/* Fatal alerts that connections of CTX receive are noted in their struct raw. */
+void raw_watch(SSL_CTX *ctx);
 void raw_new(struct raw *r, SSL_CTX *ctx, const char *server_name, SSL_SESSION *resume);
 void raw_free(struct raw *r);
 /* As libssl spells them, "A:B". False if it takes none of them. */

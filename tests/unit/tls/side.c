@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/panic.h"
+#include "tls/session.h"
 
 #include "base/ban.h"
 
@@ -31,7 +32,15 @@ static void message(void *owner, enum tlsconn_message_direction direction, struc
         s->received[s->received_n++] = m.at[0];
 }
 
-static const struct tlsconn_handler handler = {choose, judge, message};
+static void session(void *owner, struct tlsconn_session *given)
+{
+    struct side *s = owner;
+    session_free(s->session);
+    s->session = given;
+    s->sessions_n++;
+}
+
+static const struct tlsconn_handler handler = {choose, judge, message, session};
 
 void side_init(struct side *s, const struct machine_role *role,
     struct credential *const *credentials, size_t n)
@@ -66,6 +75,7 @@ void side_start(struct side *s)
 void side_free(struct side *s)
 {
     machine_free(&s->m);
+    session_free(s->session);
     certificate_sets_free(&s->policy.sets);
 }
 
@@ -126,6 +136,16 @@ static size_t move(struct buf *from, struct buf *to)
 size_t side_carry(struct side *from, struct side *to)
 {
     return move(&from->m->wire_out, &to->m->wire_in);
+}
+
+void side_meet(struct side *client, struct side *server)
+{
+    do {
+        side_run(client);
+        side_carry(client, server);
+        side_run(server);
+    } while (side_carry(server, client));
+    side_run(client);
 }
 
 void side_deliver(struct side *server, struct raw *client)

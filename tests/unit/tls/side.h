@@ -24,6 +24,8 @@ struct side {
     bool is_broken;                 /* the key does not sign */
     uint8_t sent[64], received[64]; /* types of messages that passed, in order */
     size_t sent_n, received_n;
+    struct tlsconn_session *session; /* client: the last that it was given; owned */
+    unsigned sessions_n;             /* how many that were */
     int64_t now_s;
     enum machine_event event; /* of the last side_run */
 };
@@ -41,7 +43,9 @@ enum machine_event side_run(struct side *s);
 enum machine_event side_feed(struct side *s, struct bytes data);
 /* Hand over what waits in FROM's wire_out; how much that was. */
 size_t side_carry(struct side *from, struct side *to);
+/* Both go on until neither can. */
+void side_meet(struct side *client, struct side *server);
 /* libssl as a client: both go on until neither can. */
 void side_handshake(struct raw *client, struct side *server);
 /* What waits in wire_out to libssl, and let it go on. */
-void side_deliver(struct side *server, struct raw *client);
+void side_deliver(struct side *s, struct raw *peer);
