@@ -109,6 +109,8 @@ static void make_tls(struct authn *a, const struct config_listener *listener,
     static const struct bytes http1[] = {
         {(const uint8_t *)"http/1.1", 8}, {(const uint8_t *)"http/1.0", 8}};
     bool is_http = config_protocol_is_http(listener->protocol);
+    /* The verdict on a resumed session's client is made anew, from the ticket: libssl does not. */
+    bool can_judge_again = listener->tls.engine == CONFIG_ENGINE_NATIVE;
     struct tlspolicy_config config = {
         .engine = source_engine(listener->tls.engine),
         .role = TLSPOLICY_SERVER,
@@ -122,7 +124,7 @@ static void make_tls(struct authn *a, const struct config_listener *listener,
         .ca = authn_asks(a) ? ca : NULL,
         .alpn = is_http ? http1 : NULL,
         .alpn_n = is_http ? COUNT_OF(http1) : 0,
-        .tickets = !authn_asks(a),
+        .tickets = !authn_asks(a) || can_judge_again,
         .session_lifetime_s = (uint32_t)(listener->tls.session_lifetime_ms / 1000),
     };
     policy_hash(a, listener, domain, s, a->hash);

@@ -29,6 +29,8 @@ enum tlspolicy_engine source_engine(enum config_engine e)
     switch (e) {
     case CONFIG_ENGINE_OPENSSL:
         return ENGINE_OPENSSL;
+    case CONFIG_ENGINE_NATIVE:
+        return ENGINE_NATIVE;
     }
     return ENGINE_OPENSSL;
 }

@@ -20,6 +20,7 @@
 
 static const struct tlsconn_engine *const engines[ENGINE_COUNT] = {
     [ENGINE_OPENSSL] = &engine_openssl,
+    [ENGINE_NATIVE] = &engine_native,
 };
 
 const char *tlspolicy_engine_name(enum tlspolicy_engine e)

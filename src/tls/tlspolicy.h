@@ -28,6 +28,7 @@ enum tlspolicy_peer { PEER_NOT_ASKED, PEER_OPTIONAL, PEER_REQUIRED };
 /* Who speaks TLS. */
 enum tlspolicy_engine {
     ENGINE_OPENSSL, /* libssl */
+    ENGINE_NATIVE,  /* ours: tls/machine.h */
     ENGINE_COUNT
 };
 /* As the configuration has it. */

@@ -138,7 +138,7 @@ static const struct row wrong_keys[] = {
         "f:5:20: versions: \"1.1\" is not accepted; accepted: 1.2, 1.3"},
     {HTTPS "  tls: {versions: [1.2, 1.2]}\n" REST, "f:5:25: versions: 1.2 stands there twice;"},
     {HTTPS "  tls: {engine: libressl}\n" REST,
-        "f:5:17: engine: \"libressl\" is not accepted; accepted: openssl"},
+        "f:5:17: engine: \"libressl\" is not accepted; accepted: openssl, native"},
     {HTTPS "  tls: {preference: speed}\n" REST,
         "f:5:21: preference: \"speed\" is not accepted; accepted: strongest, fastest, client"},
     {HTTPS "  tls: {session_lifetime: 1}\n" REST, "f:5:27: session_lifetime: \"1\" has no unit;"},
@@ -561,7 +561,7 @@ TEST(dumps_parse_back_to_the_same)
         "  trusted_proxies: [10.0.0.0/8, 2001:db8::/32, \"::/0\"]\n"
         "  domains: [{name: a.b, authentication: one-way}, {name: c.d, revocation: {crl: [q], "
         "policy: soft}}]\n"
-        "  tls: {versions: [1.3], preference: client, engine: openssl, "
+        "  tls: {versions: [1.3], preference: client, engine: native, "
         "session_lifetime: 1500ms}\n"
         "  certificates: [{certificate: s.crt, key: s.key, ocsp: s.ocsp}, {certificate: t.crt, "
         "key: t.key}]\n"
