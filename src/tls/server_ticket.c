@@ -38,14 +38,16 @@ static int64_t deadline_s(const struct machine *m, const struct ticket_content *
     return t->ends_s < now_s ? t->ends_s : now_s;
 }
 
-/* RFC 8446 §4.2.11: a PSK is good with one hash. RFC 6066 §3: a session of another name is not
- * resumed. */
+/* RFC 8446 §4.2.11: a PSK is good with one hash. RFC 6066 §3: in TLS 1.2 a session of another name
+ * is not resumed; in TLS 1.3 the name of this ClientHello counts, and "there is no need for the
+ * server to associate an SNI value with the ticket" (RFC 8446 §4.6.1): the policy is bound to it.
+ */
 static bool suits(const struct machine *m, const struct ticket_content *t)
 {
-    bool has_hash = m->version != TLS_1_3 || t->secret.hash == m->suite->hash;
+    bool is_like = m->version == TLS_1_3 ? t->secret.hash == m->suite->hash
+                                         : strcmp(t->server_name, m->facts.sni) == 0;
     bool is_in_time = t->authenticated_s <= m->now_s && m->now_s < deadline_s(m, t);
-    return has_hash && is_in_time && t->version == m->version &&
-           strcmp(t->server_name, m->facts.sni) == 0 && suits_policy(m, t);
+    return t->version == m->version && is_like && is_in_time && suits_policy(m, t);
 }
 
 static void drop_ticket(struct machine *m)
