@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The machine's client and servers that break rules: ServerHellos written by the test, and records
+ * sealed with the client's own secrets. Each refusal is for its reason, and only that.
+ */
+#include "base/memory.h"
+#include "base/panic.h"
+#include "side.h"
+#include "test.h"
+#include "tls/client.h"
+
+#include "base/ban.h"
+
+static struct credential *ecdsa;
+
+__attribute__((constructor)) static void make_credential(void)
+{
+    ecdsa = pair_credential(KEY_EC_P256, "www.example");
+}
+
+__attribute__((destructor)) static void free_credential(void)
+{
+    pair_credential_free(&ecdsa);
+}
+
+static bool has_failed(const struct side *s, enum tlsconn_fault fault, uint8_t alert)
+{
+    const struct tlsconn_failure *f = &s->m->failure;
+    bool is_so = s->event == MACHINE_FAILED && f->fault == fault && f->alert == alert;
+    if (!is_so)
+        printf("# event %d fault %d alert %d: %s\n", s->event, f->fault, f->alert, f->text);
+    return is_so;
+}
+
+/* ---- ServerHello ---- */
+
+#define SHARE    "\0\x1d\0\x20\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+#define ZEROS    "\0\x1d\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+#define MARK_13  "DOWNGRD\1"
+#define MARK_12  "DOWNGRD"
+#define OF_P256  "\0\x17"
+#define COOKIE   "\0\3abc"
+#define TICKET_0 "\4\0\0\0"
+
+enum { TLS13, RETRY, TLS12 };
+
+struct addition {
+    int number; /* one of the usual ones is replaced, with no body left out */
+    struct bytes body;
+};
+
+/* A ServerHello that is in order, but for what a row says. */
+struct hello {
+    const char *what;
+    int kind;
+    struct addition a;
+    bool is_left_out;
+    uint8_t alert;        /* 0: it is taken */
+    uint16_t suite;       /* 0: the usual one */
+    uint16_t legacy;      /* 0: TLS 1.2 */
+    uint8_t compression;  /* 0: null */
+    bool has_other_id;    /* than what belongs there */
+    bool is_client_tls12; /* the client has nothing better */
+    const char *mark;     /* the random ends with its eight octets */
+    enum tlsconn_fault fault;
+};
+
+static void put_extension(struct wire_writer *w, uint16_t number, struct bytes body)
+{
+    wire_put_16(w, number);
+    struct wire_mark mark = wire_begin(w, 2);
+    wire_put(w, body);
+    wire_end(w, mark);
+}
+
+static void put_extensions(struct wire_writer *w, const struct hello *h)
+{
+    const struct addition usual[][2] = {{{43, BYTES("\3\4")}, {51, BYTES(SHARE)}},
+        {{43, BYTES("\3\4")}, {51, BYTES(OF_P256)}}, {{0xff01, BYTES("\0")}, {23, BYTES("")}}};
+    bool is_put = !h->a.body.at;
+    for (size_t i = 0; i < 2; i++) {
+        const struct addition *one = &usual[h->kind][i];
+        bool is_changed = (h->a.body.at || h->is_left_out) && one->number == h->a.number;
+        if (!is_changed)
+            put_extension(w, (uint16_t)one->number, one->body);
+        else if (!h->is_left_out)
+            put_extension(w, (uint16_t)one->number, h->a.body);
+        is_put = is_put || is_changed;
+    }
+    if (!is_put)
+        put_extension(w, (uint16_t)h->a.number, h->a.body);
+}
+
+static void put_hello(struct side *client, const struct hello *h)
+{
+    struct wire_writer w = {.out = &client->m->wire_in};
+    uint8_t random[32] = {1};
+    bool echoes = (h->kind != TLS12) != h->has_other_id;
+    if (h->mark)
+        memcpy(random + 24, h->mark, 8);
+    wire_put_24(&w, 0x160303);
+    struct wire_mark record = wire_begin(&w, 2);
+    struct wire_mark message = message_begin(&w, MESSAGE_SERVER_HELLO);
+    wire_put_16(&w, h->legacy ? h->legacy : TLS_1_2);
+    wire_put(&w, (struct bytes){h->kind == RETRY ? message_retry_random : random, 32});
+    struct wire_mark vector = wire_begin(&w, 1);
+    wire_put(&w, echoes ? client->m->hs->session_id : (struct bytes){0});
+    wire_end(&w, vector);
+    wire_put_16(&w, h->suite ? h->suite : h->kind == TLS12 ? 0xc02b : 0x1301);
+    wire_put_8(&w, h->compression);
+    vector = wire_begin(&w, 2);
+    put_extensions(&w, h);
+    wire_end(&w, vector);
+    wire_end(&w, message);
+    wire_end(&w, record);
+    CHECK(!w.has_failed);
+}
+
+static void start(struct side *s, const struct hello *h)
+{
+    side_init(s, &machine_client, &ecdsa, 1);
+    if (h->is_client_tls12)
+        s->policy.version_max = TLS_1_2;
+    side_start(s);
+    client_set_server_name(s->m, "www.example");
+    CHECK_INT(side_run(s), MACHINE_WANT_INPUT);
+    buf_clear(&s->m->wire_out);
+    put_hello(s, h);
+    side_run(s);
+}
+
+#define LEFT_OUT(n)   .a = {n, {0}}, .is_left_out = true
+#define WITH(n, text) .a = {n, BYTES(text)}
+
+static const struct hello hellos[] = {
+    {"as it should be", TLS13},
+    {"an older version before the extension", TLS13, .legacy = 0x0302, .alert = 47},
+    {"TLS 1.3 in the old place, too", TLS13, .legacy = 0x0304, .alert = 47},
+    {"TLS 1.3 in the old place alone", TLS13, LEFT_OUT(43), .legacy = 0x0304, .alert = 47},
+    {"a version that is not", TLS13, WITH(43, "\3\5"), .alert = 47},
+    {"TLS 1.2 by the extension", TLS13, WITH(43, "\3\3"), .alert = 47},
+    {"a version of one octet", TLS13, WITH(43, "\3"), .alert = 50},
+    {"TLS 1.2 with a share", TLS13, LEFT_OUT(43), .alert = 47, .suite = 0xc02b},
+    {"another session id", TLS13, .has_other_id = true, .alert = 47},
+    {"a suite that was not offered", TLS13, .suite = 0x1305, .alert = 47},
+    {"a suite of TLS 1.2", TLS13, .suite = 0xc02b, .alert = 47},
+    {"compression", TLS13, .compression = 1, .alert = 47},
+    {"no share", TLS13, LEFT_OUT(51), .alert = 109},
+    {"a share of another group", TLS13, WITH(51, "\0\x17\0\1\4"), .alert = 47},
+    {"a share that is too short", TLS13, WITH(51, "\0\x1d\0\1\4"), .alert = 47},
+    {"a share without end", TLS13, WITH(51, "\0\x1d\0\2\4"), .alert = 50},
+    {"a share that gives zeros", TLS13, WITH(51, ZEROS), .alert = 47},
+    {"a session that was not offered", TLS13, WITH(41, "\0\0"), .alert = 110},
+    {"an extension that we do not know", TLS13, WITH(4660, ""), .alert = 110},
+    {"an extension of another message", TLS13, WITH(0, ""), .alert = 47},
+    {"TLS 1.3 for a client that has not got it", TLS13, .is_client_tls12 = true, .alert = 47},
+
+    {"a retry", RETRY},
+    {"a retry for the same group", RETRY, WITH(51, "\0\x1d"), .alert = 47},
+    {"a retry for a group that is not ours", RETRY, WITH(51, "\0\x19"), .alert = 47},
+    {"a retry for no group", RETRY, WITH(51, "\0"), .alert = 50},
+    {"a retry for nothing", RETRY, LEFT_OUT(51), .alert = 47},
+    {"a retry with a cookie", RETRY, WITH(44, COOKIE)},
+    {"a retry with an empty cookie", RETRY, WITH(44, "\0\0"), .alert = 50},
+    {"a retry with another session id", RETRY, .has_other_id = true, .alert = 47},
+    {"a retry with a suite that was not offered", RETRY, .suite = 0x1305, .alert = 47},
+    {"a retry with a session", RETRY, WITH(41, "\0\0"), .alert = 47},
+
+    {"TLS 1.2", TLS12},
+    {"TLS 1.2 is the most that the server can", TLS12, .mark = MARK_12, .alert = 47},
+    {"TLS 1.2 though both can do better", TLS12, .mark = MARK_13, .alert = 47},
+    {"TLS 1.2 for a client that has nothing better", TLS12, .mark = MARK_13,
+        .is_client_tls12 = true},
+    {"less than TLS 1.2, but not quite", TLS12, .mark = MARK_12, .is_client_tls12 = true,
+        .alert = 47},
+    {"TLS 1.1", TLS12, .legacy = 0x0302, .alert = 70, .fault = TLSCONN_FAULT_NO_COMMON},
+    {"the session id that stands for nothing", TLS12, .has_other_id = true, .alert = 47},
+    {"a suite of TLS 1.3", TLS12, .suite = 0x1301, .alert = 47},
+    {"RSA key transport unasked", TLS12, .suite = 0x009c, .alert = 47},
+    {"compression in TLS 1.2", TLS12, .compression = 1, .alert = 47},
+    {"nothing about renegotiation", TLS12, LEFT_OUT(0xff01), .alert = 40},
+    {"a renegotiation", TLS12, WITH(0xff01, "\1a"), .alert = 40},
+    {"no extended master secret", TLS12, LEFT_OUT(23)},
+    {"an extended master secret with content", TLS12, WITH(23, "a"), .alert = 50},
+    {"ALPN unasked", TLS12, WITH(16, "\0\3\2h2"), .alert = 110},
+    {"a ticket unasked", TLS12, WITH(35, ""), .alert = 110},
+    {"a share in TLS 1.2", TLS12, WITH(51, SHARE), .alert = 47},
+    {"a name that is repeated", TLS12, WITH(0, "www"), .alert = 50},
+    {"a status in the wrong place", TLS12, WITH(5, "\1"), .alert = 50},
+    {"compressed points only", TLS12, WITH(11, "\1\1"), .alert = 47},
+    {"groups, as some servers have them", TLS12, WITH(10, "\0\2\0\x1d")},
+};
+
+TEST(server_hellos)
+{
+    for (size_t i = 0; i < COUNT_OF(hellos); i++) {
+        const struct hello *h = &hellos[i];
+        struct side s;
+        int before = test_failed;
+        start(&s, h);
+        if (h->alert)
+            CHECK(has_failed(&s, h->fault ? h->fault : TLSCONN_FAULT_PROTOCOL, h->alert));
+        else
+            CHECK_INT(s.event, MACHINE_WANT_INPUT);
+        if (test_failed != before)
+            printf("# %s: %s\n", h->what, s.m->failure.text);
+        side_free(&s);
+    }
+}
+
+TEST(a_retry_comes_once_and_stands)
+{
+    static const struct {
+        struct hello second;
+        uint8_t alert;
+        const char *text;
+    } rows[] = {
+        {{"again", RETRY}, ALERT_UNEXPECTED_MESSAGE, "unexpected message"},
+        {{"another suite", TLS13, .suite = 0x1302}, ALERT_ILLEGAL_PARAMETER,
+            "wrong cipher returned"},
+        {{"another version", TLS12}, ALERT_ILLEGAL_PARAMETER, "another version after retry"},
+        {{"the group of the first share", TLS13}, ALERT_ILLEGAL_PARAMETER, "bad key share"},
+    };
+    static const struct hello retry = {"a retry", RETRY};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct side s;
+        start(&s, &retry);
+        CHECK_INT(s.sent_n, 2);
+        put_hello(&s, &rows[i].second);
+        side_run(&s);
+        CHECK(has_failed(&s, TLSCONN_FAULT_PROTOCOL, rows[i].alert));
+        CHECK_TEXT(s.m->failure.text, rows[i].text);
+        side_free(&s);
+    }
+}
+
+/* ---- after ServerHello ---- */
+
+/* A server of the test's own: its records are sealed with the keys that the client expects. */
+struct forger {
+    struct side client;
+    struct record_layer seal;
+};
+
+static void use(struct forger *f, const struct secret *traffic)
+{
+    struct record_keys keys;
+    key_schedule_keys(traffic, f->client.m->suite, &keys);
+    record_set_keys(&f->seal, &keys);
+}
+
+static void forge(struct forger *f, const struct hello *h)
+{
+    start(&f->client, h);
+    record_init(&f->seal);
+    f->seal.first_minor = 3;
+    if (f->client.m->version == TLS_1_3)
+        use(f, &f->client.m->hs->server_secret);
+}
+
+static void forget(struct forger *f)
+{
+    record_fini(&f->seal);
+    side_free(&f->client);
+}
+
+static enum machine_event say(struct forger *f, enum record_type type, struct bytes content)
+{
+    size_t n = record_put(&f->seal, type, content, &f->client.m->wire_in, 0);
+    CHECK_INT(n, content.n);
+    return side_run(&f->client);
+}
+
+/* The certificate of the test's server. */
+static void say_certificate(struct forger *f)
+{
+    struct buf message;
+    buf_init(&message, 4096);
+    struct wire_writer w = {.out = &message};
+    struct wire_mark mark = message_begin(&w, MESSAGE_CERTIFICATE);
+    message_put_certificate(
+        &w, f->client.m->version == TLS_1_3, (struct bytes){0}, &ecdsa->chain, (struct bytes){0});
+    wire_end(&w, mark);
+    CHECK_INT(say(f, RECORD_HANDSHAKE, buf_bytes(&message)), MACHINE_WANT_INPUT);
+    buf_fini(&message);
+}
+
+static void say_verify(struct forger *f)
+{
+    struct buf content;
+    uint8_t digest[HASH_SIZE_MAX],
+        message[8 + PRIVATE_KEY_SIGNATURE_MAX] = {MESSAGE_CERTIFICATE_VERIFY, 0, 0, 0, 4, 3, 0, 0};
+    buf_init(&content, 256);
+    peer_verify_content(
+        &content, true, (struct bytes){digest, hash_peek(&f->client.m->hs->transcript, digest)});
+    size_t n =
+        private_key_sign(ecdsa->key, SIGNATURE_ECDSA_SHA256, buf_bytes(&content), message + 8);
+    message[3] = (uint8_t)(4 + n);
+    message[7] = (uint8_t)n;
+    CHECK_INT(say(f, RECORD_HANDSHAKE, (struct bytes){message, 8 + n}), MACHINE_WANT_INPUT);
+    buf_fini(&content);
+}
+
+/* The Finished that the client expects now. */
+static void say_finished(struct forger *f)
+{
+    uint8_t digest[HASH_SIZE_MAX], message[4 + HASH_SIZE_MAX] = {MESSAGE_FINISHED};
+    const struct handshake *hs = f->client.m->hs;
+    struct bytes transcript = {digest, hash_peek(&hs->transcript, digest)};
+    size_t n = key_schedule_verify_data(&hs->server_secret, transcript, message + 4);
+    message[3] = (uint8_t)n;
+    CHECK_INT(say(f, RECORD_HANDSHAKE, (struct bytes){message, 4 + n}), MACHINE_COMPLETE);
+}
+
+struct utterance {
+    const char *what;
+    enum record_type type;
+    struct bytes content;
+    uint8_t alert;
+    enum tlsconn_fault fault; /* none: PROTOCOL */
+};
+
+static void check_utterances(
+    const struct utterance *rows, size_t n, void (*prepare)(struct forger *f))
+{
+    for (size_t i = 0; i < n; i++) {
+        struct forger f;
+        int before = test_failed;
+        prepare(&f);
+        say(&f, rows[i].type, rows[i].content);
+        CHECK(has_failed(
+            &f.client, rows[i].fault ? rows[i].fault : TLSCONN_FAULT_PROTOCOL, rows[i].alert));
+        if (test_failed != before)
+            printf("# %s\n", rows[i].what);
+        forget(&f);
+    }
+}
+
+#define EMPTY_EXTENSIONS "\x08\0\0\2\0\0"
+#define FINISHED   \
+    "\x14\0\0\x20" \
+    "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+
+static void after_hello(struct forger *f)
+{
+    static const struct hello usual = {"as it should be", TLS13};
+    forge(f, &usual);
+}
+
+static void after_extensions(struct forger *f)
+{
+    after_hello(f);
+    CHECK_INT(say(f, RECORD_HANDSHAKE, BYTES(EMPTY_EXTENSIONS)), MACHINE_WANT_INPUT);
+}
+
+static void after_certificate(struct forger *f)
+{
+    after_extensions(f);
+    say_certificate(f);
+}
+
+static void after_verify(struct forger *f)
+{
+    after_certificate(f);
+    say_verify(f);
+}
+
+static void after_finished(struct forger *f)
+{
+    after_verify(f);
+    say_finished(f);
+    use(f, &f->client.m->receive_secret);
+}
+
+TEST(extensions_follow_the_hello)
+{
+    static const struct utterance rows[] = {
+        {"Certificate", RECORD_HANDSHAKE, BYTES("\x0b\0\0\4\0\0\0\0"), 10},
+        {"CertificateRequest", RECORD_HANDSHAKE, BYTES("\x0d\0\0\3\0\0\0"), 10},
+        {"Finished", RECORD_HANDSHAKE, BYTES(FINISHED), 10},
+        {"ServerHello", RECORD_HANDSHAKE, BYTES("\2\0\0\0"), 10},
+        {"NewSessionTicket", RECORD_HANDSHAKE, BYTES(TICKET_0), 10},
+        {"KeyUpdate", RECORD_HANDSHAKE, BYTES("\x18\0\0\1\0"), 10},
+        {"data", RECORD_APPLICATION_DATA, BYTES("HTTP/1.1"), 10},
+        {"none, cut off", RECORD_HANDSHAKE, BYTES("\x08\0\0\1\0"), 50},
+        {"and something more", RECORD_HANDSHAKE, BYTES("\x08\0\0\3\0\0a"), 50},
+        {"ALPN unasked", RECORD_HANDSHAKE, BYTES("\x08\0\0\x0b\0\x09\0\x10\0\5\0\3\2h2"), 110},
+        {"early data unasked", RECORD_HANDSHAKE, BYTES("\x08\0\0\6\0\4\0\x2a\0\0"), 110},
+        {"a share", RECORD_HANDSHAKE, BYTES("\x08\0\0\6\0\4\0\x33\0\0"), 47},
+        {"a name with content", RECORD_HANDSHAKE, BYTES("\x08\0\0\7\0\5\0\0\0\1a"), 50},
+    };
+    check_utterances(rows, COUNT_OF(rows), after_hello);
+}
+
+TEST(a_server_that_resumes_nothing_has_a_certificate)
+{
+    static const struct utterance rows[] = {
+        {"Finished", RECORD_HANDSHAKE, BYTES(FINISHED), 10},
+        {"CertificateVerify", RECORD_HANDSHAKE, BYTES("\x0f\0\0\4\4\3\0\0"), 10},
+        {"EncryptedExtensions", RECORD_HANDSHAKE, BYTES(EMPTY_EXTENSIONS), 10},
+        {"data", RECORD_APPLICATION_DATA, BYTES("HTTP/1.1"), 10},
+        {"no certificate", RECORD_HANDSHAKE, BYTES("\x0b\0\0\4\0\0\0\0"), 50},
+        {"with a context", RECORD_HANDSHAKE, BYTES("\x0b\0\0\5\1a\0\0\0"), 47},
+        {"no X.509", RECORD_HANDSHAKE, BYTES("\x0b\0\0\x0a\0\0\0\6\0\0\1a\0\0"), 42,
+            TLSCONN_FAULT_PEER_CERTIFICATE},
+        {"with an empty staple", RECORD_HANDSHAKE,
+            BYTES("\x0b\0\0\x0e\0\0\0\x0a\0\0\1a\0\4\0\5\0\0"), 50},
+        {"with an extension that we did not ask for", RECORD_HANDSHAKE,
+            BYTES("\x0b\0\0\x0e\0\0\0\x0a\0\0\1a\0\4\0\x12\0\0"), 110},
+        {"a request with a context", RECORD_HANDSHAKE,
+            BYTES("\x0d\0\0\x0c\1a\0\x08\0\x0d\0\4\0\2\4\3"), 47},
+        {"a request without schemes", RECORD_HANDSHAKE, BYTES("\x0d\0\0\3\0\0\0"), 109},
+    };
+    check_utterances(rows, COUNT_OF(rows), after_extensions);
+}
+
+TEST(a_certificate_counts_with_its_signature_only)
+{
+    static const struct utterance rows[] = {
+        {"Finished", RECORD_HANDSHAKE, BYTES(FINISHED), 10},
+        {"data", RECORD_APPLICATION_DATA, BYTES("HTTP/1.1"), 10},
+        {"Certificate again", RECORD_HANDSHAKE, BYTES("\x0b\0\0\4\0\0\0\0"), 10},
+        {"a request", RECORD_HANDSHAKE, BYTES("\x0d\0\0\3\0\0\0"), 10},
+        {"a signature of nothing", RECORD_HANDSHAKE, BYTES("\x0f\0\0\4\4\3\0\0"), 51},
+        {"a scheme for another key", RECORD_HANDSHAKE, BYTES("\x0f\0\0\4\x08\4\0\0"), 47},
+        {"a scheme for another curve", RECORD_HANDSHAKE, BYTES("\x0f\0\0\4\5\3\0\0"), 47},
+        {"SHA-1", RECORD_HANDSHAKE, BYTES("\x0f\0\0\4\2\3\0\0"), 47},
+        {"PKCS #1 v1.5", RECORD_HANDSHAKE, BYTES("\x0f\0\0\4\4\1\0\0"), 47},
+        {"cut off", RECORD_HANDSHAKE, BYTES("\x0f\0\0\3\4\3\0"), 50},
+    };
+    check_utterances(rows, COUNT_OF(rows), after_certificate);
+}
+
+TEST(nothing_but_finished_completes_a_handshake)
+{
+    static const struct utterance rows[] = {
+        {"of zeros", RECORD_HANDSHAKE, BYTES(FINISHED), 51},
+        {"too short", RECORD_HANDSHAKE, BYTES("\x14\0\0\1\0"), 50},
+        {"data", RECORD_APPLICATION_DATA, BYTES("HTTP/1.1"), 10},
+        {"a ticket", RECORD_HANDSHAKE, BYTES(TICKET_0), 10},
+        {"CertificateVerify again", RECORD_HANDSHAKE, BYTES("\x0f\0\0\4\4\3\0\0"), 10},
+        {"an alert", RECORD_ALERT, BYTES("\2\x28"), 40, TLSCONN_FAULT_ALERT_RECEIVED},
+    };
+    check_utterances(rows, COUNT_OF(rows), after_verify);
+}
+
+TEST(what_may_not_follow_the_handshake)
+{
+    static const struct utterance rows[] = {
+        {"Finished", RECORD_HANDSHAKE, BYTES(FINISHED), 10},
+        {"HelloRequest", RECORD_HANDSHAKE, BYTES("\0\0\0\0"), 10},
+        {"ServerHello", RECORD_HANDSHAKE, BYTES("\2\0\0\0"), 10},
+        {"a request", RECORD_HANDSHAKE, BYTES("\x0d\0\0\x0b\0\0\x08\0\x0d\0\4\0\2\4\3"), 10},
+        {"no ticket at all", RECORD_HANDSHAKE, BYTES(TICKET_0), 50},
+        {"an empty ticket", RECORD_HANDSHAKE, BYTES("\4\0\0\x0d\0\0\0\1\0\0\0\0\0\0\0\0\0"), 50},
+    };
+    check_utterances(rows, COUNT_OF(rows), after_finished);
+}
+
+/* ---- TLS 1.2 ---- */
+
+static void after_hello12(struct forger *f)
+{
+    static const struct hello usual = {"as it should be", TLS12};
+    forge(f, &usual);
+}
+
+static void after_certificate12(struct forger *f)
+{
+    after_hello12(f);
+    say_certificate(f);
+}
+
+/* A CertificateStatus is announced, and may yet be left out. */
+static void after_announcement(struct forger *f)
+{
+    static const struct hello status = {"with a status", TLS12, WITH(5, "")};
+    forge(f, &status);
+    say_certificate(f);
+    CHECK_INT(f->client.judged, 0);
+}
+
+#define REQUEST_12 "\x0d\0\0\x08\1\1\0\2\4\3\0\0"
+#define DONE       "\x0e\0\0\0"
+
+TEST(tls12_has_a_certificate)
+{
+    static const struct utterance rows[] = {
+        {"change_cipher_spec", RECORD_CHANGE_CIPHER_SPEC, BYTES("\1"), 10},
+        {"Finished", RECORD_HANDSHAKE, BYTES("\x14\0\0\1\0"), 10},
+        {"ServerKeyExchange", RECORD_HANDSHAKE, BYTES("\x0c\0\0\1\0"), 10},
+        {"ServerHelloDone", RECORD_HANDSHAKE, BYTES(DONE), 10},
+        {"a ticket", RECORD_HANDSHAKE, BYTES(TICKET_0), 10},
+        {"data", RECORD_APPLICATION_DATA, BYTES("HTTP/1.1"), 10},
+        {"no certificate", RECORD_HANDSHAKE, BYTES("\x0b\0\0\3\0\0\0"), 50},
+    };
+    check_utterances(rows, COUNT_OF(rows), after_hello12);
+}
+
+static const struct utterance no_key_exchange[] = {
+    {"change_cipher_spec", RECORD_CHANGE_CIPHER_SPEC, BYTES("\1"), 10},
+    {"ServerHelloDone", RECORD_HANDSHAKE, BYTES(DONE), 10},
+    {"CertificateRequest", RECORD_HANDSHAKE, BYTES(REQUEST_12), 10},
+    {"Finished", RECORD_HANDSHAKE, BYTES("\x14\0\0\1\0"), 10},
+    {"cut off", RECORD_HANDSHAKE, BYTES("\x0c\0\0\1\3"), 50},
+    {"a curve by its parameters", RECORD_HANDSHAKE, BYTES("\x0c\0\0\x09\1\0\x1d\1a\4\3\0\0"), 50},
+    {"a curve that is not ours", RECORD_HANDSHAKE, BYTES("\x0c\0\0\x09\3\0\x19\1a\4\3\0\0"), 47},
+    {"unsigned", RECORD_HANDSHAKE, BYTES("\x0c\0\0\x09\3\0\x1d\1a\4\3\0\0"), 51},
+    {"signed by another key", RECORD_HANDSHAKE, BYTES("\x0c\0\0\x09\3\0\x1d\1a\4\1\0\0"), 47},
+    {"signed with SHA-1", RECORD_HANDSHAKE, BYTES("\x0c\0\0\x09\3\0\x1d\1a\2\3\0\0"), 47},
+};
+
+TEST(tls12_has_a_signed_key_exchange)
+{
+    check_utterances(no_key_exchange, COUNT_OF(no_key_exchange), after_certificate12);
+}
+
+TEST(tls12_has_one_even_where_a_status_may_be_left_out)
+{
+    static const struct utterance status[] = {
+        {"no response", RECORD_HANDSHAKE, BYTES("\x16\0\0\4\1\0\0\0"), 50},
+        {"of another type", RECORD_HANDSHAKE, BYTES("\x16\0\0\5\2\0\0\1a"), 50},
+    };
+    check_utterances(no_key_exchange, COUNT_OF(no_key_exchange), after_announcement);
+    check_utterances(status, COUNT_OF(status), after_announcement);
+}
+
+TEST(tls12_has_a_key_that_suits_the_suite)
+{
+    static const struct hello rsa = {"for RSA", TLS12, .suite = 0xc02f};
+    struct forger f;
+    struct buf message;
+    forge(&f, &rsa);
+    buf_init(&message, 4096);
+    struct wire_writer w = {.out = &message};
+    struct wire_mark mark = message_begin(&w, MESSAGE_CERTIFICATE);
+    message_put_certificate(&w, false, (struct bytes){0}, &ecdsa->chain, (struct bytes){0});
+    wire_end(&w, mark);
+    say(&f, RECORD_HANDSHAKE, buf_bytes(&message));
+    CHECK(has_failed(&f.client, TLSCONN_FAULT_PROTOCOL, ALERT_ILLEGAL_PARAMETER));
+    CHECK_TEXT(f.client.m->failure.text, "wrong certificate type");
+    buf_fini(&message);
+    forget(&f);
+}
