@@ -47,16 +47,10 @@ void session_free(struct tlsconn_session *common)
 
 /* ---- offering ---- */
 
-bool session_offer(struct machine *m, const struct tlsconn_session *s, int64_t now_s)
+void session_offer(struct machine *m, const struct tlsconn_session *s)
 {
     ASSERT(!m->role->is_server && m->state == MACHINE_START && !m->hs->offered);
-    if (s->engine != m->engine || !m->policy->tickets ||
-        memcmp(s->binding, m->policy->binding, sizeof(s->binding)) != 0 ||
-        strcmp(s->server_name, m->facts.sni) != 0 || now_s < s->authenticated_s ||
-        now_s >= s->ends_s)
-        return false;
     m->hs->offered = copy((const struct session *)s);
-    return true;
 }
 
 uint32_t session_obfuscated_age(const struct session *s, int64_t now_s)

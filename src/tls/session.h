@@ -27,9 +27,9 @@ struct session {
 /* Wipes. NULL is fine. */
 void session_free(struct tlsconn_session *s);
 
-/* Before M's first machine_run: offer S, of which M takes a copy. False if S has ended, or was made
- * by another engine, under another policy or for another server name: nothing is offered then. */
-bool session_offer(struct machine *m, const struct tlsconn_session *s, int64_t now_s) MUST_USE;
+/* Before M's first machine_run: offer S, of which M takes a copy. The caller has made sure that it
+ * may be (tlsconn_offer). */
+void session_offer(struct machine *m, const struct tlsconn_session *s);
 /* As it stands in pre_shared_key (RFC 8446 §4.2.11.1), in milliseconds. */
 uint32_t session_obfuscated_age(const struct session *s, int64_t now_s);
 

@@ -400,11 +400,11 @@ TEST(a_staple_is_there_when_the_chain_is_judged)
 
 /* ---- sessions ---- */
 
-static void shake_again(struct meeting *t, bool *is_offered)
+static void shake_again(struct meeting *t)
 {
     raw_free(&t->server);
     begin(t, "www.example");
-    *is_offered = session_offer(t->client.m, t->client.session, t->client.now_s);
+    session_offer(t->client.m, t->client.session);
     carry(t);
 }
 
@@ -424,15 +424,14 @@ TEST(a_session_goes_on)
 {
     for (int how = 0; how < 3; how++) {
         struct meeting t;
-        bool is_offered;
         meet_for_session(&t, how);
         CHECK_INT(t.client.session->is_single_use, how == 0);
         CHECK_INT(t.client.session->authenticated_s, NOW_S);
         CHECK_INT(t.client.session->chain.n, 1);
         t.client.now_s += 60;
         for (int again = 0; again < 2; again++) {
-            shake_again(&t, &is_offered);
-            CHECK(is_offered && is_complete(&t));
+            shake_again(&t);
+            CHECK(is_complete(&t));
             CHECK(facts(&t)->resumed && SSL_session_reused(t.server.ssl));
             CHECK_INT(t.client.judged, 0);
             CHECK_INT(t.client.session->authenticated_s, NOW_S);
@@ -451,7 +450,7 @@ TEST(a_session_goes_on_after_a_retry)
     raw_free(&t.server);
     begin(&t, "www.example");
     CHECK(raw_set_groups(&t.server, "P-384"));
-    CHECK(session_offer(t.client.m, t.client.session, NOW_S));
+    session_offer(t.client.m, t.client.session);
     carry(&t);
     CHECK(is_complete(&t));
     CHECK(facts(&t)->resumed);
@@ -463,42 +462,15 @@ TEST(a_server_that_forgot_gets_a_full_handshake)
 {
     for (int how = 0; how < 3; how++) {
         struct meeting t;
-        bool is_offered;
         meet_for_session(&t, how);
         SSL_CTX_free(t.ctx);
         t.ctx = server_context(how ? TLS_1_2 : TLS_1_3, credentials[OF_RSA]);
-        shake_again(&t, &is_offered);
-        CHECK(is_offered && is_complete(&t));
+        shake_again(&t);
+        CHECK(is_complete(&t));
         CHECK(!facts(&t)->resumed);
         CHECK_INT(t.client.judged, 1);
         leave(&t);
     }
-}
-
-TEST(what_is_not_offered)
-{
-    static const struct {
-        int64_t after_s;
-        const char *name;
-        bool is_other_policy, has_no_tickets;
-    } rows[] = {
-        {0, "www.example", false, false},
-        {-1, "www.example", false, false},
-        {24 * HOUR_S, "www.example", false, false},
-        {0, "other.example", false, false},
-        {0, "www.example", true, false},
-        {0, "www.example", false, true},
-    };
-    struct meeting t;
-    meet_for_session(&t, 1);
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        side_start(&t.client);
-        client_set_server_name(t.client.m, rows[i].name);
-        t.client.policy.binding[0] = rows[i].is_other_policy ? 7 : 1;
-        t.client.policy.tickets = !rows[i].has_no_tickets;
-        CHECK_INT(session_offer(t.client.m, t.client.session, NOW_S + rows[i].after_s), i == 0);
-    }
-    leave(&t);
 }
 
 /* The server's hint counts if it is less than the policy's. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * No memory that the machine gives back holds a secret: every block that our code frees is searched
- * for those that the handshake had (the program is linked with free wrapped).
+ * No memory that the machine gives back holds a secret, server or client: every block that our code
+ * frees is searched for those that the handshake had (the program is linked with free wrapped).
  */
 #include <malloc.h>
 
@@ -9,6 +9,8 @@
 #include "base/panic.h"
 #include "side.h"
 #include "test.h"
+#include "tls/client.h"
+#include "tls/session.h"
 #include "tls/ticket.h"
 
 #include "base/ban.h"
@@ -64,11 +66,15 @@ static void add_secrets(const struct machine *m)
     add("the receiving key", m->receive.keys.key);
     add("our traffic secret", m->send_secret.at);
     add("their traffic secret", m->receive_secret.at);
+    add("the resumption secret", m->resumption.at);
     if (!hs)
         return;
     add("the client's handshake secret", hs->client_secret.at);
     add("the server's handshake secret", hs->server_secret.at);
     add("the master secret", hs->master);
+    if (hs->offered)
+        add("the session's secret",
+            m->version == TLS_1_3 ? hs->offered->psk.at : hs->offered->master);
     if (hs->ticket)
         add("the ticket's secret",
             m->version == TLS_1_3 ? hs->ticket->secret.at : hs->ticket->master);
@@ -110,6 +116,60 @@ static SSL_SESSION *watch(struct side *s, SSL_CTX *ctx, SSL_SESSION *resume)
     client.session = NULL;
     raw_free(&client);
     return session;
+}
+
+/* The same of a client, with our own server, which is not watched. What it was given replaces
+ * *SESSION. */
+static void watch_client(struct side *client, struct side *server, struct tlsconn_session **session)
+{
+    secrets_n = freed_n = 0;
+    side_start(client);
+    side_start(server);
+    client_set_server_name(client->m, "www.example");
+    if (*session)
+        session_offer(client->m, *session);
+    do {
+        run(client);
+        add_secrets(client->m);
+        side_carry(client, server);
+        side_run(server);
+    } while (side_carry(server, client));
+    CHECK(client->m->state == MACHINE_OPEN && !client->m->hs);
+    CHECK_INT(client->m->facts.resumed, *session != NULL);
+    is_searching = true;
+    session_free(*session);
+    machine_rest(client->m);
+    machine_free(&client->m);
+    is_searching = false;
+    CHECK(freed_n > 8);
+    *session = client->session;
+    client->session = NULL;
+}
+
+TEST(freed_memory_holds_no_secret_of_a_client)
+{
+    struct credential *rsa = pair_credential(KEY_RSA, "www.example");
+    static const struct {
+        uint16_t version;
+        bool is_rsa_kx;
+    } rows[] = {{TLS_1_3}, {TLS_1_2}, {TLS_1_2, true}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct side client, server;
+        struct tlsconn_session *session = NULL;
+        side_init(&client, &machine_client, &rsa, 1);
+        side_init(&server, &machine_server, &rsa, 1);
+        client.policy.tickets = server.policy.tickets = true;
+        server.policy.version_max = rows[i].version;
+        client.policy.version_max = rows[i].version;
+        client.policy.key_exchange_rsa_only = server.policy.key_exchange_rsa = rows[i].is_rsa_kx;
+        watch_client(&client, &server, &session);
+        CHECK(session != NULL);
+        watch_client(&client, &server, &session);
+        session_free(session);
+        side_free(&client);
+        side_free(&server);
+    }
+    pair_credential_free(&rsa);
 }
 
 TEST(freed_memory_holds_no_secret)
