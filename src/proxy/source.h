@@ -21,10 +21,11 @@ struct source {
 struct bytes source_file(const struct source *s, const struct config_file *file);
 struct bytes source_key(const struct source *s, const struct config_file *file);
 
-/* What a policy is made of, for its hash (tlspolicy.h), unambiguously: a number; a text; the
- * content of files; a revocation rule with its lists. */
 /* As tls/ calls it. */
 enum tlspolicy_engine source_engine(enum config_engine e);
+
+/* What a policy is made of, for its hash (tlspolicy.h), unambiguously: a number; a text; the
+ * content of files; a revocation rule with its lists. */
 void source_digest_number(struct digest *d, uint64_t n);
 void source_digest_text(struct digest *d, const char *text);
 void source_digest_files(

@@ -42,6 +42,8 @@ static int check_credential(const struct credential *c, struct error *err)
             "%s: this kind of key is not supported; use RSA, ECDSA (P-256, P-384, P-521) or "
             "Ed25519",
             subject);
+    if (!private_key_matches(c->key, certificate_facts(c->chain.at[0])->spki))
+        return error_set(err, "%s: the private key is not the certificate's", subject);
     return 0;
 }
 

@@ -50,7 +50,8 @@ struct tlspolicy_config {
     const struct certificate_list *ca;
     const struct bytes *alpn; /* in our order of preference; none: ALPN is ignored / not offered */
     size_t alpn_n;
-    /* Server: sessions are resumed, by ticket (never with peer asked). Client: sessions are taken
+    /* Server: sessions are resumed, by ticket (with peer asked by ENGINE_NATIVE only,
+     * which has the judge asked again). Client: sessions are taken
      * from servers. */
     bool tickets;
     uint32_t session_lifetime_s; /* hard deadline since the full handshake; survives renewal */

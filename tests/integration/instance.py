@@ -8,8 +8,11 @@ import signal
 import subprocess
 import time
 
+import yaml
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("SALLYPORT", str(ROOT / "build" / "asan" / "sallyport"))
+ENGINE = os.environ.get("SALLYPORT_TEST_ENGINE", "openssl")  # who speaks TLS where a test does not say
 PATIENCE = 20  # seconds until a condition that must come true has not
 
 
@@ -24,6 +27,21 @@ def until(condition, what, patience=PATIENCE):
         time.sleep(0.01)
 
 
+def with_engine(config):
+    """CONFIG with ENGINE wherever TLS is spoken, unless it says another or cannot be read."""
+    if ENGINE == "openssl":
+        return config
+    try:
+        tree = yaml.safe_load(config)
+        owners = [o for key in ("listeners", "target_groups") for o in tree.get(key, [])]
+        for owner in owners:
+            if owner.get("protocol") in ("HTTPS", "TCP_SSL"):
+                owner.setdefault("tls", {}).setdefault("engine", ENGINE)
+    except (yaml.YAMLError, AttributeError, TypeError):
+        return config
+    return json.dumps(tree)
+
+
 def run(*args, binary=BINARY, **kw):
     """The program, to its end."""
     kw.setdefault("timeout", 60)
@@ -34,7 +52,7 @@ class Instance:
     def __init__(self, folder, config, env=None, wait=True, access_log="access.log", args=()):
         self.folder = pathlib.Path(folder)
         self.file = self.folder / "sallyport.yaml"
-        self.file.write_text(config)
+        self.file.write_text(with_engine(config))
         self.access_log = self.folder / access_log
         self.err = self.folder / "stderr"
         self.expected_errors = []  # patterns of error lines that a test announces
@@ -94,7 +112,7 @@ class Instance:
         """SIGHUP, and wait for the answer in the event log; returns the new part of the log."""
         before = len(self.stderr())
         if config is not None:
-            self.file.write_text(config)
+            self.file.write_text(with_engine(config))
         self.send(signal.SIGHUP)
         return until(lambda: (t := self.stderr()[before:]) and expect in t and t, lambda: f"{expect!r} in {self.stderr()[before:]}")
 

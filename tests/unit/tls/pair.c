@@ -114,10 +114,17 @@ void pair_credential_free(struct credential **c)
     *c = NULL;
 }
 
+enum tlspolicy_engine pair_engine(void)
+{
+    const char *name = getenv("SALLYPORT_TEST_ENGINE");
+    return name && strcmp(name, "native") == 0 ? ENGINE_NATIVE : ENGINE_OPENSSL;
+}
+
 struct tlspolicy_config pair_config(
     enum tlspolicy_role role, const struct credential *const *credentials, size_t n)
 {
-    return (struct tlspolicy_config){.role = role,
+    return (struct tlspolicy_config){.engine = pair_engine(),
+        .role = role,
         .version_min = TLS_1_2,
         .version_max = TLS_1_3,
         .credentials = credentials,

@@ -19,6 +19,9 @@ struct credential *pair_credential(enum key_kind kind, const char *names);
 void pair_staple(struct credential *c, const char *ocsp);
 void pair_credential_free(struct credential **c);
 
+/* That of the environment variable SALLYPORT_TEST_ENGINE: the tests run on both. */
+enum tlspolicy_engine pair_engine(void);
+
 /* A policy with usual values for both versions; the test changes what it is about. */
 struct tlspolicy_config pair_config(
     enum tlspolicy_role role, const struct credential *const *credentials, size_t n);

@@ -71,7 +71,9 @@ static bool visit(struct visit v, SSL_SESSION **session)
     return is_resumed;
 }
 
-TEST(a_ticket_resumes_under_its_policy_also_for_another_name)
+/* RFC 6066 §3, for TLS 1.2: "MUST NOT accept the request to resume the session if the server_name
+ * extension contains a different name"; libssl leaves it at the policy. */
+TEST(a_ticket_resumes_under_its_policy)
 {
     struct tlspolicy_config config = ticket_config();
     struct tlspolicy *p = pair_policy(&config), *twin = pair_policy(&config);
@@ -80,9 +82,10 @@ TEST(a_ticket_resumes_under_its_policy_also_for_another_name)
         CHECK(!visit((struct visit){p, p, version, "a.example", NOW_S}, &session));
         CHECK(session != NULL);
         CHECK(visit((struct visit){p, p, version, "a.example", NOW_S + 1}, &session));
-        CHECK(visit((struct visit){p, p, version, "b.example", NOW_S + 2}, &session)); /* T2 */
         /* Another worker: the same configuration, built again. */
-        CHECK(visit((struct visit){twin, twin, version, "a.example", NOW_S + 3}, &session));
+        CHECK(visit((struct visit){twin, twin, version, "a.example", NOW_S + 2}, &session));
+        CHECK_INT(visit((struct visit){p, p, version, "b.example", NOW_S + 3}, &session),
+            version == TLS_1_3 || pair_engine() == ENGINE_OPENSSL); /* T2 */
         CHECK(session != NULL);
         SSL_SESSION_free(session);
     }

@@ -94,7 +94,8 @@ TEST(facts_of_tls13)
     CHECK(!f->resumed && !f->key_exchange_rsa && f->is_handshake_complete && !f->peer_asked);
     CHECK(!g->resumed && !g->key_exchange_rsa && g->is_handshake_complete && !g->peer_asked);
     CHECK(f->credential == ecdsa && g->credential == NULL);
-    CHECK_INT(f->offered_n, 9 + 1); /* and TLS_EMPTY_RENEGOTIATION_INFO_SCSV */
+    /* libssl adds TLS_EMPTY_RENEGOTIATION_INFO_SCSV; we send the extension that it stands for. */
+    CHECK_INT(f->offered_n, pair_engine() == ENGINE_NATIVE ? 9 : 9 + 1);
     CHECK_INT(g->offered_n, f->offered_n);
     CHECK_INT(memcmp(f->offered, g->offered, sizeof(f->offered)), 0);
     CHECK_INT(f->offered[0], 0x1302);
@@ -644,10 +645,10 @@ TEST(policies_that_cannot_be)
     c.alpn = empty;
     c.alpn_n = 1;
     CHECK(is_refused(&c, "ALPN"));
-    /* A certificate with the key of another: credential_load refuses it, and so does libssl. */
+    /* A certificate with the key of another: credential_load refuses it, and so does a policy. */
     struct credential mixed = *one(&ecdsa, KEY_EC_P256)[0];
     mixed.key = one(&rsa, KEY_RSA)[0]->key;
     const struct credential *list[] = {&mixed};
     c = pair_config(TLSPOLICY_SERVER, list, 1);
-    CHECK(is_refused(&c, "test "));
+    CHECK(is_refused(&c, "the private key is not the certificate's"));
 }

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Our own engine with libssl's behind tlsconn.h, either as client and as server, in one process. */
+#include "base/memory.h"
+#include "pair.h"
+#include "test.h"
+
+#include "base/ban.h"
+
+static struct credential *server_key, *client_key;
+
+__attribute__((constructor)) static void make_credentials(void)
+{
+    server_key = pair_credential(KEY_EC_P256, "www.example");
+    client_key = pair_credential(KEY_RSA, "client.example");
+}
+
+__attribute__((destructor)) static void free_credentials(void)
+{
+    pair_credential_free(&server_key);
+    pair_credential_free(&client_key);
+}
+
+/* Who meets whom, and how. */
+struct plan {
+    enum tlspolicy_engine server, client;
+    uint16_t version;
+    bool is_mutual;
+};
+
+struct meeting {
+    struct tlspolicy *server_policy, *client_policy;
+    struct end server, client;
+};
+
+static void meet(struct meeting *m, const struct plan *p)
+{
+    struct tlspolicy_config s =
+        pair_config(TLSPOLICY_SERVER, (const struct credential *const *)&server_key, 1);
+    struct tlspolicy_config c =
+        pair_config(TLSPOLICY_CLIENT, (const struct credential *const *)&client_key, 1);
+    s.engine = p->server;
+    c.engine = p->client;
+    s.version_min = s.version_max = p->version;
+    s.peer = p->is_mutual ? PEER_REQUIRED : PEER_NOT_ASKED;
+    s.tickets = !p->is_mutual || p->server == ENGINE_NATIVE;
+    c.tickets = true;
+    *m = (struct meeting){.server_policy = pair_policy(&s), .client_policy = pair_policy(&c)};
+}
+
+static void leave(struct meeting *m)
+{
+    tlspolicy_free(&m->server_policy);
+    tlspolicy_free(&m->client_policy);
+}
+
+static void shake(struct meeting *m, const struct tlsconn_session *session)
+{
+    end_server(&m->server, m->server_policy);
+    end_client(&m->client, m->client_policy, "www.example");
+    CHECK(!session || tlsconn_offer(m->client.c, session, NOW_S));
+    pair_handshake(&m->client, &m->server);
+    CHECK_INT(m->client.status, TLSCONN_OK);
+    CHECK_INT(m->server.status, TLSCONN_OK);
+}
+
+/* N octets from FROM arrive at TO as they are. */
+static bool carries(struct end *from, struct end *to, size_t n)
+{
+    struct buf sent, got;
+    size_t taken, moved;
+    buf_init(&sent, n);
+    buf_init(&got, n);
+    memset(buf_space(&sent, n), 'x', n);
+    buf_added(&sent, n);
+    struct bytes left = buf_bytes(&sent);
+    do {
+        CHECK_INT(tlsconn_write(from->c, left, &taken), TLSCONN_OK);
+        left = bytes_skip(left, taken);
+        moved = pair_carry(from, to);
+        CHECK(tlsconn_read(to->c, &got) != TLSCONN_FAILED);
+    } while (moved && (left.n || buf_size(&got) < n));
+    bool is_same = bytes_equal(buf_bytes(&sent), buf_bytes(&got));
+    buf_fini(&sent);
+    buf_fini(&got);
+    return is_same;
+}
+
+static void part(struct meeting *m)
+{
+    struct buf rest;
+    buf_init(&rest, 1000);
+    tlsconn_close(m->client.c);
+    pair_carry(&m->client, &m->server);
+    CHECK_INT(tlsconn_read(m->server.c, &rest), TLSCONN_CLOSED);
+    tlsconn_close(m->server.c);
+    pair_carry(&m->server, &m->client);
+    CHECK_INT(tlsconn_read(m->client.c, &rest), TLSCONN_CLOSED);
+    CHECK_INT(buf_size(&rest), 0);
+    buf_fini(&rest);
+    tlsconn_free(&m->server.c);
+    tlsconn_free(&m->client.c);
+}
+
+static void check_facts(const struct meeting *m, const struct plan *p)
+{
+    const struct tlsconn_facts *s = tlsconn_facts(m->server.c), *c = tlsconn_facts(m->client.c);
+    CHECK_INT(s->version, p->version);
+    CHECK_TEXT(s->cipher, c->cipher);
+    CHECK_TEXT(s->group, c->group);
+    CHECK_INT(s->resumed, c->resumed);
+    CHECK_INT(m->server.judged, p->is_mutual);
+    if (!s->resumed) {
+        CHECK_INT(s->peer_asked, p->is_mutual);
+        CHECK_TEXT(s->signature, p->is_mutual ? "rsa_pss_rsae_sha256" : "");
+        CHECK_TEXT(c->signature, "ecdsa_secp256r1_sha256");
+    }
+}
+
+static void run(const struct plan *p)
+{
+    struct meeting m;
+    meet(&m, p);
+    shake(&m, NULL);
+    check_facts(&m, p);
+    CHECK(carries(&m.client, &m.server, 300000));
+    CHECK(carries(&m.server, &m.client, 300000));
+    struct tlsconn_session *session = m.client.session;
+    CHECK_INT(session != NULL, !p->is_mutual || p->server == ENGINE_NATIVE);
+    part(&m);
+    if (session) {
+        shake(&m, session);
+        CHECK(tlsconn_facts(m.client.c)->resumed);
+        check_facts(&m, p);
+        CHECK(carries(&m.client, &m.server, 1) && carries(&m.server, &m.client, 1));
+        tlsconn_session_free(&m.client.session);
+        part(&m);
+    }
+    tlsconn_session_free(&session);
+    leave(&m);
+}
+
+TEST(each_engine_meets_each)
+{
+    for (int i = 0; i < 16; i++) {
+        struct plan p = {.server = i & 1 ? ENGINE_NATIVE : ENGINE_OPENSSL,
+            .client = i & 2 ? ENGINE_NATIVE : ENGINE_OPENSSL,
+            .version = i & 4 ? TLS_1_2 : TLS_1_3,
+            .is_mutual = i & 8};
+        int before = test_failed;
+        test_failed = 0;
+        run(&p);
+        if (test_failed)
+            printf("# server %d client %d version %04x mutual %d\n", p.server, p.client, p.version,
+                p.is_mutual);
+        test_failed |= before;
+    }
+}
+
+/* A session is its engine's, also where the policy's hash is the same. */
+TEST(a_session_of_another_engine_is_not_offered)
+{
+    struct plan p = {ENGINE_OPENSSL, ENGINE_NATIVE, TLS_1_3, false};
+    struct meeting m, other;
+    meet(&m, &p);
+    p.client = ENGINE_OPENSSL;
+    meet(&other, &p);
+    shake(&m, NULL);
+    CHECK(carries(&m.server, &m.client, 1)); /* and with it the ticket */
+    CHECK(m.client.session != NULL);
+    end_client(&other.client, other.client_policy, "www.example");
+    CHECK(!tlsconn_offer(other.client.c, m.client.session, NOW_S));
+    end_free(&other.client);
+    end_free(&m.client);
+    end_free(&m.server);
+    leave(&m);
+    leave(&other);
+}
