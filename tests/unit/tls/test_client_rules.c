@@ -8,6 +8,7 @@
 #include "side.h"
 #include "test.h"
 #include "tls/client.h"
+#include "tls/session.h"
 
 #include "base/ban.h"
 
@@ -232,6 +233,115 @@ TEST(a_retry_comes_once_and_stands)
         CHECK_TEXT(s.m->failure.text, rows[i].text);
         side_free(&s);
     }
+}
+
+/* The ClientHello at the end of what waits to be sent. */
+static struct client_hello sent_hello(const struct side *s)
+{
+    struct client_hello hello = {0};
+    uint8_t alert;
+    struct bytes wire = buf_bytes(&s->m->wire_out);
+    if (wire.n && wire.at[0] == RECORD_CHANGE_CIPHER_SPEC)
+        wire = bytes_skip(wire, RECORD_HEADER_SIZE + 1);
+    wire = bytes_skip(wire, RECORD_HEADER_SIZE + MESSAGE_HEADER_SIZE);
+    CHECK(client_hello_read(wire, &hello, &alert));
+    return hello;
+}
+
+TEST(the_second_hello_is_the_first_but_for_what_was_asked)
+{
+    static const struct hello retries[] = {
+        {"for a group", RETRY}, {"for a cookie", RETRY, WITH(44, COOKIE)}};
+    const unsigned may_change =
+        EXTENSION_BIT(EXTENSION_KEY_SHARE) | EXTENSION_BIT(EXTENSION_COOKIE);
+    for (size_t i = 0; i < COUNT_OF(retries); i++) {
+        struct side s;
+        side_init(&s, &machine_client, &ecdsa, 1);
+        side_start(&s);
+        side_run(&s);
+        struct buf first = s.m->wire_out;
+        struct client_hello a = sent_hello(&s);
+        buf_init(&s.m->wire_out, TLSCONN_WIRE_MAX);
+        put_hello(&s, &retries[i]);
+        CHECK_INT(side_run(&s), MACHINE_WANT_INPUT);
+        struct client_hello b = sent_hello(&s);
+        CHECK(bytes_equal(a.random, b.random) && bytes_equal(a.session_id, b.session_id));
+        CHECK_INT(b.session_id.n, 32);
+        CHECK(bytes_equal(a.suites, b.suites));
+        CHECK_INT(a.extensions.present & ~may_change, b.extensions.present & ~may_change);
+        for (enum extension e = 0; e < EXTENSION_COUNT; e++)
+            if (!(EXTENSION_BIT(e) & may_change))
+                CHECK(bytes_equal(a.extensions.at[e], b.extensions.at[e]));
+        CHECK_INT(b.extensions.at[EXTENSION_KEY_SHARE].at[3], GROUP_SECP256R1);
+        CHECK(bytes_equal(b.extensions.at[EXTENSION_COOKIE], i ? BYTES(COOKIE) : BYTES("")));
+        buf_fini(&first);
+        side_free(&s);
+    }
+}
+
+/* ---- sessions ---- */
+
+/* A session that our own server gave. */
+static void start_again(struct side *s, bool is_tls12)
+{
+    struct side server;
+    side_init(s, &machine_client, &ecdsa, 1);
+    side_init(&server, &machine_server, &ecdsa, 1);
+    s->policy.tickets = server.policy.tickets = true;
+    if (is_tls12)
+        server.policy.version_max = TLS_1_2;
+    server.policy.preference = PREFER_FASTEST;
+    side_start(s);
+    side_start(&server);
+    side_meet(s, &server);
+    side_free(&server);
+    CHECK(s->session != NULL);
+    side_start(s);
+    session_offer(s->m, s->session);
+    side_run(s);
+}
+
+TEST(a_session_goes_on_as_it_was)
+{
+    static const struct {
+        struct hello hello;
+        const char *text;
+    } rows[] = {
+        {{"the second of one", TLS13, WITH(41, "\0\1"), .alert = 47}, "bad psk identity"},
+        {{"with another hash", TLS13, WITH(41, "\0\0"), .suite = 0x1302, .alert = 47},
+            "bad psk identity"},
+        {{"no number", TLS13, WITH(41, "\0"), .alert = 50}, "malformed pre_shared_key"},
+        {{"with another suite", TLS12, .has_other_id = true, .suite = 0xc02c, .alert = 47},
+            "old session cipher not returned"},
+        {{"without the extended master secret", TLS12, LEFT_OUT(23), .has_other_id = true,
+             .alert = 40},
+            "inconsistent extms"},
+        {{"with a staple", TLS12, WITH(5, ""), .has_other_id = true, .alert = 110},
+            "bad extension"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct side s;
+        start_again(&s, rows[i].hello.kind == TLS12);
+        put_hello(&s, &rows[i].hello);
+        side_run(&s);
+        CHECK(has_failed(&s, TLSCONN_FAULT_PROTOCOL, rows[i].hello.alert));
+        CHECK_TEXT(s.m->failure.text, rows[i].text);
+        side_free(&s);
+    }
+}
+
+/* Who resumes is who was there before: neither shows a certificate, and none is asked for. */
+TEST(a_session_that_goes_on_has_no_certificate)
+{
+    static const struct hello resumed = {"resumed", TLS12, .has_other_id = true};
+    struct side s;
+    start_again(&s, true);
+    put_hello(&s, &resumed);
+    CHECK_INT(side_run(&s), MACHINE_WANT_INPUT);
+    CHECK(s.m->facts.resumed);
+    side_feed(&s, BYTES("\x16\3\3\0\7\x0b\0\0\3\0\0\0"));
+    CHECK(has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    side_free(&s);
 }
 
 /* ---- after ServerHello ---- */
