@@ -86,7 +86,7 @@ def send(world, listener, request):
         answer = b""
         while b"\r\n" not in answer and (data := s.recv(65536)):
             answer += data
-    return int(answer.split(b" ")[1]) if answer else None
+    return int(answer.split(b" ")[1]) if answer.startswith(b"HTTP/") else None  # else an alert
 
 
 # ---- requests ----
