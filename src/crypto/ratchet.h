@@ -12,6 +12,7 @@
 
 #define RATCHET_SIZE     32
 #define RATCHET_PERIOD_S 3600
+#define RATCHET_LATE_MS  (10 * 60 * 1000) /* who holds one looks at the clock as often as that */
 
 struct ratchet {
     uint8_t at[RATCHET_SIZE];

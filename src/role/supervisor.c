@@ -100,6 +100,14 @@ static int watch_signals(struct supervisor *s, struct error *err)
 
 /* ---- life ---- */
 
+/* What was the secret two hours ago is nobody's any more, also where no worker has asked for it. */
+static void forget_past_secret(struct timer *t)
+{
+    struct supervisor *s = container_of(t, struct supervisor, forgetting);
+    ratchet_advance(&s->ticket_secret, loop_wall_s(s->loop) - RATCHET_PERIOD_S);
+    loop_timer_arm(s->loop, t, loop_now_ms(s->loop) + RATCHET_LATE_MS, forget_past_secret);
+}
+
 static int init(struct supervisor *s, struct error *err)
 {
     s->means.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -107,6 +115,7 @@ static int init(struct supervisor *s, struct error *err)
         return error_errno(err, errno, "cannot open /dev/null");
     if (getrandom(s->ticket_secret.at, RATCHET_SIZE, 0) != RATCHET_SIZE)
         return error_errno(err, errno, "no random bytes for session tickets");
+    forget_past_secret(&s->forgetting);
     s->means.binary_fd = role_open_binary(err);
     if (s->means.binary_fd < 0)
         return -1;
@@ -127,6 +136,7 @@ static void close_fd(int fd)
 static void fini(struct supervisor *s)
 {
     watchdog_stop(s);
+    loop_timer_stop(s->loop, &s->forgetting);
     resolution_fini(s);
     staff_fini(s);
     generation_free(&s->in_force);

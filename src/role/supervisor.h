@@ -71,6 +71,7 @@ struct supervisor {
     bool is_hurried; /* told to end twice */
     struct timer shutdown_limit;
 
+    struct timer forgetting; /* ticket_secret goes forward */
     struct timer watchdog;
     uint64_t watchdog_ms;
     int status; /* to exit with */

@@ -57,6 +57,7 @@ struct worker {
     size_t fds_n;
     uint64_t drain_ms;
     struct timer drain_limit;
+    struct timer forgetting; /* ticket_secret goes forward */
 };
 
 static void close_all(int **fds, size_t *n)
@@ -242,6 +243,13 @@ static void receive_counters(struct worker *w, struct message *m)
     proxy_count(w->proxy, m->index, w->counters, w->handshakes);
 }
 
+static void forget_past_secret(struct timer *t)
+{
+    struct worker *w = container_of(t, struct worker, forgetting);
+    ratchet_advance(&w->ticket_secret, loop_wall_s(w->loop) - RATCHET_PERIOD_S);
+    loop_timer_arm(w->loop, t, loop_now_ms(w->loop) + RATCHET_LATE_MS, forget_past_secret);
+}
+
 static void receive_work(struct worker *w, struct message *m)
 {
     struct error err = {.text = "told so twice"};
@@ -253,6 +261,7 @@ static void receive_work(struct worker *w, struct message *m)
         return;
     }
     memcpy(&w->ticket_secret, m->text.at, m->text.n);
+    forget_past_secret(&w->forgetting);
 }
 
 typedef void worker_message_fn(struct worker *w, struct message *m);
@@ -289,6 +298,7 @@ static void serve(struct worker *w)
     while (!w->has_failed && !(w->state == WORKER_DRAINING && proxy_is_idle(w->proxy)))
         loop_turn(w->loop, -1);
     loop_timer_stop(w->loop, &w->drain_limit);
+    loop_timer_stop(w->loop, &w->forgetting);
     let_go(&w->coming);
     proxy_free(&w->proxy);
     close_all(&w->fds, &w->fds_n);
