@@ -258,9 +258,9 @@ static struct tlspolicy *make_policy(const struct plan *p, const struct credenti
         .key_exchange_rsa = true,
         .credentials = &credential,
         .credentials_n = credential != NULL,
-        .peer = p->require_client_certificate ? PEER_REQUIRED
-                : p->verify_peer              ? PEER_OPTIONAL
-                                              : PEER_NOT_ASKED,
+        .peer = !asks_peer                      ? PEER_NOT_ASKED
+                : p->require_client_certificate ? PEER_REQUIRED
+                                                : PEER_OPTIONAL,
         .alpn = alpn,
         .alpn_n = read_alpn(p, alpn),
         .tickets = !p->no_ticket && !asks_peer,
