@@ -2,7 +2,7 @@
 /*
  * libcrypto's own functions for SHA-2, which 3.0 calls deprecated but keeps: a state is a value
  * without pointers, where EVP's is four allocations and a fetch. HMAC and HKDF are composed of them
- * here (docs/adr/0005-hmac-is-composed-here.md).
+ * here (docs/adr/0007-hmac-is-composed-here.md).
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/hash.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* OCSP answers, good and wrong in every way: T22 of the known security bugs. */
 #include <openssl/ocsp.h>
 
 #include "fixture.h"

@@ -484,6 +484,7 @@ static struct certificate *with_points(const struct identity *who, struct bytes 
     return c;
 }
 
+/* T24: partitioned CRLs, reasons and indirect ones, here and below. */
 TEST(distribution_points_meet_or_do_not)
 {
     make_all();
