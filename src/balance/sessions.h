@@ -10,7 +10,6 @@
  */
 #pragma once
 
-#include "pki/verdict.h"
 #include "tls/tlsconn.h"
 
 #define SESSIONS_MAX 8
@@ -18,11 +17,6 @@
 struct sessions {
     struct tlsconn_session *at[SESSIONS_MAX]; /* owned, oldest first */
     size_t n;
-    /* The last verdict on the certificates that a session came with, these certificates, and the
-     * time that it is about. */
-    struct verdict *verdict;
-    struct certificate_list judged;
-    int64_t judged_s;
 };
 
 /* Keep SESSION, which is taken. */
@@ -32,13 +26,5 @@ void sessions_keep(struct sessions *s, struct tlsconn_session *session);
 const struct tlsconn_session *sessions_newest(struct sessions *s, int64_t now_s);
 /* The newest was offered: forget it, unless it may be offered again. */
 void sessions_offered(struct sessions *s);
-/* The verdict on CHAIN, that a session came with, if it was judged at NOW_S already: a copy, the
- * caller's; else NULL. The policy of a generation does not change, so that nothing else decides;
- * and a session that descends from another came with the very same certificates. */
-struct verdict *sessions_verdict(
-    const struct sessions *s, const struct certificate_list *chain, int64_t now_s);
-/* VERDICT is the one on CHAIN at NOW_S: remember it. */
-void sessions_judged(struct sessions *s, const struct certificate_list *chain, int64_t now_s,
-    const struct verdict *verdict);
 /* Forget all. */
 void sessions_clear(struct sessions *s);

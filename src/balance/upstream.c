@@ -135,20 +135,6 @@ static uint8_t judge(void *owner, const struct certificate *const *chain, size_t
 
 static const struct tlsconn_handler handler = {.judge = judge, .session = keep_session};
 
-/* The session's certificates, judged for this second: once in it. */
-static struct verdict *judge_session(
-    const struct upstream *u, struct sessions *sessions, const struct certificate_list *chain)
-{
-    int64_t now_s = loop_wall_s(u->stream.loop);
-    const struct bytes none = {0};
-    struct verdict *v = sessions_verdict(sessions, chain, now_s);
-    if (!v) {
-        v = judge_chain(u, (const struct certificate *const *)chain->at, chain->n, none);
-        sessions_judged(sessions, chain, now_s, v);
-    }
-    return v;
-}
-
 /* What the target showed in the full handshake may have expired since, and CRLs grow old: a session
  * is offered only if that would be accepted now. Else the target has to show what it has by now. */
 static void offer_session(struct upstream *u)
@@ -158,7 +144,9 @@ static void offer_session(struct upstream *u)
     const struct tlsconn_session *s = sessions ? sessions_newest(sessions, now_s) : NULL;
     if (!s)
         return;
-    u->session_verdict = judge_session(u, sessions, tlsconn_session_chain(s));
+    const struct certificate_list *chain = tlsconn_session_chain(s);
+    u->session_verdict =
+        judge_chain(u, (const struct certificate *const *)chain->at, chain->n, (struct bytes){0});
     if (u->session_verdict->accepted && tlsconn_offer(u->stream.tls, s, now_s)) {
         sessions_offered(sessions);
     } else {

@@ -166,8 +166,7 @@ static int add_chain(struct bytes pem, struct certificate_list *chain, struct er
     struct certificate_list found = {0};
     if (certificate_list_parse(pem, &found, err) < 0)
         return -1;
-    for (size_t i = 0; i < found.n; i++)
-        certificate_list_add(chain, found.at[i]);
+    certificate_list_add_all(chain, &found);
     certificate_list_fini(&found);
     return 0;
 }

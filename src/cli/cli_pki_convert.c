@@ -66,8 +66,7 @@ static int read_certificates(struct content *c, struct bytes file, struct error 
     struct certificate_list found = {0};
     if (certificate_list_parse(file, &found, err) < 0)
         return -1;
-    for (size_t i = 0; i < found.n; i++)
-        certificate_list_add(&c->certificates, found.at[i]);
+    certificate_list_add_all(&c->certificates, &found);
     certificate_list_fini(&found);
     return 0;
 }

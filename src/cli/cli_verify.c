@@ -53,8 +53,7 @@ static int add_untrusted(const char *path, struct certificate_list *chain, struc
     buf_fini(&content);
     if (result < 0)
         return error_set(err, "%s: %s", path, why.text);
-    for (size_t i = 0; i < found.n; i++)
-        certificate_list_add(chain, found.at[i]);
+    certificate_list_add_all(chain, &found);
     certificate_list_fini(&found);
     return 0;
 }

@@ -25,8 +25,7 @@ void trust_fini(struct trust *t)
 
 static void add_anchors(struct trust *t, struct certificate_list *found)
 {
-    for (size_t i = 0; i < found->n; i++)
-        certificate_list_add(&t->anchors, found->at[i]);
+    certificate_list_add_all(&t->anchors, found);
     certificate_list_fini(found);
 }
 

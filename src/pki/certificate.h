@@ -136,6 +136,8 @@ struct certificate_list {
 };
 /* Adds a reference of its own. */
 void certificate_list_add(struct certificate_list *l, const struct certificate *c);
+/* All of FROM's, likewise. */
+void certificate_list_add_all(struct certificate_list *l, const struct certificate_list *from);
 void certificate_list_fini(struct certificate_list *l);
 
 /* All certificates of a PEM text, in order; other PEM blocks are skipped. DER is taken too (one

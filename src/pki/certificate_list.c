@@ -20,6 +20,12 @@ void certificate_list_add(struct certificate_list *l, const struct certificate *
     list_take(l, certificate_ref(c));
 }
 
+void certificate_list_add_all(struct certificate_list *l, const struct certificate_list *from)
+{
+    for (size_t i = 0; i < from->n; i++)
+        certificate_list_add(l, from->at[i]);
+}
+
 void certificate_list_fini(struct certificate_list *l)
 {
     for (size_t i = 0; i < l->n; i++)

@@ -40,8 +40,7 @@ static void copy_verdict(const struct verdict *from, struct verdict *to)
 {
     *to = *from;
     to->chain = (struct certificate_list){0};
-    for (size_t i = 0; i < from->chain.n; i++)
-        certificate_list_add(&to->chain, from->chain.at[i]);
+    certificate_list_add_all(&to->chain, &from->chain);
 }
 
 /* The places where KEY may stand. The key is a digest: its first bytes are as good as any. */

@@ -500,11 +500,8 @@ int client_read_answers(struct machine *m, const struct extensions *e)
 
 void client_note_shown(struct machine *m)
 {
-    const struct certificate_list *chain = &m->hs->peer_chain;
-    if (!m->policy->tickets)
-        return;
-    for (size_t i = 0; i < chain->n; i++)
-        certificate_list_add(&m->shown, chain->at[i]);
+    if (m->policy->tickets)
+        certificate_list_add_all(&m->shown, &m->hs->peer_chain);
 }
 
 void client_settle_session(struct machine *m, bool is_resuming)
@@ -515,8 +512,7 @@ void client_settle_session(struct machine *m, bool is_resuming)
     if (is_resuming) {
         const struct tlsconn_session *s = &hs->offered->common;
         m->authenticated_s = s->authenticated_s;
-        for (size_t i = 0; i < s->chain.n; i++)
-            certificate_list_add(&m->shown, s->chain.at[i]);
+        certificate_list_add_all(&m->shown, &s->chain);
     } else if (hs->offered) {
         session_free(&hs->offered->common);
         hs->offered = NULL;

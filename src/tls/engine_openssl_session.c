@@ -24,13 +24,6 @@ struct session {
     SSL_SESSION *native;         /* libssl wipes its secrets */
 };
 
-static void copy_chain(const struct certificate_list *from, struct certificate_list *to)
-{
-    certificate_list_fini(to);
-    for (size_t i = 0; i < from->n; i++)
-        certificate_list_add(to, from->at[i]);
-}
-
 static SSL_SESSION *copy_native(const SSL_SESSION *native)
 {
     SSL_SESSION *copy = SSL_SESSION_dup(native);
@@ -90,7 +83,7 @@ static void give(struct connection *c, const SSL_SESSION *native)
     s->base.authenticated_s = authenticated_s;
     s->base.ends_s = ends_s;
     s->base.is_single_use = is_tls13(native);
-    copy_chain(&c->shown, &s->base.chain);
+    certificate_list_add_all(&s->base.chain, &c->shown);
     memcpy(s->base.binding, c->base.policy->binding, sizeof(s->base.binding));
     memcpy(s->base.server_name, c->facts.sni, sizeof(s->base.server_name));
     c->handler->session(c->owner, &s->base);
@@ -127,7 +120,8 @@ bool engine_session_offer(struct tlsconn *base, const struct tlsconn_session *s)
     SSL_SESSION_free(copy);
     if (is_taken) {
         c->resumed_auth_s = s->authenticated_s;
-        copy_chain(&s->chain, &c->shown);
+        certificate_list_fini(&c->shown);
+        certificate_list_add_all(&c->shown, &s->chain);
     }
     return is_taken;
 }

@@ -93,8 +93,7 @@ int server_ticket_judge(struct machine *m, machine_fn *fn)
     hs->judged = fn;
     if (m->policy->peer == PEER_NOT_ASKED)
         return settle(m, true);
-    for (size_t i = 0; i < hs->ticket->chain.n; i++)
-        certificate_list_add(&hs->peer_chain, hs->ticket->chain.at[i]);
+    certificate_list_add_all(&hs->peer_chain, &hs->ticket->chain);
     return machine_pause(m, MACHINE_JUDGE, judged);
 }
 

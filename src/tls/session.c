@@ -16,19 +16,13 @@ static struct bytes copy_bytes(struct bytes b)
     return (struct bytes){b.n ? (const uint8_t *)mem_strndup(b.at, b.n) : NULL, b.n};
 }
 
-static void copy_chain(const struct certificate_list *from, struct certificate_list *to)
-{
-    *to = (struct certificate_list){0};
-    for (size_t i = 0; i < from->n; i++)
-        certificate_list_add(to, from->at[i]);
-}
-
 static struct session *copy(const struct session *from)
 {
     struct session *s = mem_alloc(sizeof(*s));
     *s = *from;
     s->ticket = copy_bytes(from->ticket);
-    copy_chain(&from->common.chain, &s->common.chain);
+    s->common.chain = (struct certificate_list){0};
+    certificate_list_add_all(&s->common.chain, &from->common.chain);
     return s;
 }
 
@@ -84,7 +78,7 @@ static struct session *make(const struct machine *m, struct bytes ticket, int64_
         .is_single_use = m->version == TLS_1_3}; /* RFC 8446 C.4 */
     memcpy(s->common.binding, m->policy->binding, sizeof(s->common.binding));
     memcpy(s->common.server_name, m->facts.sni, sizeof(s->common.server_name));
-    copy_chain(&m->shown, &s->common.chain);
+    certificate_list_add_all(&s->common.chain, &m->shown);
     s->version = m->version;
     s->suite = m->suite;
     s->received_s = m->now_s;

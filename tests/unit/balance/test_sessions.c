@@ -100,44 +100,6 @@ TEST(those_that_ended_are_forgotten)
     CHECK_INT(s.n, 0);
 }
 
-/* Is there a verdict on what S came with? Then it must be that for REASON. */
-static bool has_verdict(
-    struct sessions *s, const struct tlsconn_session *session, int64_t now_s, enum reason reason)
-{
-    struct verdict *v = sessions_verdict(s, tlsconn_session_chain(session), now_s);
-    CHECK(!v || (v->reason == reason && v->chain.n == 1));
-    bool has = v != NULL;
-    verdict_free(&v);
-    return has;
-}
-
-static void judge(struct sessions *s, const struct tlsconn_session *session, enum reason reason)
-{
-    struct verdict *v = verdict_new();
-    v->reason = reason;
-    certificate_list_add(&v->chain, tlsconn_session_chain(session)->at[0]);
-    sessions_judged(s, tlsconn_session_chain(session), NOW_S, v);
-    verdict_free(&v);
-}
-
-TEST(a_verdict_is_remembered_for_its_second_and_its_certificates)
-{
-    struct sessions s = {0};
-    struct tlsconn_session *one = new_session(TLS_1_3, NOW_S), *other = new_session(TLS_1_3, NOW_S);
-    CHECK(!has_verdict(&s, one, NOW_S, REASON_EXPIRED));
-    judge(&s, one, REASON_EXPIRED);
-    CHECK(has_verdict(&s, one, NOW_S, REASON_EXPIRED));
-    CHECK(!has_verdict(&s, one, NOW_S + 1, REASON_EXPIRED));
-    CHECK(!has_verdict(&s, other, NOW_S, REASON_EXPIRED)); /* equal, but of another handshake */
-    judge(&s, other, REASON_REVOKED);
-    CHECK(has_verdict(&s, other, NOW_S, REASON_REVOKED));
-    CHECK(!has_verdict(&s, one, NOW_S, REASON_EXPIRED));
-    sessions_clear(&s);
-    CHECK(!has_verdict(&s, other, NOW_S, REASON_REVOKED));
-    tlsconn_session_free(&one);
-    tlsconn_session_free(&other);
-}
-
 static void resolve(struct group *g, const char *text)
 {
     struct address_book book = {0};
@@ -174,12 +136,10 @@ TEST(they_stay_with_their_address_as_long_as_the_target_has_it)
     CHECK(group_sessions(t, &first) != group_sessions(t, &second));
     struct tlsconn_session *session = new_session(TLS_1_2, NOW_S);
     sessions_keep(group_sessions(t, &first), session);
-    judge(group_sessions(t, &first), session, REASON_REVOKED);
     sessions_keep(group_sessions(t, &second), new_session(TLS_1_2, NOW_S));
     CHECK(sessions_newest(group_sessions(t, &first), NOW_S) == session);
     resolve(&g, "a.example:443 10.0.0.3 10.0.0.1\n");
     CHECK(sessions_newest(group_sessions(t, &first), NOW_S) == session);
-    CHECK(has_verdict(group_sessions(t, &first), session, NOW_S, REASON_REVOKED));
     CHECK(!group_sessions(t, &second));
     resolve(&g, "a.example:443 10.0.0.3 10.0.0.2\n");
     CHECK(!group_sessions(t, &first));
