@@ -230,6 +230,12 @@ def plain(*groups, listeners="", rules="{domain: localhost, path: /, target_grou
             f"timeouts: {{{timeouts}}}\n")
 
 
+def tls_listener(pki, rules="{domain: localhost, path: /, target_group: web}"):
+    """A row of listeners: an HTTPS listener `tls` beside `plain`."""
+    return (f"\n  - {{name: tls, protocol: HTTPS, address: '127.0.0.1:0', certificates: [{pki.server.yaml()}], "
+            f"rules: [{rules}]}}")
+
+
 def closed_port():
     """A port on which nobody listens: bound, so that nobody else gets it, until the socket returned is closed."""
     s = socket.socket()

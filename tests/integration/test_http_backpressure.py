@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import peers
-from http_peers import Client, Scripted, comes_to_rest, descriptors, group, memory, plain, running, steady
+from http_peers import Client, Scripted, comes_to_rest, descriptors, group, memory, plain, running, steady, tls_listener
 from instance import until
 
 LARGE = 200 << 20
@@ -23,9 +23,8 @@ def target():
 
 @pytest.fixture(scope="module")
 def world(pki, target, tmp_path_factory):
-    listeners = (f"\n  - {{name: tls, protocol: HTTPS, address: '127.0.0.1:0', certificates: [{pki.server.yaml()}], "
-                 "rules: [{domain: localhost, path: /served, target_group: web}]}")
-    config = plain(group("web", target), listeners=listeners, rules="{domain: localhost, path: /served, target_group: web}")
+    rules = "{domain: localhost, path: /served, target_group: web}"
+    config = plain(group("web", target), listeners=tls_listener(pki, rules), rules=rules)
     # a sanitizer's quarantine would look like growth
     options = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1:thread_local_quarantine_size_kb=64"
     with running(tmp_path_factory.mktemp("backpressure"), config, target, env={"ASAN_OPTIONS": options}) as instance:

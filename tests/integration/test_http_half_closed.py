@@ -6,7 +6,7 @@ import threading
 import pytest
 
 import peers
-from http_peers import Client, Scripted, group, header, plain, running
+from http_peers import Client, Scripted, group, header, plain, running, tls_listener
 from instance import until
 
 GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -19,9 +19,7 @@ def target():
 
 @pytest.fixture(scope="module")
 def world(pki, target, tmp_path_factory):
-    listeners = (f"\n  - {{name: tls, protocol: HTTPS, address: '127.0.0.1:0', certificates: [{pki.server.yaml()}], "
-                 "rules: [{domain: localhost, path: /, target_group: web}]}")
-    with running(tmp_path_factory.mktemp("half"), plain(group("web", target), listeners=listeners), target) as instance:
+    with running(tmp_path_factory.mktemp("half"), plain(group("web", target), listeners=tls_listener(pki)), target) as instance:
         yield instance
 
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 import peers
-from http_peers import Client, Scripted, group, header, plain, running
+from http_peers import Client, Scripted, group, header, plain, running, tls_listener
 from instance import until
 
 SPAN = 0.8
@@ -24,9 +24,7 @@ def target():
 
 @pytest.fixture(scope="module")
 def world(pki, target, tmp_path_factory):
-    listeners = (f"\n  - {{name: tls, protocol: HTTPS, address: '127.0.0.1:0', certificates: [{pki.server.yaml()}], "
-                 "rules: [{domain: localhost, path: /, target_group: web}]}")
-    config = plain(group("web", target), listeners=listeners, timeouts=f"body: {int(SPAN * 1000)}ms, body_rate: {RATE}")
+    config = plain(group("web", target), listeners=tls_listener(pki), timeouts=f"body: {int(SPAN * 1000)}ms, body_rate: {RATE}")
     with running(tmp_path_factory.mktemp("pace"), config, target) as instance:
         yield instance
 

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import peers
-from http_peers import Client, Cut, Scripted, group, header, plain, running
+from http_peers import Client, Cut, Scripted, group, header, plain, running, tls_listener
 from instance import until
 
 ASK = b"GET /switch HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
@@ -25,9 +25,7 @@ def target():
 
 @pytest.fixture(scope="module")
 def world(pki, target, tmp_path_factory):
-    listeners = (f"\n  - {{name: tls, protocol: HTTPS, address: '127.0.0.1:0', certificates: [{pki.server.yaml()}], "
-                 "rules: [{domain: localhost, path: /, target_group: web}]}")
-    with running(tmp_path_factory.mktemp("upgrade"), plain(group("web", target), listeners=listeners), target) as instance:
+    with running(tmp_path_factory.mktemp("upgrade"), plain(group("web", target), listeners=tls_listener(pki)), target) as instance:
         yield instance
 
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "side.h"
 
+#include <stdio.h>
+
 #include "base/memory.h"
 #include "base/panic.h"
 #include "tls/session.h"
@@ -168,4 +170,13 @@ void side_handshake(struct raw *client, struct side *server)
     } while (BIO_pending(SSL_get_wbio(client->ssl)) > 0);
     if (is_complete && server->event != MACHINE_FAILED)
         server->event = MACHINE_COMPLETE;
+}
+
+bool side_has_failed(const struct side *s, enum tlsconn_fault fault, uint8_t alert)
+{
+    const struct tlsconn_failure *f = &s->m->failure;
+    bool is_so = s->event == MACHINE_FAILED && f->fault == fault && f->alert == alert;
+    if (!is_so)
+        printf("# event %d fault %d alert %d: %s\n", s->event, f->fault, f->alert, f->text);
+    return is_so;
 }

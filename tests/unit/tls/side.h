@@ -49,3 +49,5 @@ void side_meet(struct side *client, struct side *server);
 void side_handshake(struct raw *client, struct side *server);
 /* What waits in wire_out to libssl, and let it go on. */
 void side_deliver(struct side *s, struct raw *peer);
+/* Has it failed for FAULT, with ALERT? What it did instead is printed. */
+bool side_has_failed(const struct side *s, enum tlsconn_fault fault, uint8_t alert);

@@ -24,15 +24,6 @@ __attribute__((destructor)) static void free_credential(void)
     pair_credential_free(&ecdsa);
 }
 
-static bool has_failed(const struct side *s, enum tlsconn_fault fault, uint8_t alert)
-{
-    const struct tlsconn_failure *f = &s->m->failure;
-    bool is_so = s->event == MACHINE_FAILED && f->fault == fault && f->alert == alert;
-    if (!is_so)
-        printf("# event %d fault %d alert %d: %s\n", s->event, f->fault, f->alert, f->text);
-    return is_so;
-}
-
 /* ---- ServerHello ---- */
 
 #define SHARE    "\0\x1d\0\x20\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
@@ -200,7 +191,7 @@ TEST(server_hellos)
         int before = test_failed;
         start(&s, h);
         if (h->alert)
-            CHECK(has_failed(&s, h->fault ? h->fault : TLSCONN_FAULT_PROTOCOL, h->alert));
+            CHECK(side_has_failed(&s, h->fault ? h->fault : TLSCONN_FAULT_PROTOCOL, h->alert));
         else
             CHECK_INT(s.event, MACHINE_WANT_INPUT);
         if (test_failed != before)
@@ -229,7 +220,7 @@ TEST(a_retry_comes_once_and_stands)
         CHECK_INT(s.sent_n, 2);
         put_hello(&s, &rows[i].second);
         side_run(&s);
-        CHECK(has_failed(&s, TLSCONN_FAULT_PROTOCOL, rows[i].alert));
+        CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, rows[i].alert));
         CHECK_TEXT(s.m->failure.text, rows[i].text);
         side_free(&s);
     }
@@ -324,7 +315,7 @@ TEST(a_session_goes_on_as_it_was)
         start_again(&s, rows[i].hello.kind == TLS12);
         put_hello(&s, &rows[i].hello);
         side_run(&s);
-        CHECK(has_failed(&s, TLSCONN_FAULT_PROTOCOL, rows[i].hello.alert));
+        CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, rows[i].hello.alert));
         CHECK_TEXT(s.m->failure.text, rows[i].text);
         side_free(&s);
     }
@@ -340,7 +331,7 @@ TEST(a_session_that_goes_on_has_no_certificate)
     CHECK_INT(side_run(&s), MACHINE_WANT_INPUT);
     CHECK(s.m->facts.resumed);
     side_feed(&s, BYTES("\x16\3\3\0\7\x0b\0\0\3\0\0\0"));
-    CHECK(has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
     side_free(&s);
 }
 
@@ -438,7 +429,7 @@ static void check_utterances(
         int before = test_failed;
         prepare(&f);
         say(&f, rows[i].type, rows[i].content);
-        CHECK(has_failed(
+        CHECK(side_has_failed(
             &f.client, rows[i].fault ? rows[i].fault : TLSCONN_FAULT_PROTOCOL, rows[i].alert));
         if (test_failed != before)
             printf("# %s\n", rows[i].what);
@@ -647,7 +638,7 @@ TEST(tls12_has_a_key_that_suits_the_suite)
     message_put_certificate(&w, false, (struct bytes){0}, &ecdsa->chain, (struct bytes){0});
     wire_end(&w, mark);
     say(&f, RECORD_HANDSHAKE, buf_bytes(&message));
-    CHECK(has_failed(&f.client, TLSCONN_FAULT_PROTOCOL, ALERT_ILLEGAL_PARAMETER));
+    CHECK(side_has_failed(&f.client, TLSCONN_FAULT_PROTOCOL, ALERT_ILLEGAL_PARAMETER));
     CHECK_TEXT(f.client.m->failure.text, "wrong certificate type");
     buf_fini(&message);
     forget(&f);

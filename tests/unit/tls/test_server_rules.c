@@ -23,15 +23,6 @@ __attribute__((destructor)) static void free_credential(void)
     pair_credential_free(&ecdsa);
 }
 
-static bool has_failed(const struct side *s, enum tlsconn_fault fault, uint8_t alert)
-{
-    const struct tlsconn_failure *f = &s->m->failure;
-    bool is_so = s->event == MACHINE_FAILED && f->fault == fault && f->alert == alert;
-    if (!is_so)
-        printf("# event %d fault %d alert %d: %s\n", s->event, f->fault, f->alert, f->text);
-    return is_so;
-}
-
 /* ---- ClientHello ---- */
 
 #define SHARE   "\0\x24\0\x1d\0\x20\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
@@ -216,7 +207,7 @@ TEST(after_a_retry)
         side_run(&s);
         if (answers[i] == &second)
             side_feed(&s, (struct bytes){garbage, sizeof(garbage)});
-        CHECK(has_failed(&s, TLSCONN_FAULT_PROTOCOL,
+        CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL,
             answers[i] == &second ? ALERT_BAD_RECORD_MAC : ALERT_ILLEGAL_PARAMETER));
         side_free(&s);
     }
@@ -234,7 +225,7 @@ TEST(nothing_follows_a_hello_that_is_retried)
     CHECK(buf_append(&wire, BYTES("\1")) == 0);
     wire.at[4]++; /* of the record's length */
     side_feed(&s, buf_bytes(&wire));
-    CHECK(has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
     CHECK_TEXT(s.m->failure.text, "not on record boundary");
     buf_fini(&wire);
     side_free(&s);
@@ -249,7 +240,7 @@ TEST(a_share_that_gives_zeros)
     zeros[6] = 0;
     h.a = (struct addition){51, {zeros, sizeof(zeros) - 1}};
     start(&s, &h);
-    CHECK(has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_ILLEGAL_PARAMETER));
+    CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_ILLEGAL_PARAMETER));
     side_free(&s);
 }
 
@@ -399,7 +390,7 @@ static void check_utterances(
             say(&f, rows[i].type, rows[i].content);
         else
             say_nothing(&f, rows[i].type);
-        CHECK(has_failed(&f.server, fault, rows[i].alert));
+        CHECK(side_has_failed(&f.server, fault, rows[i].alert));
         CHECK_INT(machine_opened(f.server.m).n, 0);
         CHECK_INT(machine_write_room(f.server.m), 0);
         if (test_failed)
@@ -451,7 +442,7 @@ TEST(finished_is_the_last_of_its_record)
     struct forger f;
     forge(&f, PEER_NOT_ASKED);
     finish(&f, BYTES("\x18"));
-    CHECK(has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    CHECK(side_has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
     CHECK_TEXT(f.server.m->failure.text, "not on record boundary");
     forget(&f);
 }
@@ -463,7 +454,7 @@ TEST(a_message_is_not_interrupted)
     forge(&f, PEER_NOT_ASKED);
     CHECK_INT(say(&f, RECORD_HANDSHAKE, BYTES("\x14\0\0")), MACHINE_WANT_INPUT);
     side_feed(&f.server, (struct bytes){ccs, sizeof(ccs)});
-    CHECK(has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    CHECK(side_has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
     forget(&f);
 }
 
@@ -473,7 +464,7 @@ TEST(a_record_that_does_not_open)
     struct forger f;
     forge(&f, PEER_NOT_ASKED);
     side_feed(&f.server, (struct bytes){record, sizeof(record)});
-    CHECK(has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_BAD_RECORD_MAC));
+    CHECK(side_has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_BAD_RECORD_MAC));
     forget(&f);
 }
 
@@ -489,9 +480,9 @@ TEST(an_alert_in_plaintext)
         CHECK_INT(side_feed(&f.server, (struct bytes){alert, 5}),
             has_keys ? MACHINE_FAILED : MACHINE_WANT_INPUT);
         side_feed(&f.server, (struct bytes){alert + 5, 2});
-        CHECK(
-            has_failed(&f.server, has_keys ? TLSCONN_FAULT_PROTOCOL : TLSCONN_FAULT_ALERT_RECEIVED,
-                has_keys ? ALERT_UNEXPECTED_MESSAGE : ALERT_ILLEGAL_PARAMETER));
+        CHECK(side_has_failed(&f.server,
+            has_keys ? TLSCONN_FAULT_PROTOCOL : TLSCONN_FAULT_ALERT_RECEIVED,
+            has_keys ? ALERT_UNEXPECTED_MESSAGE : ALERT_ILLEGAL_PARAMETER));
         forget(&f);
     }
 }
@@ -505,7 +496,7 @@ TEST(user_canceled_and_change_cipher_spec_mean_nothing)
     CHECK_INT(say(&f, RECORD_ALERT, BYTES("\1\x5a")), MACHINE_WANT_INPUT);
     CHECK_INT(finish(&f, BYTES("")), MACHINE_COMPLETE);
     side_feed(&f.server, (struct bytes){ccs, sizeof(ccs)}); /* too late */
-    CHECK(has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    CHECK(side_has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
     forget(&f);
 }
 
@@ -518,17 +509,17 @@ TEST(what_means_nothing_is_bounded)
     while (side_feed(&f.server, (struct bytes){ccs, sizeof(ccs)}) == MACHINE_WANT_INPUT)
         n++;
     CHECK_INT(n, MACHINE_EMPTY_RECORDS_MAX);
-    CHECK(has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    CHECK(side_has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
     forget(&f);
     forge(&f, PEER_NOT_ASKED);
     side_feed(&f.server, (struct bytes){two, sizeof(two)});
-    CHECK(has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    CHECK(side_has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
     forget(&f);
     forge(&f, PEER_NOT_ASKED);
     for (n = 0; say(&f, RECORD_ALERT, BYTES("\1\x5a")) == MACHINE_WANT_INPUT;)
         n++;
     CHECK_INT(n, MACHINE_WARNINGS_MAX);
-    CHECK(has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    CHECK(side_has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
     forget(&f);
 }
 
@@ -608,7 +599,7 @@ TEST(a_signature_of_the_other_role)
         message[7] = (uint8_t)n;
         say(&f, RECORD_HANDSHAKE, (struct bytes){message, 8 + n});
         if (by_server)
-            CHECK(has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_DECRYPT_ERROR));
+            CHECK(side_has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_DECRYPT_ERROR));
         else
             CHECK_INT(finish(&f, BYTES("")), MACHINE_COMPLETE);
         buf_fini(&content);
@@ -668,7 +659,7 @@ TEST(records_without_content_are_bounded)
     while (say_nothing(&f, RECORD_APPLICATION_DATA) == MACHINE_WANT_INPUT)
         n++;
     CHECK_INT(n, MACHINE_EMPTY_RECORDS_MAX);
-    CHECK(has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    CHECK(side_has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
     forget(&f);
 }
 
@@ -718,7 +709,7 @@ TEST(key_updates_are_bounded)
     for (; say(&f, RECORD_HANDSHAKE, BYTES("\x18\0\0\1\0")) == MACHINE_WANT_INPUT; n++)
         use(&f, &f.server.m->receive_secret);
     CHECK_INT(n, MACHINE_KEY_UPDATES_MAX);
-    CHECK(has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    CHECK(side_has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
     CHECK_TEXT(f.server.m->failure.text, "more than 100 KeyUpdate messages");
     forget(&f);
 }
@@ -773,7 +764,7 @@ TEST(renegotiation_is_refused)
     CHECK(SSL_renegotiate(client.ssl) == 1);
     ignore_result(SSL_do_handshake(client.ssl));
     side_handshake(&client, &s);
-    CHECK(has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_NO_RENEGOTIATION));
+    CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_NO_RENEGOTIATION));
     raw_free(&client);
     SSL_CTX_free(ctx);
     side_free(&s);
@@ -800,7 +791,7 @@ TEST(tls12_before_its_finished)
         start(&s, &tls12);
         CHECK_INT(s.event, MACHINE_WANT_INPUT);
         side_feed(&s, rows[i].record);
-        CHECK(has_failed(&s, TLSCONN_FAULT_PROTOCOL, rows[i].alert));
+        CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, rows[i].alert));
         if (test_failed)
             printf("# row %zu\n", i);
         side_free(&s);
@@ -816,6 +807,6 @@ TEST(tls12_takes_some_warnings)
     while (side_feed(&s, BYTES("\x15\3\3\0\2\1\x6e")) == MACHINE_WANT_INPUT)
         n++;
     CHECK_INT(n, MACHINE_WARNINGS_MAX);
-    CHECK(has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
     side_free(&s);
 }
