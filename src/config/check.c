@@ -202,7 +202,10 @@ static void check_rules_differ(struct check *ck, const struct config_listener *l
     struct named *names = mem_calloc(l->rules_n + 1, sizeof(*names));
     for (size_t i = 0; i < l->rules_n; i++) {
         const struct config_rule *r = &l->rules[i];
-        const char *mark = r->match == PATH_EXACT ? "= " : "";
+        const char *mark = config_path_mark(r->match);
+        /* `^~ /a` and `/a` are the same prefix: which one counts could not be said. */
+        if (r->match == PATH_PREFIX_FINAL)
+            mark = config_path_mark(PATH_PREFIX);
         names[i] =
             (struct named){arena_printf(ck->arena, "%s %s%s", r->domain, mark, r->path), r->at};
     }

@@ -42,6 +42,16 @@ void config_dump(const struct config *c, struct buf *out)
     dump_write(c, out);
 }
 
+const char *config_path_mark(enum config_path_match m)
+{
+    static const char *const marks[] = {[PATH_PREFIX] = "",
+        [PATH_EXACT] = "= ",
+        [PATH_PREFIX_FINAL] = "^~ ",
+        [PATH_REGEX] = "~ ",
+        [PATH_REGEX_NOCASE] = "~* "};
+    return marks[m];
+}
+
 const char *config_protocol_name(enum config_protocol p)
 {
     return keys_find(SCOPE_LISTENER, "protocol")->choices[p];

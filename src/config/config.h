@@ -100,12 +100,20 @@ struct config_tls {
     struct position at;
 };
 
-enum config_path_match { PATH_PREFIX, PATH_EXACT };
+/* As in nginx and CLB; config_path_mark has what stands before the path in the file. */
+enum config_path_match {
+    PATH_PREFIX,
+    PATH_EXACT,
+    PATH_PREFIX_FINAL, /* a prefix before which no regular expression is asked */
+    PATH_REGEX,
+    PATH_REGEX_NOCASE,
+    PATH_MATCH_COUNT
+};
 
 struct config_rule {
-    const char *domain; /* lower case: exact, *.x, x.* */
+    const char *domain; /* lower case: exact, *.x, x.*; or "~" and a regular expression */
     enum config_path_match match;
-    const char *path;  /* begins with "/"; a prefix is a string prefix */
+    const char *path;  /* a regular expression, or begins with "/"; a prefix is a string prefix */
     size_t group;      /* index into config.groups */
     uint64_t max_body; /* bytes of a request's body; 0: any number */
     struct position at;
@@ -218,6 +226,7 @@ struct buf;
 void config_dump(const struct config *c, struct buf *out);
 
 const char *config_protocol_name(enum config_protocol p);
+const char *config_path_mark(enum config_path_match m); /* "= ", "~* ", … */
 const char *config_authentication_name(enum config_authentication a);
 
 static inline bool config_protocol_is_http(enum config_protocol p)

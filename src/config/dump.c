@@ -193,7 +193,7 @@ static void write_path(struct dump *d, const struct key *k, const void *place)
 {
     const struct config_rule *rule = container_of((uintptr_t)place, const struct config_rule, path);
     char text[1100]; /* keys.def allows 1024 */
-    snprintf(text, sizeof(text), "%s%s", rule->match == PATH_EXACT ? "= " : "", rule->path);
+    snprintf(text, sizeof(text), "%s%s", config_path_mark(rule->match), rule->path);
     write_text(d, text);
 }
 

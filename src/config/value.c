@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "base/regex.h"
+
 #include "base/ban.h"
 
 #define NAME_CHARACTERS  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
@@ -255,9 +257,24 @@ int value_sni_domain(struct arena *a, const char *text, const char **out, struct
     return check_domain(*out, strncmp(text, "*.", 2) == 0 ? 2 : 0, 0, err);
 }
 
+static int check_regex(const char *text, struct error *err)
+{
+    if (!*text)
+        return error_set(err, "has no regular expression behind its mark");
+    struct regex *r = regex_new(text, false, err);
+    if (!r)
+        return -1;
+    regex_free(&r);
+    return 0;
+}
+
 int value_rule_domain(struct arena *a, const char *text, const char **out, struct error *err)
 {
     size_t n = strlen(text);
+    if (*text == '~') {
+        *out = arena_strdup(a, text);
+        return check_regex(text + 1, err);
+    }
     *out = lower(a, text);
     if (ends_in_number(text))
         return is_ip(text) ? 0 : error_set(err, "is neither a domain nor an IPv4 address");
@@ -351,23 +368,36 @@ static bool has_dot_segment(const char *path)
     return false;
 }
 
-int value_path(
-    const char *text, enum config_path_match *match, const char **path, struct error *err)
+static int check_path(const char *path, struct error *err)
 {
-    bool exact = strncmp(text, "= ", 2) == 0;
-    *match = exact ? PATH_EXACT : PATH_PREFIX;
-    *path = exact ? text + 1 + strspn(text + 1, " ") : text;
-    if (**path != '/')
-        return error_set(
-            err, "is not a path; write a prefix, /api/, or a whole path, \"= /health\"");
-    for (const char *c = *path; *c; c++)
+    if (*path != '/')
+        return error_set(err,
+            "is not a path; write a prefix, /api/, a whole path, \"= /health\", or a regular "
+            "expression, \"~ ^/img/\"");
+    for (const char *c = path; *c; c++)
         if ((uint8_t)*c <= ' ' || (uint8_t)*c >= 0x7F || *c == '?' || *c == '#')
             return error_set(err,
                 "has a character that no path of a request has; write it without query, and other "
                 "characters percent-encoded");
     /* Requests with dot-segments are refused before they are routed: such a rule would never match.
      */
-    if (has_dot_segment(*path))
+    if (has_dot_segment(path))
         return error_set(err, "has a segment . or .., with which every request is refused");
     return 0;
+}
+
+int value_path(
+    const char *text, enum config_path_match *match, const char **path, struct error *err)
+{
+    *match = PATH_PREFIX;
+    *path = text;
+    for (enum config_path_match m = PATH_EXACT; m < PATH_MATCH_COUNT; m++) {
+        const char *mark = config_path_mark(m);
+        if (strncmp(text, mark, strlen(mark)) == 0) {
+            *match = m;
+            *path = text + strlen(mark) + strspn(text + strlen(mark), " ");
+        }
+    }
+    bool is_regex = *match == PATH_REGEX || *match == PATH_REGEX_NOCASE;
+    return is_regex ? check_regex(*path, err) : check_path(*path, err);
 }

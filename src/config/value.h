@@ -46,7 +46,8 @@ int value_server_address(
 int value_network(const char *text, struct config_network *out, struct error *err) MUST_USE;
 void value_format_network(const struct config_network *n, char out[VALUE_FORMAT_MAX]);
 
-/* A domain in lower case: exact or *.x; for a rule also x.* and an IPv4 address. */
+/* A domain in lower case: exact or *.x; for a rule also x.*, an IPv4 address, and `~` with a
+ * regular expression. */
 int value_sni_domain(
     struct arena *a, const char *text, const char **out, struct error *err) MUST_USE;
 int value_rule_domain(
@@ -58,6 +59,6 @@ int value_host(struct arena *a, const char *text, const char **out, struct error
  */
 int value_client_name(const char *text, struct error *err) MUST_USE;
 
-/* "/prefix", or "= /whole/path". */
+/* "/prefix", "= /whole/path", "^~ /prefix", "~ regex" or "~* regex". */
 int value_path(
     const char *text, enum config_path_match *match, const char **path, struct error *err) MUST_USE;

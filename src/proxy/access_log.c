@@ -113,7 +113,7 @@ static void begin(struct conn *c, struct json *j)
 static void rule_object(struct json *j, const struct config_rule *rule)
 {
     char path[RULE_PATH_MAX];
-    snprintf(path, sizeof(path), "%s%s", rule->match == PATH_EXACT ? "= " : "", rule->path);
+    snprintf(path, sizeof(path), "%s%s", config_path_mark(rule->match), rule->path);
     json_open_object(j, "rule");
     json_text(j, "domain", rule->domain);
     json_text(j, "path", path);

@@ -204,9 +204,14 @@ void exchange_begin(struct conn *c, size_t length)
             c, 421, CLOSE_MISDIRECTED, "this connection was not authenticated for that host");
         return;
     }
-    e->rule = listener_route(c->listener, e->host, path);
-    if (!e->rule) {
+    switch (routes_find(&c->listener->routes, e->host, path, &e->rule)) {
+    case ROUTE_FOUND:
+        break;
+    case ROUTE_NONE:
         exchange_fail(c, 404, CLOSE_NO_RULE, "no rule for this path");
+        return;
+    case ROUTE_UNDECIDED:
+        exchange_fail(c, 500, CLOSE_RULE_LIMIT, "no rule could be chosen for this request");
         return;
     }
     /* RFC 9110 §15.5.14: content larger than the server is willing to process. */

@@ -19,46 +19,13 @@ static void init_authn(struct listener *l, const struct source *source)
     }
 }
 
-/* Exact paths before prefixes, longer before shorter: then the first match is the right one. */
-static int by_precedence(const void *a, const void *b)
-{
-    const struct config_rule *x = *(const struct config_rule *const *)a,
-                             *y = *(const struct config_rule *const *)b;
-    if (x->match != y->match)
-        return x->match == PATH_EXACT ? -1 : 1;
-    size_t nx = strlen(x->path), ny = strlen(y->path);
-    return (nx < ny) - (nx > ny);
-}
-
-static struct route_domain *route_domain(struct listener *l, const char *domain)
-{
-    struct route_domain *r = domain_map_get(&l->route_of, domain);
-    if (!r) {
-        r = &l->routes[l->routes_n++];
-        r->rules = mem_calloc(l->config->rules_n, sizeof(*r->rules));
-        domain_map_add(&l->route_of, domain, r);
-    }
-    return r;
-}
-
-static void init_routes(struct listener *l)
-{
-    const struct config_listener *config = l->config;
-    l->routes = mem_calloc(config->rules_n, sizeof(*l->routes));
-    for (size_t i = 0; i < config->rules_n; i++) {
-        struct route_domain *r = route_domain(l, config->rules[i].domain);
-        r->rules[r->n++] = &config->rules[i];
-    }
-    for (size_t i = 0; i < l->routes_n; i++)
-        qsort(l->routes[i].rules, l->routes[i].n, sizeof(*l->routes[i].rules), by_precedence);
-}
-
-/* A certificate of A for DOMAIN: a host, or `*.x`. Of `x.*` nobody can tell. */
+/* A certificate of A for DOMAIN: a host, or `*.x`. Of `x.*` and regular expressions nobody can
+ * tell. */
 static bool has_certificate_for(const struct authn *a, const char *domain, struct arena *arena)
 {
     struct bytes want = bytes_of(domain);
     struct name_pattern host;
-    if (bytes_ends_with(want, BYTES("*")))
+    if (bytes_ends_with(want, BYTES("*")) || bytes_starts_with(want, BYTES("~")))
         return true;
     bool is_wildcard = bytes_starts_with(want, BYTES("*"));
     if (!is_wildcard && name_pattern_of_host(want, arena, &host, NULL) < 0)
@@ -94,8 +61,8 @@ static void check_certificates(const struct listener *l, const struct source *so
     for (size_t i = 0; i < config->domains_n; i++)
         check_certificate(
             l, &l->domain_authn[i], config->domains[i].name, config->domains[i].at, source);
-    for (size_t i = 0; i < l->routes_n; i++) {
-        const struct config_rule *first = l->routes[i].rules[0];
+    for (size_t i = 0; i < l->routes.domains_n; i++) {
+        const struct config_rule *first = l->routes.domains[i].first;
         if (!domain_map_get(&l->authn_of, first->domain))
             check_certificate(
                 l, listener_authn(l, bytes_of(first->domain)), first->domain, first->at, source);
@@ -111,7 +78,7 @@ void listener_init(
     if (l->is_tls)
         init_authn(l, source);
     if (l->is_http)
-        init_routes(l);
+        routes_init(&l->routes, config);
     if (l->is_http && l->is_tls)
         check_certificates(l, source);
 }
@@ -124,10 +91,7 @@ void listener_fini(struct listener *l)
         authn_fini(&l->domain_authn[i]);
     free(l->domain_authn);
     domain_map_fini(&l->authn_of);
-    for (size_t i = 0; i < l->routes_n; i++)
-        free(l->routes[i].rules);
-    free(l->routes);
-    domain_map_fini(&l->route_of);
+    routes_fini(&l->routes);
     tally_fini(&l->tally);
     *l = (struct listener){0};
 }
@@ -151,19 +115,4 @@ bool listener_still_admits(
     for (size_t i = 0; i < now->config->domains_n; i++)
         admits |= memcmp(now->domain_authn[i].hash, authn->hash, sizeof(authn->hash)) == 0;
     return admits;
-}
-
-const struct config_rule *listener_route(
-    const struct listener *l, struct bytes host, struct bytes path)
-{
-    const struct route_domain *domain = domain_map_find(&l->route_of, host);
-    if (!domain)
-        domain = &l->routes[0]; /* the first rule's domain is the default domain */
-    for (size_t i = 0; i < domain->n; i++) {
-        const struct config_rule *rule = domain->rules[i];
-        struct bytes want = bytes_of(rule->path);
-        if (rule->match == PATH_EXACT ? bytes_equal(path, want) : bytes_starts_with(path, want))
-            return rule;
-    }
-    return NULL;
 }

@@ -10,24 +10,17 @@
 #include "balance/group.h"
 #include "proxy/authn.h"
 #include "proxy/domain_map.h"
-
-/* The rules of one domain: exact paths and prefixes, the longest first. */
-struct route_domain {
-    const struct config_rule **rules;
-    size_t n;
-};
+#include "proxy/routes.h"
 
 struct tally;
 
 struct listener {
     const struct config_listener *config;
     bool is_http, is_tls;
-    struct authn authn;          /* TLS: of the listener itself */
-    struct authn *domain_authn;  /* one per config->domains */
-    struct domain_map authn_of;  /* SNI or host → struct authn */
-    struct route_domain *routes; /* HTTP: one per domain that rules name */
-    size_t routes_n;
-    struct domain_map route_of; /* host → struct route_domain */
+    struct authn authn;         /* TLS: of the listener itself */
+    struct authn *domain_authn; /* one per config->domains */
+    struct domain_map authn_of; /* SNI or host → struct authn */
+    struct routes routes;       /* HTTP */
     struct tally *tally;        /* what is counted of it; NULL until it is in force */
 };
 
@@ -43,8 +36,3 @@ const struct authn *listener_authn(const struct listener *l, struct bytes host);
  * rules? */
 bool listener_still_admits(
     const struct listener *now, const struct listener *old, const struct authn *authn);
-
-/* The rule for a request: the host's domain (else the default domain), then `= /x`, then the
- * longest prefix of the normalised PATH; NULL if none matches. */
-const struct config_rule *listener_route(
-    const struct listener *l, struct bytes host, struct bytes path);

@@ -8,6 +8,8 @@ RULES = [
     ("www.example.com", "/"), ("www.example.com", "/api/"), ("www.example.com", "/api/v2"), ("www.example.com", "= /api/v2"),
     ("www.example.com", "= /health"), ("www.example.com", "/caf~"), ("*.example.com", "/"), ("*.eu.example.com", "/"),
     ("www.example.*", "/"), ("only.test", "/only/"), ("10.0.0.1", "/"),
+    ("~^img[0-9]+\\.test$", "/"), ("~^img[0-9]+\\.test$", "~* \\.(png|jpg)$"), ("~^img[0-9]+\\.test$", "^~ /raw/"),
+    ("slow.test", "~ ^(/[a/]*)+$"),
 ]
 
 # (host, path) → the rule
@@ -37,6 +39,12 @@ ROUTES = {
     ("only.test", "/only/x"): ("only.test", "/only/"),
     ("10.0.0.1:80", "/"): ("10.0.0.1", "/"),
     ("elsewhere.test", "/api/v1"): ("www.example.com", "/api/"),  # the first rule's domain is the default
+    ("img7.test", "/a"): ("~^img[0-9]+\\.test$", "/"),
+    ("IMG7.test", "/a.PNG?x"): ("~^img[0-9]+\\.test$", "~* \\.(png|jpg)$"),
+    ("img7.test", "/a%2Epng"): ("~^img[0-9]+\\.test$", "~* \\.(png|jpg)$"),
+    ("img7.test", "/a?x.png"): ("~^img[0-9]+\\.test$", "/"),
+    ("img7.test", "/raw/a.png"): ("~^img[0-9]+\\.test$", "^~ /raw/"),
+    ("img7.testing", "/a.png"): ("www.example.com", "/"),
     ("example.com", "/"): ("www.example.com", "/"),
     ("xexample.com", "/"): ("www.example.com", "/"),
 }
@@ -75,6 +83,13 @@ def test_no_rule_for_the_path_is_a_404_and_the_connection_stays(world, client):
     assert client.ask("/other", host="only.test").status == 404
     assert world.line(since=mark, client=client.name)["close"] == "no_rule"
     assert client.ask("/only/", host="only.test").status == 200
+
+
+def test_a_rule_that_cannot_be_decided_lets_nothing_through(world, client):
+    mark, calls = world.mark(), len(world.target.calls)
+    assert client.ask("/a" * 500 + "!", host="slow.test").status == 500
+    assert world.line(since=mark, client=client.name)["close"] == "rule_limit"
+    assert len(world.target.calls) == calls
 
 
 def test_a_404_to_a_request_with_a_body_does_not_take_the_body_for_a_request(world, client):

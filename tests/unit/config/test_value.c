@@ -124,9 +124,10 @@ TEST(domains)
             "a23456789012345678901234567890123456789012345678901234567890123"},
         {"a234567890123456789012345678901234567890123456789012345678901234", NULL}, {NULL, NULL}};
     static const struct spelling sni[] = {
-        {"www.example.*", NULL}, {"10.0.0.3", NULL}, {NULL, NULL}};
+        {"www.example.*", NULL}, {"10.0.0.3", NULL}, {"~a", NULL}, {NULL, NULL}};
     static const struct spelling rule[] = {{"www.Example.*", "www.example.*"},
-        {"10.0.0.3", "10.0.0.3"}, {"*.example.*", NULL}, {".*", NULL}, {NULL, NULL}};
+        {"10.0.0.3", "10.0.0.3"}, {"*.example.*", NULL}, {".*", NULL},
+        {"~^Img[0-9]+\\.", "~^Img[0-9]+\\."}, {"~", NULL}, {"~(", NULL}, {NULL, NULL}};
     static const struct spelling host[] = {{"", ""}, {"App.internal", "app.internal"},
         {"10.0.0.3", "10.0.0.3"}, {"2001:DB8::1", "2001:db8::1"}, {"10.0.0.300", NULL},
         {"*.internal", NULL}, {"app:80", NULL}, {NULL, NULL}};
@@ -176,7 +177,11 @@ TEST(paths)
         {"= /health", "/health", PATH_EXACT}, {"=   /health", "/health", PATH_EXACT},
         {"=/health", NULL, 0}, {"", NULL, 0}, {"api", NULL, 0}, {"= ", NULL, 0}, {"/a b", NULL, 0},
         {"/a?b", NULL, 0}, {"/a#b", NULL, 0}, {"/\xC3\xBC", NULL, 0}, {"/../a", NULL, 0},
-        {"/a/..", NULL, 0}, {"/a/./b", NULL, 0}, {"/a..b/.c/...", "/a..b/.c/...", PATH_PREFIX}};
+        {"/a/..", NULL, 0}, {"/a/./b", NULL, 0}, {"/a..b/.c/...", "/a..b/.c/...", PATH_PREFIX},
+        {"^~ /static/", "/static/", PATH_PREFIX_FINAL}, {"^~ static", NULL, 0},
+        {"~ \\.(png|jpg)$", "\\.(png|jpg)$", PATH_REGEX},
+        {"~*  ^/Img/", "^/Img/", PATH_REGEX_NOCASE}, {"~ ", NULL, 0}, {"~* (", NULL, 0},
+        {"~^/a", NULL, 0}, {"~ [a-", NULL, 0}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         enum config_path_match match;
         const char *path;
