@@ -90,9 +90,9 @@ static int resume(struct machine *m)
     /* RFC 7627 §5.3: the session had it: all of ours do. */
     if (!hs->has_extended_master_secret)
         return machine_violation(m, ALERT_HANDSHAKE_FAILURE, "inconsistent extms");
-    /* RFC 6066 §8 has no place for one: there is no Certificate. */
-    if (hs->wants_staple)
-        return machine_violation(m, ALERT_UNSUPPORTED_EXTENSION, "bad extension");
+    /* RFC 6066 §8 does not say what an announced status means where there is no Certificate; there
+     * are servers that announce one as they would in a full handshake. None is sent. */
+    hs->wants_staple = false;
     client_settle_session(m, true);
     memcpy(hs->master, hs->offered->master, sizeof(hs->master));
     machine_transcript_forget(m);

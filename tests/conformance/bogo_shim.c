@@ -10,8 +10,6 @@
  */
 #include <endian.h>
 #include <netinet/in.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -20,285 +18,75 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/panic.h"
-#include "tls/tlsconn.h"
+#include "bogo_plan.h"
+#include "tls/names.h"
 
 #include "base/ban.h"
 
-#define EXIT_UNIMPLEMENTED  89
-#define FILE_MAX            (256 * 1024)
-#define ALPN_MAX            16
-#define HANDSHAKE_FAILURE   40 /* RFC 8446 §6.2 */
+/* RFC 8446 §6.2, as the runner's own shim has them. */
+#define HANDSHAKE_FAILURE   40
 #define CERTIFICATE_UNKNOWN 46
-
-static void NORETURN PRINTF(2, 3) end(int code, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    exit(code);
-}
-
-/* ---- flags ---- */
-
-/* What one connection is to be; the flags may differ between the first and those that resume. */
-struct plan {
-    bool is_server, ipv6;
-    const char *engine, *port, *shim_id, *resume_count;
-    const char *key_file, *cert_file;
-    const char *min_version, *max_version;
-    bool no_tls12, no_tls13, no_ticket;
-    const char *host_name, *advertise_alpn, *select_alpn;
-    bool require_client_certificate, verify_peer, verify_fail;
-    bool asks_callback; /* the runner's own shim then refuses with another alert */
-    bool shim_writes_first, shim_shuts_down, check_close_notify;
-    const char *expect_version, *expect_alpn, *expect_server_name, *expect_curve_id;
-    bool expect_session_miss, expect_no_session;
-};
-
-enum flag_kind { FLAG_SET, FLAG_TEXT, FLAG_NOTHING, FLAG_NOTHING_TEXT };
-struct flag {
-    const char *name;
-    enum flag_kind kind;
-    size_t offset;
-};
-
-#define SET(name, member)                             \
-    {                                                 \
-        name, FLAG_SET, offsetof(struct plan, member) \
-    }
-#define TEXT(name, member)                             \
-    {                                                  \
-        name, FLAG_TEXT, offsetof(struct plan, member) \
-    }
-
-/* NOTHING: about how the runner's own shim calls its library, not about what is on the wire; or
- * about versions that we never speak. */
-static const struct flag flags[] = {
-    SET("-server", is_server),
-    SET("-ipv6", ipv6),
-    TEXT("-engine", engine),
-    TEXT("-port", port),
-    TEXT("-shim-id", shim_id),
-    TEXT("-resume-count", resume_count),
-    TEXT("-key-file", key_file),
-    TEXT("-cert-file", cert_file),
-    TEXT("-min-version", min_version),
-    TEXT("-max-version", max_version),
-    SET("-no-tls12", no_tls12),
-    SET("-no-tls13", no_tls13),
-    SET("-no-ticket", no_ticket),
-    TEXT("-host-name", host_name),
-    TEXT("-advertise-alpn", advertise_alpn),
-    TEXT("-select-alpn", select_alpn),
-    SET("-require-any-client-certificate", require_client_certificate),
-    SET("-verify-peer", verify_peer),
-    SET("-verify-fail", verify_fail),
-    SET("-async", asks_callback),
-    SET("-use-custom-verify-callback", asks_callback),
-    SET("-shim-writes-first", shim_writes_first),
-    SET("-shim-shuts-down", shim_shuts_down),
-    SET("-check-close-notify", check_close_notify),
-    TEXT("-expect-version", expect_version),
-    TEXT("-expect-alpn", expect_alpn),
-    TEXT("-expect-server-name", expect_server_name),
-    TEXT("-expect-curve-id", expect_curve_id),
-    SET("-expect-session-miss", expect_session_miss),
-    SET("-expect-no-session", expect_no_session),
-    {"-no-tls1", FLAG_NOTHING, 0},
-    {"-no-tls11", FLAG_NOTHING, 0},
-    {"-no-op-extra-handshake", FLAG_NOTHING, 0},
-    {"-implicit-handshake", FLAG_NOTHING, 0},
-    {"-use-old-client-cert-callback", FLAG_NOTHING, 0},
-    {"-use-early-callback", FLAG_NOTHING, 0},
-    {"-trust-cert", FLAG_NOTHING_TEXT, 0},
-    {"-read-size", FLAG_NOTHING_TEXT, 0},
-};
-
-static const struct flag *find_flag(const char *name)
-{
-    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-        if (strcmp(flags[i].name, name) == 0)
-            return &flags[i];
-    end(EXIT_UNIMPLEMENTED, "not implemented: %s", name);
-}
-
-/* NAME without PREFIX ("-on-resume-"), but with its dash; NULL if it has another beginning. */
-static const char *without_prefix(const char *name, const char *prefix)
-{
-    size_t n = strlen(prefix);
-    return strncmp(name, prefix, n) == 0 ? name + n - 1 : NULL;
-}
-
-static void set_flag(struct plan *p, const struct flag *f, const char *value)
-{
-    void *member = (uint8_t *)p + f->offset;
-    if (f->kind == FLAG_SET)
-        *(bool *)member = true;
-    if (f->kind == FLAG_TEXT)
-        *(const char **)member = value;
-}
-
-/* PLANS: of the first connection, and of those that resume. */
-static void read_flags(char **argv, struct plan plans[2])
-{
-    for (; *argv; argv++) {
-        const char *on_initial = without_prefix(*argv, "-on-initial-");
-        const char *on_resume = without_prefix(*argv, "-on-resume-");
-        const char *on_shim = without_prefix(*argv, "-on-shim-");
-        const struct flag *f = find_flag(on_initial  ? on_initial
-                                         : on_resume ? on_resume
-                                         : on_shim   ? on_shim
-                                                     : *argv);
-        const char *value = NULL;
-        if (f->kind == FLAG_TEXT || f->kind == FLAG_NOTHING_TEXT) {
-            value = *++argv;
-            if (!value)
-                end(EXIT_UNIMPLEMENTED, "%s: no value", f->name);
-        }
-        if (!on_resume)
-            set_flag(&plans[0], f, value);
-        if (!on_initial)
-            set_flag(&plans[1], f, value);
-    }
-}
-
-static unsigned long number(const char *text, unsigned long otherwise)
-{
-    return text ? strtoul(text, NULL, 10) : otherwise;
-}
-
-/* ---- policy ---- */
-
-static struct bytes read_file(const char *path)
-{
-    FILE *f = fopen(path, "re");
-    if (!f)
-        end(1, "%s: cannot be read", path);
-    uint8_t *at = mem_alloc_raw(FILE_MAX);
-    size_t n = fread(at, 1, FILE_MAX, f);
-    fclose(f);
-    return (struct bytes){at, n};
-}
-
-static void free_file(struct bytes file)
-{
-    free((uint8_t *)(uintptr_t)file.at);
-}
-
-static struct credential *load_credential(const struct plan *p)
-{
-    if (!p->cert_file || !p->key_file || !p->cert_file[0])
-        return NULL;
-    struct report report;
-    struct credential_files files = {.certificate = read_file(p->cert_file),
-        .key = read_file(p->key_file),
-        .certificate_path = p->cert_file,
-        .key_path = p->key_file};
-    report_init(&report);
-    struct credential *c =
-        credential_load(&files, p->is_server ? PATH_SERVER : PATH_CLIENT, clock_wall_s(), &report);
-    if (!c) /* of a kind that we refuse when the configuration is read */
-        end(EXIT_UNIMPLEMENTED, "%s", report.n ? report.lines[0].text : "no credential");
-    report_fini(&report);
-    free_file(files.certificate);
-    free_file(files.key);
-    return c;
-}
-
-/* The runner's list has the form of RFC 7301 §3.1: each name after its length. */
-static size_t read_alpn(const struct plan *p, struct bytes names[ALPN_MAX])
-{
-    if (p->is_server && p->select_alpn)
-        names[0] = (struct bytes){(const uint8_t *)p->select_alpn, strlen(p->select_alpn)};
-    if (p->is_server || !p->advertise_alpn)
-        return p->is_server && p->select_alpn;
-    size_t n = 0;
-    struct bytes rest = {(const uint8_t *)p->advertise_alpn, strlen(p->advertise_alpn)};
-    while (rest.n > rest.at[0] && n < ALPN_MAX) {
-        names[n++] = bytes_first(bytes_skip(rest, 1), rest.at[0]);
-        rest = bytes_skip(rest, 1u + rest.at[0]);
-        if (!rest.n)
-            return n;
-    }
-    end(EXIT_UNIMPLEMENTED, "no list of ALPN names");
-}
-
-static void set_versions(struct tlspolicy_config *config, const struct plan *p)
-{
-    unsigned long least = number(p->min_version, TLS_1_2), most = number(p->max_version, TLS_1_3);
-    if (p->no_tls12 && least < TLS_1_3)
-        least = TLS_1_3;
-    if (p->no_tls13 && most > TLS_1_2)
-        most = TLS_1_2;
-    if (most < TLS_1_2 || least > TLS_1_3 || least > most)
-        end(EXIT_UNIMPLEMENTED, "no version from %lu to %lu is spoken", least, most);
-    config->version_min = least < TLS_1_2 ? TLS_1_2 : (uint16_t)least;
-    config->version_max = (uint16_t)most;
-}
-
-static enum tlspolicy_engine engine_of(const struct plan *p)
-{
-    for (int e = 0; p->engine && e < ENGINE_COUNT; e++)
-        if (strcmp(tlspolicy_engine_name((enum tlspolicy_engine)e), p->engine) == 0)
-            return (enum tlspolicy_engine)e;
-    if (p->engine)
-        end(1, "-engine: there is no engine %s", p->engine);
-    return ENGINE_NATIVE;
-}
-
-static struct tlspolicy *make_policy(const struct plan *p, const struct credential *credential)
-{
-    struct bytes alpn[ALPN_MAX];
-    struct error err = {""};
-    bool asks_peer = p->is_server && (p->require_client_certificate || p->verify_peer);
-    struct tlspolicy_config config = {.engine = engine_of(p),
-        .role = p->is_server ? TLSPOLICY_SERVER : TLSPOLICY_CLIENT,
-        .key_exchange_rsa = true,
-        .credentials = &credential,
-        .credentials_n = credential != NULL,
-        .peer = !asks_peer                      ? PEER_NOT_ASKED
-                : p->require_client_certificate ? PEER_REQUIRED
-                                                : PEER_OPTIONAL,
-        .alpn = alpn,
-        .alpn_n = read_alpn(p, alpn),
-        .tickets = !p->no_ticket && !asks_peer,
-        .session_lifetime_s = 7200,
-        .hash = {1},
-        .ticket_secret = {.at = {2}, .hour = clock_wall_s() / RATCHET_PERIOD_S}};
-    set_versions(&config, p);
-    struct tlspolicy *policy = tlspolicy_new(&config, &err);
-    if (!policy)
-        end(EXIT_UNIMPLEMENTED, "%s", err.text);
-    return policy;
-}
-
-/* ---- one connection ---- */
+#define BAD_STATUS_RESPONSE 113
 
 struct side {
     const struct plan *plan;
-    const struct tlspolicy *policy;
+    const struct setup *setup;
     struct tlsconn *c;
     struct tlsconn_session **session; /* the latest of all connections */
-    bool has_new_session;
+    bool has_new_session, is_judged;
+    const char *wrong; /* in what the judge was asked about; NULL: nothing */
+    struct watch watch;
+    int64_t now_s;
     int fd;
 };
 
 static const struct tlspolicy *choose(void *owner, const struct tlsconn_hello *hello)
 {
     (void)hello;
-    return ((struct side *)owner)->policy;
+    return ((struct side *)owner)->setup->policy;
 }
 
+static bool is_chain_of(const char *path, const struct certificate *const *chain, size_t chain_n)
+{
+    struct certificate_list wanted = {0};
+    struct error err;
+    struct bytes file = plan_file(path);
+    if (certificate_list_parse(file, &wanted, &err) < 0)
+        plan_end(1, "%s: %s", path, err.text);
+    bool is_same = wanted.n == chain_n;
+    for (size_t i = 0; is_same && i < chain_n; i++)
+        is_same = certificate_equal(wanted.at[i], chain[i]);
+    certificate_list_fini(&wanted);
+    plan_free_file(file);
+    return is_same;
+}
+
+/* A client under TLS 1.2 is asked again when the staple is there: the last answer counts. */
 static uint8_t judge(void *owner, const struct certificate *const *chain, size_t chain_n)
 {
-    (void)chain;
-    (void)chain_n;
-    const struct plan *p = ((struct side *)owner)->plan;
-    if (!p->verify_fail)
+    struct side *s = owner;
+    const struct plan *p = s->plan;
+    uint8_t staple[CONTENT_MAX];
+    s->is_judged = true;
+    s->wrong = NULL;
+    if (p->expect_peer_cert_file && !is_chain_of(p->expect_peer_cert_file, chain, chain_n))
+        s->wrong = "other certificates than expected";
+    if (p->expect_ocsp_response &&
+        !bytes_equal(tlsconn_staple(s->c), plan_decode(p->expect_ocsp_response, staple)))
+        s->wrong = "another OCSP response than expected";
+    if (p->fail_ocsp)
+        return BAD_STATUS_RESPONSE;
+    /* The runner's own shim verifies always, and refuses if told to. */
+    if (!p->verify_fail || !p->verify_peer)
         return 0;
     return p->asks_callback ? CERTIFICATE_UNKNOWN : HANDSHAKE_FAILURE;
+}
+
+static void watch(void *owner, enum tlsconn_message_direction direction, struct bytes message)
+{
+    (void)direction;
+    struct side *s = owner;
+    watch_message(&s->watch, tlsconn_facts(s->c)->version, message);
 }
 
 static void keep_session(void *owner, struct tlsconn_session *session)
@@ -309,12 +97,12 @@ static void keep_session(void *owner, struct tlsconn_session *session)
     s->has_new_session = true;
 }
 
-static const struct tlsconn_handler handler = {choose, judge, NULL, keep_session};
+static const struct tlsconn_handler handler = {choose, judge, watch, keep_session};
 
 static int connect_to_runner(const struct plan *p)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET,
-        .sin_port = htons((uint16_t)number(p->port, 0)),
+        .sin_port = htons((uint16_t)plan_number(p->port, 0)),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct sockaddr_in6 v6 = {
         .sin6_family = AF_INET6, .sin6_port = v4.sin_port, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
@@ -322,7 +110,7 @@ static int connect_to_runner(const struct plan *p)
     const struct sockaddr *to =
         p->ipv6 ? (const struct sockaddr *)&v6 : (const struct sockaddr *)&v4;
     if (fd < 0 || connect(fd, to, p->ipv6 ? sizeof(v6) : sizeof(v4)) != 0)
-        end(1, "cannot connect to the runner: %m");
+        plan_end(1, "cannot connect to the runner: %m");
     return fd;
 }
 
@@ -342,7 +130,7 @@ static bool receive(struct side *s)
     struct buf *in = tlsconn_wire_in(s->c);
     size_t room = buf_room(in) < 16384 ? buf_room(in) : 16384;
     if (!room)
-        end(1, "wire_in is full, and nothing of it is taken");
+        plan_end(1, "wire_in is full, and nothing of it is taken");
     ssize_t n = recv(s->fd, buf_space(in, room), room, 0);
     buf_added(in, n > 0 ? (size_t)n : 0);
     return n > 0;
@@ -363,14 +151,14 @@ static void NORETURN fail(struct side *s, const char *text)
 {
     const struct tlsconn_failure *f = tlsconn_failure(s->c);
     hang_up(s);
-    end(1, "%s: fault %d, alert %s: %s", text, (int)f->fault,
+    plan_end(1, "%s: fault %d, alert %s: %s", text, (int)f->fault,
         f->alert ? tlsconn_alert_name(f->alert) : "none", f->text);
 }
 
 static void shake_hands(struct side *s)
 {
     enum tlsconn_status status;
-    while ((status = tlsconn_handshake(s->c, clock_wall_s())) == TLSCONN_WANT_INPUT) {
+    while ((status = tlsconn_handshake(s->c, s->now_s)) == TLSCONN_WANT_INPUT) {
         flush(s);
         if (!receive(s))
             fail(s, "the runner hung up during the handshake");
@@ -380,32 +168,45 @@ static void shake_hands(struct side *s)
     flush(s);
 }
 
-static unsigned long group_id(const char *name)
+/* What TEXT says by number is NAME; TEXT may be NULL. */
+static bool is_named(const char *text, const char *(*name_of)(uint16_t), const char *name)
 {
-    static const struct {
-        const char *name;
-        unsigned long id;
-    } groups[] = {{"x25519", 29}, {"secp256r1", 23}, {"secp384r1", 24}};
-    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-        if (strcmp(groups[i].name, name) == 0)
-            return groups[i].id;
-    return 0;
+    const char *wanted = text ? name_of((uint16_t)plan_number(text, 0)) : name;
+    return wanted && strcmp(wanted, name) == 0;
+}
+
+/* NULL, or what is not as expected. */
+static const char *find_wrong(const struct side *s)
+{
+    const struct tlsconn_facts *f = tlsconn_facts(s->c);
+    const struct plan *p = s->plan;
+    if (p->expect_version && plan_number(p->expect_version, 0) != f->version)
+        return "another version than expected";
+    if (p->expect_alpn && strcmp(p->expect_alpn, f->alpn) != 0)
+        return "another application protocol than expected";
+    if (p->expect_server_name && strcmp(p->expect_server_name, f->sni) != 0)
+        return "another server name than expected";
+    if (!is_named(p->expect_curve_id, names_group, f->group))
+        return "another group than expected";
+    if (!is_named(p->expect_cipher, tlsconn_cipher_name, f->cipher))
+        return "another suite than expected";
+    /* Resumed, the peer signs nothing. */
+    if (!f->resumed &&
+        !is_named(p->expect_signature_algorithm, names_signature_scheme, f->signature))
+        return "another signature scheme than expected";
+    if ((p->expect_peer_cert_file || p->expect_ocsp_response) && !f->resumed && !s->is_judged)
+        return "nobody was asked about the peer's certificates";
+    return s->wrong ? s->wrong : watch_check(&s->watch, p, f->version);
 }
 
 static void check_facts(struct side *s, bool is_resumption)
 {
-    const struct tlsconn_facts *f = tlsconn_facts(s->c);
-    const struct plan *p = s->plan;
-    if (f->resumed != (is_resumption && !p->expect_session_miss))
-        fail(s, f->resumed ? "resumed, unexpectedly" : "not resumed");
-    if (p->expect_version && number(p->expect_version, 0) != f->version)
-        fail(s, "another version than expected");
-    if (p->expect_alpn && strcmp(p->expect_alpn, f->alpn) != 0)
-        fail(s, "another application protocol than expected");
-    if (p->expect_server_name && strcmp(p->expect_server_name, f->sni) != 0)
-        fail(s, "another server name than expected");
-    if (p->expect_curve_id && number(p->expect_curve_id, 0) != group_id(f->group))
-        fail(s, "another group than expected");
+    bool is_resumed = tlsconn_facts(s->c)->resumed;
+    if (is_resumed != (is_resumption && !s->plan->expect_session_miss))
+        fail(s, is_resumed ? "resumed, unexpectedly" : "not resumed");
+    const char *wrong = find_wrong(s);
+    if (wrong)
+        fail(s, wrong);
 }
 
 static void write_all(struct side *s, struct bytes data)
@@ -463,23 +264,37 @@ static void exchange(struct side *s)
         echo(s);
 }
 
-static void run(const struct plan *p, const struct tlspolicy *policy,
-    struct tlsconn_session **session, bool is_resumption)
+/* Whoever keeps a session judges its certificates before it is offered (tls/tlsconn.h). */
+static void offer(struct side *s)
 {
-    struct side s = {.plan = p, .policy = policy, .session = session};
-    s.c = p->is_server ? tlsconn_new_server(policy, &handler, &s)
-                       : tlsconn_new_client(policy, p->host_name, &handler, &s);
+    const struct plan *p = s->plan;
+    if (p->judges_sessions && p->verify_fail)
+        return;
+    if (!tlsconn_offer(s->c, *s->session, s->now_s) && !p->expect_session_miss)
+        plan_end(EXIT_UNIMPLEMENTED, "a session of another policy is not offered");
+}
+
+/* NUMBER: of the connection, from 0. */
+static void run(const struct plan *p, const struct setup *setup, struct tlsconn_session **session,
+    unsigned long number)
+{
+    struct side s = {.plan = p, .setup = setup, .session = session};
+    s.now_s = clock_wall_s() + (int64_t)(number * plan_number(p->resumption_delay, 0));
+    s.c = p->is_server ? tlsconn_new_server(setup->policy, &handler, &s)
+                       : tlsconn_new_client(setup->policy, p->host_name, &handler, &s);
     s.fd = connect_to_runner(p);
     uint64_t id = htole64(strtoull(p->shim_id ? p->shim_id : "0", NULL, 10));
     if (send(s.fd, &id, sizeof(id), MSG_NOSIGNAL) != sizeof(id))
-        end(1, "cannot write to the runner: %m");
-    if (is_resumption && *session && !tlsconn_offer(s.c, *session, clock_wall_s()))
-        end(EXIT_UNIMPLEMENTED, "a session of another policy is not offered");
+        plan_end(1, "cannot write to the runner: %m");
+    if (number && *session)
+        offer(&s);
     shake_hands(&s);
-    check_facts(&s, is_resumption);
+    check_facts(&s, number);
     exchange(&s);
     if (p->expect_no_session && s.has_new_session)
         fail(&s, "a session, unexpectedly");
+    if (number && p->expect_ticket_renewal && !s.has_new_session)
+        fail(&s, "no new session");
     hang_up(&s);
     tlsconn_free(&s.c);
 }
@@ -487,23 +302,21 @@ static void run(const struct plan *p, const struct tlspolicy *policy,
 int main(int argc, char **argv)
 {
     struct plan plans[2] = {0};
+    struct setup setups[2] = {0};
+    struct tlsconn_session *session = NULL;
     if (argc > 1 && strcmp(argv[argc - 1], "-is-handshaker-supported") == 0) {
         puts("No"); /* a program of the runner's own shim, asked for before all tests */
         return 0;
     }
-    read_flags(argv + 1, plans);
-    struct tlsconn_session *session = NULL;
-    struct credential *credentials[2] = {load_credential(&plans[0]), load_credential(&plans[1])};
-    struct tlspolicy *policies[2] = {
-        make_policy(&plans[0], credentials[0]), make_policy(&plans[1], credentials[1])};
-    unsigned long n = number(plans[0].resume_count, 0);
+    plan_read(argv + 1, plans);
+    for (int i = 0; i < 2; i++)
+        setup_init(&setups[i], &plans[i]);
+    unsigned long n = plan_number(plans[0].resume_count, 0);
     bool has_one = memcmp(&plans[0], &plans[1], sizeof(plans[0])) == 0;
     for (unsigned long i = 0; i <= n; i++)
-        run(&plans[i > 0], policies[i > 0 && !has_one], &session, i > 0);
+        run(&plans[i > 0], &setups[i > 0 && !has_one], &session, i);
     tlsconn_session_free(&session);
-    for (int i = 0; i < 2; i++) {
-        tlspolicy_free(&policies[i]);
-        credential_free(&credentials[i]);
-    }
+    for (int i = 0; i < 2; i++)
+        setup_fini(&setups[i]);
     return 0;
 }
