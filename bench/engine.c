@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine [OPTION…] [TEXT]: what the TLS engines cost a server, beside each other in one run; only
- * the rows whose name contains TEXT. No sockets: what is measured is the engine, with the verdict
- * on client certificates and what libcrypto does for it. docs/performance.md tells how to read it.
+ * engine [OPTION…] [TEXT]: what TLS costs a server, by our two engines and by plain libssl, beside
+ * each other in one run; only the rows whose name contains TEXT. No sockets: what is measured is
+ * the engine, with the verdict on client certificates and what libcrypto does for it.
+ * docs/performance.md tells how to read it.
  *
  *   --engine NAME   only this one (for a profile)
  *   --seconds S     how long a row and engine take in all, 1 by default
@@ -18,6 +19,7 @@
 #include "base/panic.h"
 #include "crypto/library.h"
 #include "joint.h"
+#include "tls/tlspolicy.h"
 
 #include "base/ban.h"
 
@@ -28,6 +30,9 @@
 #define IDLE_N        1000
 #define NS_PER_S      1000000000.0
 
+static const struct server_kind *const kinds[] = {&server_libssl, &server_openssl, &server_native};
+enum { LIBSSL, OPENSSL, NATIVE, KIND_COUNT };
+
 enum work { HANDSHAKE, SENDING, RECEIVING, IDLE };
 
 static const struct row {
@@ -35,7 +40,7 @@ static const struct row {
     enum work work;
     uint16_t version;
     bool is_rsa, is_mutual, is_warm, is_resumed;
-    double wanted; /* how many times cheaper than libssl the other engine is to be; 0: no promise */
+    double wanted; /* how many times less the native engine is to cost; 0: no promise */
 } rows[] = {
     {"full", "full handshake, ECDSA P-256", HANDSHAKE, TLS_1_3, .wanted = 1.8},
     {"mutual", "the same with a client certificate, its verdict made", HANDSHAKE, TLS_1_3,
@@ -118,17 +123,17 @@ static double measure_idle(struct joint *j)
 }
 
 static double measure(
-    const struct row *r, enum tlspolicy_engine engine, const struct joint_identities *i)
+    const struct row *r, const struct server_kind *kind, const struct joint_identities *i)
 {
     struct joint j;
     const double seconds = options.seconds / ROUNDS;
     double result = 0;
-    joint_init(&j, &(struct joint_plan){.engine = engine,
-                       .version = r->version,
-                       .server = r->is_rsa ? &i->server_rsa : &i->server_ec,
+    joint_init(&j, &(struct joint_plan){.kind = kind,
+                       .server = {.credential = r->is_rsa ? &i->server_rsa : &i->server_ec,
+                           .ca = r->is_mutual ? &i->ca : NULL,
+                           .verify = r->is_warm ? &i->warm : &i->cold},
                        .client = r->is_mutual ? &i->client : NULL,
-                       .ca = &i->ca,
-                       .verify = r->is_warm ? &i->warm : &i->cold,
+                       .version = r->version,
                        .is_resumed = r->is_resumed});
     switch (r->work) {
     case HANDSHAKE:
@@ -156,62 +161,60 @@ static int compare(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static bool is_chosen(enum tlspolicy_engine e)
+static bool is_chosen(size_t kind)
 {
-    return !options.engine || !strcmp(options.engine, tlspolicy_engine_name(e));
+    return !options.engine || !strcmp(options.engine, kinds[kind]->name);
 }
 
-/* The medians of R, by engine. */
+/* The medians of R; 0 where it was not measured. */
 static void measure_row(
-    const struct row *r, const struct joint_identities *i, double out[ENGINE_COUNT])
+    const struct row *r, const struct joint_identities *i, double out[KIND_COUNT])
 {
-    double samples[ENGINE_COUNT][ROUNDS];
+    double samples[KIND_COUNT][ROUNDS];
     for (int round = 0; round < ROUNDS; round++)
-        for (enum tlspolicy_engine e = 0; e < ENGINE_COUNT; e++)
-            if (is_chosen(e))
-                samples[e][round] = measure(r, e, i);
-    for (enum tlspolicy_engine e = 0; e < ENGINE_COUNT; e++) {
-        out[e] = 0;
-        if (!is_chosen(e))
-            continue;
-        qsort(samples[e], ROUNDS, sizeof(samples[e][0]), compare);
-        out[e] = samples[e][ROUNDS / 2];
+        for (size_t k = 0; k < KIND_COUNT; k++)
+            samples[k][round] = is_chosen(k) ? measure(r, kinds[k], i) : 0;
+    for (size_t k = 0; k < KIND_COUNT; k++) {
+        qsort(samples[k], ROUNDS, sizeof(samples[k][0]), compare);
+        out[k] = samples[k][ROUNDS / 2];
     }
 }
 
 static void print_title(void)
 {
-    printf("Server CPU time per operation, µs (idle: octets)\n\n| row         |");
-    for (enum tlspolicy_engine e = 0; e < ENGINE_COUNT; e++)
-        printf(" %9s |", tlspolicy_engine_name(e));
-    printf(" cheaper | wanted |\n|---|");
-    for (enum tlspolicy_engine e = 0; e < ENGINE_COUNT; e++)
+    printf(
+        "Server CPU time per operation, µs (idle: octets), and how many times less native takes\n\n"
+        "| row         |");
+    for (size_t k = 0; k < KIND_COUNT; k++)
+        printf(" %7s |", kinds[k]->name);
+    printf(" than openssl | than libssl | wanted |\n|---|");
+    for (size_t k = 0; k < KIND_COUNT; k++)
         printf("---:|");
-    printf("---:|---:|\n");
+    printf("---:|---:|---:|\n");
 }
 
-/* How many times less than libssl the last engine costs; 0: not both were measured. */
-static double cheaper(const double got[ENGINE_COUNT])
+/* How many times less the native engine costs than KIND; 0: not both were measured. */
+static double cheaper(const double got[KIND_COUNT], size_t kind)
 {
-    const double last = got[ENGINE_COUNT - 1];
-    return last > 0 ? got[ENGINE_OPENSSL] / last : 0;
+    return got[NATIVE] > 0 ? got[kind] / got[NATIVE] : 0;
 }
 
-static void print_row(const struct row *r, const double got[ENGINE_COUNT])
+static void print_row(const struct row *r, const double got[KIND_COUNT])
 {
     printf("| %-11s |", r->name);
-    for (enum tlspolicy_engine e = 0; e < ENGINE_COUNT; e++)
-        printf(" %9.*f |", got[e] < 100 ? 2 : 0, got[e]);
-    printf(" %7.2f | %6.1f |\n", cheaper(got), r->wanted);
+    for (size_t k = 0; k < KIND_COUNT; k++)
+        printf(" %7.*f |", got[k] < 100 ? 2 : 0, got[k]);
+    printf(" %12.2f | %11.2f | %6.1f |\n", cheaper(got, OPENSSL), cheaper(got, LIBSSL), r->wanted);
     fflush(stdout);
 }
 
-static void write_row(const struct row *r, const double got[ENGINE_COUNT], bool is_first)
+static void write_row(const struct row *r, const double got[KIND_COUNT], bool is_first)
 {
     fprintf(options.json, "%s\n {\"row\": \"%s\"", is_first ? "[" : ",", r->name);
-    for (enum tlspolicy_engine e = 0; e < ENGINE_COUNT; e++)
-        fprintf(options.json, ", \"%s\": %.3f", tlspolicy_engine_name(e), got[e]);
-    fprintf(options.json, ", \"cheaper\": %.3f, \"wanted\": %.1f}", cheaper(got), r->wanted);
+    for (size_t k = 0; k < KIND_COUNT; k++)
+        fprintf(options.json, ", \"%s\": %.3f", kinds[k]->name, got[k]);
+    fprintf(options.json, ", \"than_openssl\": %.3f, \"than_libssl\": %.3f, \"wanted\": %.1f}",
+        cheaper(got, OPENSSL), cheaper(got, LIBSSL), r->wanted);
 }
 
 static void usage(void)
@@ -264,7 +267,7 @@ int main(int argc, char **argv)
     joint_identities_init(&identities);
     print_title();
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        double got[ENGINE_COUNT];
+        double got[KIND_COUNT];
         if (!is_wanted(&rows[i]))
             continue;
         measure_row(&rows[i], &identities, got);

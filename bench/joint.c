@@ -123,51 +123,7 @@ static void count(struct joint *j, uint64_t began_ns)
     j->spent_ns += spent > clock_ns() ? spent - clock_ns() : 0;
 }
 
-/* ---- what the server asks ---- */
-
-static const struct tlspolicy *choose(void *owner, const struct tlsconn_hello *hello)
-{
-    struct joint *j = owner;
-    return j->policy;
-}
-
-static uint8_t judge(void *owner, const struct certificate *const *chain, size_t chain_n)
-{
-    struct joint *j = owner;
-    struct verdict v;
-    verify_chain(j->plan.verify, chain, chain_n, j->now_s, &v);
-    bool is_accepted = v.accepted;
-    if (!is_accepted)
-        panic("the client's certificate is refused: %s", reason_token(v.reason));
-    verdict_fini(&v);
-    return 0;
-}
-
-static const struct tlsconn_handler handler = {.choose = choose, .judge = judge};
-
-/* ---- policies of both ---- */
-
-static struct tlspolicy *server_policy(const struct joint_plan *plan)
-{
-    struct error err = {""};
-    const struct tlspolicy_config config = {.engine = plan->engine,
-        .role = TLSPOLICY_SERVER,
-        .version_min = TLS_1_2,
-        .version_max = TLS_1_3,
-        .preference = PREFER_STRONGEST,
-        .credentials = &plan->server,
-        .credentials_n = 1,
-        .peer = plan->client ? PEER_REQUIRED : PEER_NOT_ASKED,
-        .ca = plan->client ? plan->ca : NULL,
-        .tickets = !plan->client, /* as authn.c has it */
-        .session_lifetime_s = LIFETIME_S,
-        .hash = {1},
-        .ticket_secret = {.at = {2}}};
-    struct tlspolicy *p = tlspolicy_new(&config, &err);
-    if (!p)
-        panic("%s", err.text);
-    return p;
-}
+/* ---- the client ---- */
 
 static int keep_session(SSL *ssl, SSL_SESSION *session)
 {
@@ -215,7 +171,7 @@ static SSL_CTX *client_context(const struct joint_plan *plan)
 void joint_init(struct joint *j, const struct joint_plan *plan)
 {
     *j = (struct joint){.plan = *plan, .now_s = time(NULL)};
-    j->policy = server_policy(plan);
+    j->server = plan->kind->prepare(&j->plan.server);
     j->ctx = client_context(plan);
     if (!plan->is_resumed)
         return;
@@ -229,10 +185,15 @@ void joint_fini(struct joint *j)
 {
     SSL_SESSION_free(j->session);
     SSL_CTX_free(j->ctx);
-    tlspolicy_free(&j->policy);
+    j->plan.kind->discard(j->server);
 }
 
 /* ---- moving octets ---- */
+
+static const struct server_kind *kind_of(const struct joint_pair *p)
+{
+    return p->joint->plan.kind;
+}
 
 /* From the client to the server's wire_in. How many. */
 static size_t carry_in(struct joint_pair *p)
@@ -242,7 +203,7 @@ static size_t carry_in(struct joint_pair *p)
     if (n <= 0)
         return 0;
     struct bytes all = {(const uint8_t *)at, (size_t)n};
-    if (buf_append(tlsconn_wire_in(p->server), all) < 0)
+    if (buf_append(kind_of(p)->wire_in(p->server), all) < 0)
         panic("the client's octets do not fit");
     check(BIO_reset(SSL_get_wbio(p->client)) == 1, "buffer");
     return all.n;
@@ -250,7 +211,7 @@ static size_t carry_in(struct joint_pair *p)
 
 static size_t carry_out(struct joint_pair *p)
 {
-    struct buf *out = tlsconn_wire_out(p->server);
+    struct buf *out = kind_of(p)->wire_out(p->server);
     size_t n = buf_size(out);
     if (n)
         check(BIO_write(SSL_get_rbio(p->client), buf_bytes(out).at, (int)n) == (int)n, "buffer");
@@ -260,14 +221,11 @@ static size_t carry_out(struct joint_pair *p)
 }
 
 /* The server's turn, on the clock. */
-static enum tlsconn_status step_server(struct joint_pair *p)
+static void step_server(struct joint_pair *p)
 {
     uint64_t began = thread_ns();
-    enum tlsconn_status status = tlsconn_handshake(p->server, p->joint->now_s);
+    kind_of(p)->shake_hands(p->server, p->joint->now_s);
     count(p->joint, began);
-    if (status == TLSCONN_FAILED)
-        panic("the server fails: %s", tlsconn_failure(p->server)->text);
-    return status;
 }
 
 static void step_client(struct joint_pair *p)
@@ -281,11 +239,12 @@ static void step_client(struct joint_pair *p)
 static void check_handshake(const struct joint_pair *p)
 {
     const struct joint_plan *plan = &p->joint->plan;
-    const struct tlsconn_facts *f = tlsconn_facts(p->server);
+    uint16_t version = kind_of(p)->version(p->server);
+    bool is_resumed = kind_of(p)->is_resumed(p->server);
     check(SSL_is_init_finished(p->client), "the handshake is not complete");
-    if (f->version != plan->version || f->resumed != (p->joint->session && plan->is_resumed))
+    if (version != plan->version || is_resumed != (p->joint->session && plan->is_resumed))
         panic("the handshake is not the one that was to be measured: version %x, resumed %d (%s)",
-            f->version, f->resumed, SSL_get_cipher_name(p->client));
+            version, is_resumed, SSL_get_cipher_name(p->client));
 }
 
 static SSL *new_client(struct joint *j)
@@ -305,7 +264,7 @@ void joint_open(struct joint_pair *p, struct joint *j)
     const bool has_session = j->session;
     *p = (struct joint_pair){.joint = j, .client = new_client(j)};
     uint64_t began = thread_ns();
-    p->server = tlsconn_new_server(j->policy, &handler, j);
+    p->server = kind_of(p)->open(j->server);
     count(j, began);
     do {
         step_client(p);
@@ -330,7 +289,7 @@ void joint_close(struct joint_pair *p)
     if (p->client)
         joint_drop_client(p);
     uint64_t began = thread_ns();
-    tlsconn_free(&p->server);
+    kind_of(p)->close(p->server);
     count(p->joint, began);
 }
 
@@ -338,12 +297,10 @@ void joint_send(struct joint_pair *p, size_t n)
 {
     static uint8_t data[PIECE_N];
     while (n) {
-        size_t taken = 0, read = 0, piece = n < PIECE_N ? n : PIECE_N;
+        size_t read = 0, piece = n < PIECE_N ? n : PIECE_N;
         uint64_t began = thread_ns();
-        enum tlsconn_status status = tlsconn_write(p->server, (struct bytes){data, piece}, &taken);
+        kind_of(p)->write(p->server, (struct bytes){data, piece});
         count(p->joint, began);
-        if (status != TLSCONN_OK || taken != piece)
-            panic("the server does not write");
         carry_out(p);
         for (size_t got = 0; got < piece; got += read)
             check(SSL_read_ex(p->client, data, sizeof(data), &read) == 1, "read");
@@ -362,10 +319,8 @@ void joint_receive(struct joint_pair *p, size_t n)
         carry_in(p);
         while (buf_size(&out) < piece) {
             uint64_t began = thread_ns();
-            enum tlsconn_status status = tlsconn_read(p->server, &out);
+            kind_of(p)->read(p->server, &out);
             count(p->joint, began);
-            if (status != TLSCONN_OK)
-                panic("the server does not read");
         }
         buf_clear(&out);
         n -= piece;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * joint — a server's tlsconn and a client of libssl joined by memory, for measuring what the server
- * costs: the processor's time is counted in its calls and nowhere else. The client is the same
- * whatever engine the server has.
+ * joint — a server and a client of libssl joined by memory, for measuring what the server costs:
+ * the processor's time is counted in its calls and nowhere else. The client is the same whatever
+ * the server is.
  *
  * Clock: the thread's processor time. Errors: whatever goes wrong ends the program with a message.
  */
@@ -10,9 +10,7 @@
 
 #include <openssl/ssl.h>
 
-#include "pki/credential.h"
-#include "pki/verify.h"
-#include "tls/tlsconn.h"
+#include "server.h"
 
 /* One CA, what it issued, and policies that trust it. */
 struct joint_identities {
@@ -24,20 +22,18 @@ void joint_identities_init(struct joint_identities *i);
 void joint_identities_fini(struct joint_identities *i);
 
 struct joint_plan {
-    enum tlspolicy_engine engine;
+    const struct server_kind *kind;
+    struct server_plan server;
+    const struct credential *client; /* NULL: one-way */
     uint16_t version;
-    const struct credential *server;
-    const struct credential *client;   /* NULL: one-way */
-    const struct certificate_list *ca; /* whose clients are let in */
-    const struct verify_policy *verify;
     bool is_resumed;
 };
 
 /* What is the same for all connections of a plan. */
 struct joint {
     struct joint_plan plan;
-    struct tlspolicy *policy;
-    SSL_CTX *ctx;
+    void *server;         /* its context */
+    SSL_CTX *ctx;         /* the client's */
     SSL_SESSION *session; /* to be resumed */
     uint64_t spent_ns;    /* in the server, so far */
     int64_t now_s;
@@ -48,7 +44,7 @@ void joint_fini(struct joint *j);
 /* A connection after its handshake; the server's part of it was counted. */
 struct joint_pair {
     struct joint *joint;
-    struct tlsconn *server;
+    void *server;
     SSL *client;
 };
 void joint_open(struct joint_pair *p, struct joint *j);
