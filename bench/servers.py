@@ -7,6 +7,7 @@ but no session cache, as many tickets as Sallyport issues, and every option that
 import itertools
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -30,7 +31,7 @@ def free_port():
                 continue
 
 
-# Of libssl in HAProxy, nginx and hitch. Sallyport does not read it; it issues one ticket, and none under mutual.
+# Of libssl in HAProxy, nginx and hitch. Sallyport does not read it.
 OPENSSL_CNF = """
 openssl_conf = init
 [init]
@@ -53,6 +54,7 @@ listeners:
     authentication: {authentication}
     certificates: [{{certificate: server.crt, key: server.key}}]
     {client_ca}
+    {tls}
     {where}
 target_groups:
   - name: backend
@@ -178,11 +180,12 @@ def common(row, port, backend):
     return {"port": port, "backend": backend, "group": GROUP, "suite_12": SUITES["1.2"], "suite_13": SUITES["1.3"]}
 
 
-def sallyport(row, folder, facts):
+def sallyport(row, folder, facts, engine):
     is_http = row.protocol == "HTTPS"
     (folder / "sallyport.yaml").write_text(SALLYPORT.format(
         **facts, protocol=row.protocol, target_protocol="HTTP" if is_http else "TCP",
         authentication="mutual" if row.mutual else "one-way", client_ca="client_ca: [ca.crt]" if row.mutual else "",
+        tls=f"tls: {{engine: {engine}}}" if engine else "",
         where=f"rules: [{{domain: {NAME}, path: /, target_group: backend}}]" if is_http else "target_group: backend"))
     return [os.environ["SALLYPORT"], "run", "-c", "sallyport.yaml"]
 
@@ -209,6 +212,20 @@ def hitch(row, folder, facts):
     verify = 'client-verify = required\nclient-verify-ca = "ca.crt"' if row.mutual else ""
     (folder / "hitch.conf").write_text(HITCH.format(**facts, verify=verify))
     return ["hitch", "--config=hitch.conf"]
+
+
+def tickets(row, engine):
+    """How many Sallyport issues a handshake, and so the others: libssl cannot have clients judged again."""
+    return 0 if row.mutual and engine == "openssl" else 1
+
+
+def engine(row, folder, wanted):
+    """Who speaks TLS in Sallyport: WANTED, or its default; as the program itself says."""
+    command = sallyport(row, folder, common(row, 1, 1), wanted)
+    shown = subprocess.run([command[0], "check", "-T", *command[2:]], cwd=folder, capture_output=True, text=True)
+    if shown.returncode:
+        raise Failure(shown.stderr.strip())
+    return re.search(r"engine: (\w+)", shown.stdout).group(1)
 
 
 PEERS = {"haproxy": haproxy, "nginx": nginx, "hitch": hitch}
@@ -264,12 +281,12 @@ class Process:
 class Server(Process):
     """A balancer with the configuration for ROW, accepting connections on `port`."""
 
-    def __init__(self, name, row, folder, backend):
+    def __init__(self, name, row, rig):
         self.name, self.port = name, free_port()
-        facts = common(row, self.port, backend)
-        command = (PEERS | {"sallyport": sallyport})[name](row, folder, facts)
+        folder, facts = rig.folder, common(row, self.port, rig.backends[row.protocol])
+        command = PEERS[name](row, folder, facts) if name in PEERS else sallyport(row, folder, facts, rig.engine)
         cnf = folder / "openssl.cnf"
-        cnf.write_text(OPENSSL_CNF.format(**facts, tickets=0 if row.mutual else 1))
+        cnf.write_text(OPENSSL_CNF.format(**facts, tickets=tickets(row, rig.engine)))
         super().__init__(command, SERVER_CORE, folder, env={**os.environ, "OPENSSL_CONF": str(cnf)},
                          stdout=subprocess.DEVNULL)
         try:
