@@ -85,8 +85,9 @@ static void target_tls(const struct upstream *u, struct json *j)
     verdict_json(u->verdict, j, "target_peer");
 }
 
-static void begin(struct conn *c, struct json *j)
+static void begin(const struct exchange *e, struct json *j)
 {
+    struct conn *c = e->conn;
     struct proxy *p = c->proxy;
     const struct config_listener *l = c->listener->config;
     char now[CLOCK_RFC3339_MAX], peer[ADDRESS_TEXT_MAX];
@@ -105,8 +106,8 @@ static void begin(struct conn *c, struct json *j)
     }
     if (c->verdict)
         json_raw(j, "peer", access_log_peer(c));
-    if (c->upstream && c->upstream->verdict)
-        target_tls(c->upstream, j);
+    if (e->upstream && e->upstream->verdict)
+        target_tls(e->upstream, j);
 }
 
 /* As it stands in the configuration. */
@@ -120,40 +121,41 @@ static void rule_object(struct json *j, const struct config_rule *rule)
     json_close_object(j);
 }
 
-static void target(struct conn *c, struct json *j)
+static void target(const struct exchange *e, struct json *j)
 {
     char address[ADDRESS_TEXT_MAX];
-    if (c->group)
-        json_text(j, "target_group", c->group->config->name);
-    if (c->upstream)
-        json_text(j, "target", c->upstream->target->config->address);
-    if (c->upstream && c->upstream->target->config->host) {
-        address_format(&c->upstream->address, address);
+    if (e->group)
+        json_text(j, "target_group", e->group->config->name);
+    if (e->upstream)
+        json_text(j, "target", e->upstream->target->config->address);
+    if (e->upstream && e->upstream->target->config->host) {
+        address_format(&e->upstream->address, address);
         json_text(j, "target_address", address);
     }
 }
 
 /* The remedy in words: for whoever was refused, or for us where a target refused us. */
-static void remedy(struct conn *c, struct json *j)
+static void remedy(const struct exchange *e, struct json *j)
 {
     const struct verdict *v = NULL;
-    if (c->verdict && !c->verdict->accepted)
-        v = c->verdict;
-    else if (c->upstream && c->upstream->verdict && !c->upstream->verdict->accepted)
-        v = c->upstream->verdict;
+    if (e->conn->verdict && !e->conn->verdict->accepted)
+        v = e->conn->verdict;
+    else if (e->upstream && e->upstream->verdict && !e->upstream->verdict->accepted)
+        v = e->upstream->verdict;
     if (v) {
         char text[512];
         verdict_explain(v, text, sizeof(text));
         json_text(j, "remedy", text);
-    } else if (c->upstream && target_fault_remedy(c->upstream)) {
-        json_text(j, "remedy", target_fault_remedy(c->upstream));
+    } else if (e->upstream && target_fault_remedy(e->upstream)) {
+        json_text(j, "remedy", target_fault_remedy(e->upstream));
     }
 }
 
-static void finish(struct conn *c, struct json *j, enum close_reason reason, const char *detail)
+static void finish(
+    const struct exchange *e, struct json *j, enum close_reason reason, const char *detail)
 {
-    struct proxy *p = c->proxy;
-    remedy(c, j);
+    struct proxy *p = e->conn->proxy;
+    remedy(e, j);
     text_if(j, "close", close_reason_token(reason));
     text_if(j, "detail", detail);
     json_close_object(j);
@@ -171,14 +173,21 @@ static bool is_wanted(const struct conn *c)
     return service_config(c->service)->access_log != NULL;
 }
 
-void access_log_exchange(struct conn *c, enum close_reason reason, const char *detail)
+/* When the connection to the target opened, and how long that took. */
+static void connect_time(const struct exchange *e, struct json *j)
 {
-    struct exchange *e = &c->exchange;
+    if (e->upstream && e->upstream->ready_ms)
+        json_integer(j, "connect", between(e->upstream->opened_ms, e->upstream->ready_ms));
+}
+
+void access_log_exchange(struct exchange *e, enum close_reason reason, const char *detail)
+{
+    struct conn *c = e->conn;
     struct json j;
-    tally_exchange(c, reason);
+    tally_exchange(e, reason);
     if (!is_wanted(c))
         return;
-    begin(c, &j);
+    begin(e, &j);
     bytes_if(&j, "method", e->method);
     bytes_if(&j, "host", e->host);
     bytes_if(&j, "path", e->path);
@@ -186,23 +195,23 @@ void access_log_exchange(struct conn *c, enum close_reason reason, const char *d
         json_integer(&j, "status", e->status);
     if (e->rule)
         rule_object(&j, e->rule);
-    target(c, &j);
+    target(e, &j);
     json_integer(&j, "bytes_in", (int64_t)e->request.bytes);
     json_integer(&j, "bytes_out", (int64_t)e->response.bytes);
     json_open_object(&j, "ms");
     if (c->client.tls)
         json_integer(&j, "handshake", between(c->accepted_ms, c->secured_ms));
-    if (c->upstream && c->upstream->ready_ms)
-        json_integer(&j, "connect", between(c->upstream->opened_ms, c->upstream->ready_ms));
+    connect_time(e, &j);
     if (e->answered_ms)
         json_integer(&j, "response", between(e->started_ms, e->answered_ms));
     json_integer(&j, "total", between(e->started_ms, conn_now_ms(c)));
     json_close_object(&j);
-    finish(c, &j, reason, detail);
+    finish(e, &j, reason, detail);
 }
 
 void access_log_connection(struct conn *c)
 {
+    const struct exchange *e = &c->exchange;
     struct json j;
     if (c->state != CONN_HANDSHAKE)
         tally_relay(c, c->reason);
@@ -210,16 +219,15 @@ void access_log_connection(struct conn *c)
         tally_handshake(c, c->reason, c->detail);
     if (!is_wanted(c))
         return;
-    begin(c, &j);
-    target(c, &j);
+    begin(e, &j);
+    target(e, &j);
     json_integer(&j, "bytes_in", (int64_t)c->client.received);
     json_integer(&j, "bytes_out", (int64_t)c->client.sent);
     json_open_object(&j, "ms");
     if (c->secured_ms && c->client.tls)
         json_integer(&j, "handshake", between(c->accepted_ms, c->secured_ms));
-    if (c->upstream && c->upstream->ready_ms)
-        json_integer(&j, "connect", between(c->upstream->opened_ms, c->upstream->ready_ms));
+    connect_time(e, &j);
     json_integer(&j, "total", between(c->accepted_ms, conn_now_ms(c)));
     json_close_object(&j);
-    finish(c, &j, c->reason, c->detail);
+    finish(e, &j, c->reason, c->detail);
 }

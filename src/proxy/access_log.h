@@ -5,9 +5,9 @@
 
 #include "proxy/conn.h"
 
-/* The exchange of C has ended: it is counted (proxy/tally.h) and logged. REASON is NONE if the
+/* E has ended: it is counted (proxy/tally.h) and logged. REASON is NONE if the
  * connection goes on. */
-void access_log_exchange(struct conn *c, enum close_reason reason, const char *detail);
+void access_log_exchange(struct exchange *e, enum close_reason reason, const char *detail);
 /* The same for the relay, or the handshake that came to nothing, that has ended with c->reason. */
 void access_log_connection(struct conn *c);
 

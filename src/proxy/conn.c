@@ -10,9 +10,7 @@
 #include "pki/verify.h"
 #include "proxy/access_log.h"
 #include "proxy/proxy_parts.h"
-#include "proxy/relay.h"
 #include "proxy/tally.h"
-#include "proxy/target_fault.h"
 
 #include "base/ban.h"
 
@@ -47,14 +45,13 @@ typedef void conn_fn(struct conn *c);
 static void run_handshake(struct conn *c);
 static void run_idle(struct conn *c);
 static void run_head(struct conn *c);
-static void run_target(struct conn *c);
+static void run_work(struct conn *c);
 static void run_closing(struct conn *c);
 static void run_closed(struct conn *c);
 static void late_handshake(struct conn *c);
 static void late_idle(struct conn *c);
 static void late_head(struct conn *c);
-static void late_target(struct conn *c);
-static void late_relay(struct conn *c);
+static void late_work(struct conn *c);
 static void late_closing(struct conn *c);
 
 #define TO(state) (1u << (state))
@@ -67,14 +64,10 @@ static const struct conn_step {
     unsigned next; /* the only states that may follow */
 } steps[CONN_STATE_COUNT] = {
     [CONN_HANDSHAKE] = {"handshake", run_handshake, late_handshake,
-        TO(CONN_IDLE) | TO(CONN_TARGET) | END},
+        TO(CONN_IDLE) | TO(CONN_WORK) | END},
     [CONN_IDLE] = {"idle", run_idle, late_idle, TO(CONN_HEAD) | END},
-    [CONN_HEAD] = {"head", run_head, late_head, TO(CONN_TARGET) | TO(CONN_IDLE) | END},
-    [CONN_TARGET] = {"target", run_target, late_target,
-        TO(CONN_EXCHANGE) | TO(CONN_RELAY) | TO(CONN_IDLE) | TO(CONN_TARGET) | END},
-    [CONN_EXCHANGE] = {"exchange", exchange_run, exchange_late,
-        TO(CONN_IDLE) | TO(CONN_TARGET) | TO(CONN_RELAY) | END},
-    [CONN_RELAY] = {"relay", relay_run, late_relay, END},
+    [CONN_HEAD] = {"head", run_head, late_head, TO(CONN_WORK) | END},
+    [CONN_WORK] = {"work", run_work, late_work, TO(CONN_IDLE) | END},
     [CONN_CLOSING] = {"closing", run_closing, late_closing, TO(CONN_CLOSED)},
     [CONN_CLOSED] = {"closed", run_closed, run_closed, 0},
 };
@@ -91,34 +84,37 @@ static const struct config_timeouts *timeouts(const struct conn *c)
 
 static void timed_out(struct timer *t);
 
-void conn_progress(struct conn *c, uint64_t timeout_ms)
+void conn_arm(struct conn *c, struct timer *t, uint64_t timeout_ms, timer_fn *fire)
 {
     uint64_t deadline_ms = conn_now_ms(c) + timeout_ms;
     if (c->ends_by_ms && c->ends_by_ms < deadline_ms)
         deadline_ms = c->ends_by_ms;
-    loop_timer_arm(c->proxy->loop, &c->timer, deadline_ms, timed_out);
+    loop_timer_arm(c->proxy->loop, t, deadline_ms, fire);
+}
+
+static void progress(struct conn *c, uint64_t timeout_ms)
+{
+    conn_arm(c, &c->timer, timeout_ms, timed_out);
 }
 
 /* The only function that writes c->state. */
-static void conn_goto(struct conn *c, enum conn_state next, uint64_t timeout_ms)
+static void conn_goto(struct conn *c, enum conn_state next)
 {
     ASSERT(steps[c->state].next & TO(next));
     c->state = next;
-    c->pace = (struct pace){0};
     if (next == CONN_CLOSED)
         loop_timer_stop(c->proxy->loop, &c->timer);
-    else
-        conn_progress(c, timeout_ms);
+}
+
+static void conn_wait(struct conn *c, enum conn_state next, uint64_t timeout_ms)
+{
+    conn_goto(c, next);
+    progress(c, timeout_ms);
 }
 
 bool conn_is_ending(const struct conn *c)
 {
     return c->proxy->is_draining || c->service != c->proxy->service;
-}
-
-static struct stream *target_stream(struct conn *c)
-{
-    return c->upstream && c->upstream->state == UPSTREAM_READY ? &c->upstream->stream : NULL;
 }
 
 /* After anything happened: let each state do its work until none changes, then wait. What can be
@@ -130,15 +126,17 @@ static void conn_run(struct conn *c)
     do {
         before = c->state;
         stream_flush(&c->client);
-        if (target_stream(c))
-            stream_flush(target_stream(c));
         steps[before].run(c);
     } while (c->state != before);
     if (c->state == CONN_CLOSED)
         return;
     stream_poll(&c->client, true);
-    if (target_stream(c))
-        stream_poll(target_stream(c), true);
+    exchange_poll(&c->exchange);
+}
+
+void conn_wake(struct exchange *e)
+{
+    conn_run(e->conn);
 }
 
 static void timed_out(struct timer *t)
@@ -166,7 +164,7 @@ static void client_ready(struct watch *w, uint32_t events)
 
 static void closed(struct conn *c)
 {
-    conn_goto(c, CONN_CLOSED, 0);
+    conn_goto(c, CONN_CLOSED);
     tally_closed(c);
     stream_fini(&c->client);
     proxy_forget(c->proxy, c);
@@ -177,9 +175,9 @@ static void closed(struct conn *c)
  */
 static void log_end(struct conn *c)
 {
-    bool is_relay = c->group && !c->listener->is_http;
+    bool is_relay = c->exchange.group && !c->listener->is_http;
     if (c->exchange.started_ms)
-        access_log_exchange(c, c->reason, c->detail);
+        access_log_exchange(&c->exchange, c->reason, c->detail);
     else if (is_relay || (c->state == CONN_HANDSHAKE && c->client.received))
         access_log_connection(c);
 }
@@ -189,7 +187,6 @@ static void conclude(struct conn *c, enum close_reason reason, const char *detai
     c->reason = reason;
     snprintf(c->detail, sizeof(c->detail), "%s", detail);
     log_end(c);
-    exchange_fini(&c->exchange);
 }
 
 void conn_close(struct conn *c, enum close_reason reason, const char *detail)
@@ -197,8 +194,9 @@ void conn_close(struct conn *c, enum close_reason reason, const char *detail)
     if (c->state == CONN_CLOSING || c->state == CONN_CLOSED)
         return;
     conclude(c, reason, detail);
-    upstream_close(&c->upstream);
-    conn_goto(c, CONN_CLOSING, LINGER_MS);
+    upstream_close(&c->exchange.upstream);
+    exchange_clear(&c->exchange);
+    conn_wait(c, CONN_CLOSING, LINGER_MS);
     stream_shutdown(&c->client);
 }
 
@@ -208,7 +206,8 @@ void conn_reset(struct conn *c, enum close_reason reason, const char *detail)
         return;
     if (c->state != CONN_CLOSING)
         conclude(c, reason, detail);
-    upstream_reset(&c->upstream);
+    upstream_reset(&c->exchange.upstream);
+    exchange_clear(&c->exchange);
     stream_reset(&c->client);
     closed(c);
 }
@@ -234,14 +233,14 @@ static void run_closing(struct conn *c)
     if (is_heard || c->client.write_failed || c->discarded > LINGER_BYTES_MAX)
         closed(c);
     else if (!c->client.shut)
-        pace_watch(c, PACE_CLIENT_TAKES);
+        pace_watch(&c->exchange, PACE_CLIENT_TAKES);
     else if (!was_shut)
-        conn_progress(c, LINGER_MS);
+        progress(c, LINGER_MS);
 }
 
 static void late_closing(struct conn *c)
 {
-    if (!c->client.shut && pace_is_kept(c))
+    if (!c->client.shut && pace_is_kept(&c->exchange))
         return;
     if (stream_has_unsent(&c->client))
         stream_reset(&c->client);
@@ -265,13 +264,12 @@ void conn_retire(struct conn *c)
         return;
     c->ends_by_ms = conn_now_ms(c) + timeouts(c)->drain;
     if (c->timer.slot && c->ends_by_ms < c->timer.deadline_ms)
-        conn_progress(c, timeouts(c)->drain);
+        progress(c, timeouts(c)->drain);
 }
 
 void conn_free(struct conn *c)
 {
     loop_timer_stop(c->proxy->loop, &c->timer);
-    upstream_close(&c->upstream);
     stream_fini(&c->client);
     exchange_fini(&c->exchange);
     verdict_free(&c->verdict);
@@ -325,10 +323,12 @@ static void begin_service(struct conn *c)
     c->secured_ms = conn_now_ms(c);
     if (c->client.tls)
         tally_handshake(c, CLOSE_NONE, "");
-    if (c->listener->is_http)
-        conn_goto(c, CONN_IDLE, timeouts(c)->header);
-    else
-        conn_connect(c, &c->service->groups[c->listener->config->group], 0);
+    if (c->listener->is_http) {
+        conn_wait(c, CONN_IDLE, timeouts(c)->header);
+    } else {
+        conn_goto(c, CONN_WORK);
+        exchange_begin_relay(&c->exchange, &c->service->groups[c->listener->config->group]);
+    }
 }
 
 static enum close_reason handshake_reason(const struct tlsconn_failure *f)
@@ -396,15 +396,9 @@ static void late_handshake(struct conn *c)
 
 void conn_next(struct conn *c)
 {
-    conn_goto(c, CONN_IDLE, timeouts(c)->idle);
-    c->group = NULL; /* the next exchange may end before it has one */
+    conn_wait(c, CONN_IDLE, timeouts(c)->idle);
     if (c->proxy->is_draining)
         conn_close(c, CLOSE_DRAINED, "");
-}
-
-void conn_upgrade(struct conn *c)
-{
-    conn_goto(c, CONN_RELAY, timeouts(c)->relay_idle);
 }
 
 static void client_ended(struct conn *c)
@@ -421,7 +415,7 @@ static void run_idle(struct conn *c)
         return;
     stream_refill(&c->client);
     if (buf_size(&c->client.in))
-        conn_goto(c, CONN_HEAD, timeouts(c)->header);
+        conn_wait(c, CONN_HEAD, timeouts(c)->header);
     else if (c->client.state != STREAM_OPEN)
         client_ended(c);
 }
@@ -433,16 +427,20 @@ static void late_idle(struct conn *c)
 
 static void run_head(struct conn *c)
 {
-    struct exchange *e = &c->exchange;
+    const struct http1_head *head = &c->proxy->head;
     do {
-        ssize_t n = http1_parse_request(buf_bytes(&c->client.in), &e->scanned, &c->proxy->head);
+        ssize_t n = http1_parse_request(buf_bytes(&c->client.in), &c->scanned, &c->proxy->head);
         if (n > 0) {
-            e->scanned = 0;
-            exchange_begin(c, (size_t)n);
+            c->scanned = 0;
+            conn_goto(c, CONN_WORK);
+            client_http1_begin(&c->http1, head);
+            exchange_begin(&c->exchange, head);
+            buf_consume(&c->client.in, (size_t)n);
             return;
         }
         if (n < 0) {
-            exchange_refuse(c, (int)-n);
+            conn_goto(c, CONN_WORK);
+            exchange_refuse(&c->exchange, (int)-n);
             return;
         }
     } while (stream_refill(&c->client));
@@ -452,113 +450,20 @@ static void run_head(struct conn *c)
 
 static void late_head(struct conn *c)
 {
-    c->exchange.started_ms = conn_now_ms(c);
-    exchange_fail(c, 408, CLOSE_HEADER_TIMEOUT, "the request head was not complete in time");
+    struct exchange *e = &c->exchange;
+    conn_goto(c, CONN_WORK);
+    e->started_ms = conn_now_ms(c);
+    exchange_fail(e, 408, CLOSE_HEADER_TIMEOUT, "the request head was not complete in time");
 }
 
-static void late_relay(struct conn *c)
+static void run_work(struct conn *c)
 {
-    conn_close(c, CLOSE_RELAY_TIMEOUT, "");
+    exchange_run(&c->exchange);
 }
 
-/* ---- targets
- * --------------------------------------------------------------------------------------------- */
-
-static void target_failed(struct conn *c)
+static void late_work(struct conn *c)
 {
-    struct upstream *u = c->upstream;
-    const struct target_fault *f = target_fault_of(u->fault);
-    tally_target_failed(c, f->reason);
-    bool is_connect =
-        u->fault == UPSTREAM_FAULT_CONNECT || u->fault == UPSTREAM_FAULT_CONNECT_TIMEOUT;
-    if (is_connect && c->tried_n < CONN_TARGETS_MAX &&
-        group_other(c->group, c->tried, c->tried_n)) {
-        upstream_close(&c->upstream);
-        conn_connect(c, c->group, 0);
-        return;
-    }
-    char detail[sizeof(u->detail)];
-    snprintf(detail, sizeof(detail), "%s", u->detail);
-    if (c->listener->is_http)
-        exchange_fail(c, f->status, (int)f->reason, detail);
-    else
-        conn_close(c, f->reason, detail);
-}
-
-static void target_ready(struct conn *c)
-{
-    if (c->listener->is_http) {
-        conn_goto(c, CONN_EXCHANGE, timeouts(c)->response);
-        exchange_connected(c);
-    } else {
-        conn_goto(c, CONN_RELAY, timeouts(c)->relay_idle);
-    }
-}
-
-static void upstream_changed(void *owner, uint32_t events)
-{
-    conn_run(owner);
-}
-
-/* A request tells by itself whether it is whole; what is relayed does not (docs/adr/0002). */
-static void run_target(struct conn *c)
-{
-    if (c->client.state == STREAM_FAILED)
-        conn_client_failed(c);
-    else if (c->client.state == STREAM_TRUNCATED && !c->listener->is_http)
-        conn_reset(c, CLOSE_CLIENT_TRUNCATED, "");
-    else if (c->upstream->state == UPSTREAM_READY)
-        target_ready(c);
-    else if (c->upstream->state == UPSTREAM_FAILED)
-        target_failed(c);
-}
-
-static void late_target(struct conn *c)
-{
-    if (c->listener->is_http)
-        exchange_fail(c, 504, CLOSE_TARGET_TIMEOUT, "");
-    else
-        conn_close(c, CLOSE_TARGET_TIMEOUT, "");
-}
-
-/* To TARGET, at the address whose turn it is. */
-static void connect_to(struct conn *c, struct target *target, uint64_t idle_max_ms)
-{
-    const struct config_timeouts *t = timeouts(c);
-    struct upstream_limits limits = {
-        .connect_ms = t->connect, .handshake_ms = t->handshake, .idle_ms = t->idle};
-    group_turn(target, conn_now_ms(c));
-    if (idle_max_ms)
-        c->upstream = upstream_reuse(target, idle_max_ms, upstream_changed, c);
-    if (!c->upstream)
-        c->upstream = upstream_open(c->proxy->loop, c->group, target, &limits, upstream_changed, c);
-    conn_goto(c, CONN_TARGET,
-        t->connect + t->handshake + 1000); /* the upstream's own timers come first */
-}
-
-void conn_connect(struct conn *c, struct group *group, uint64_t idle_max_ms)
-{
-    if (c->state != CONN_TARGET)
-        c->tried_n = 0;
-    c->group = group;
-    struct target *target =
-        c->tried_n ? group_other(group, c->tried, c->tried_n) : group_pick(group);
-    if (!target) {
-        if (c->listener->is_http)
-            exchange_fail(c, 503, CLOSE_NO_TARGET, "");
-        else
-            conn_close(c, CLOSE_NO_TARGET, "");
-        return;
-    }
-    c->tried[c->tried_n++] = target;
-    connect_to(c, target, idle_max_ms);
-}
-
-void conn_connect_anew(struct conn *c)
-{
-    struct target *target = c->upstream->target;
-    upstream_close(&c->upstream);
-    connect_to(c, target, 0);
+    exchange_late(&c->exchange);
 }
 
 /* ---- beginning
@@ -585,14 +490,14 @@ void conn_open(struct proxy *proxy, struct service *service, const struct listen
         free(c);
         return;
     }
-    exchange_init(&c->exchange);
+    exchange_init(&c->exchange, c, client_http1_init(&c->http1, &c->client), &c->timer, timed_out);
     buf_init(&c->identity, IDENTITY_MAX);
     buf_init(&c->peer_json, VERDICT_JSON_MAX);
     list_append(&proxy->conns, &c->link);
     proxy->conns_n++;
     c->steps.by_server = true;
     tally_opened(c);
-    conn_progress(c, timeouts(c)->handshake);
+    progress(c, timeouts(c)->handshake);
     if (!listener->is_tls) {
         begin_service(c);
         conn_run(c);

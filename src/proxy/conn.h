@@ -3,17 +3,14 @@
 /*
  * conn — one client connection, from accept to its one close reason.
  *
- *   accept → HANDSHAKE → IDLE ⇄ HEAD → TARGET → EXCHANGE → IDLE …     HTTP, HTTPS
- *                                               EXCHANGE → RELAY      after a 101
- *   accept → HANDSHAKE → TARGET → RELAY                               TCP, TCP_SSL
- *            every state → CLOSING → CLOSED                           or at once → CLOSED
+ *   accept → HANDSHAKE → IDLE ⇄ HEAD → WORK → IDLE …               HTTP, HTTPS
+ *   accept → HANDSHAKE → WORK                                      TCP, TCP_SSL
+ *            every state → CLOSING → CLOSED                        or at once → CLOSED
  *
  *   HANDSHAKE  TLS only: no target yet, nothing decided about the client.         left by run_handshake
  *   IDLE       no byte of a request has come.                                     left by run_idle
  *   HEAD       a part of a request head is in client.in.                          left by run_head
- *   TARGET     who may pass has been decided; a connection to a target opens.     left by run_target
- *   EXCHANGE   request and response flow (proxy/exchange.c).                      left by exchange_run
- *   RELAY      bytes flow both ways (proxy/relay.c).                              left by relay_run
+ *   WORK       an exchange or a relay is under way (proxy/exchange.h).            left by its end
  *   CLOSING    nothing is read but to be thrown away, so that what we said last
  *              (an alert, a 4xx, the end of a response) arrives.                  left by run_closing
  *   CLOSED     freed at the end of the loop's turn.
@@ -23,13 +20,10 @@
 /* clang-format on */
 #pragma once
 
-#include "balance/upstream.h"
+#include "proxy/client_http1.h"
 #include "proxy/exchange.h"
-#include "proxy/pace.h"
 #include "proxy/service_parts.h"
 #include "tls/steps.h"
-
-#define CONN_TARGETS_MAX 3 /* tried for one exchange or relay, when connecting fails */
 
 struct proxy;
 
@@ -37,9 +31,7 @@ enum conn_state {
     CONN_HANDSHAKE,
     CONN_IDLE,
     CONN_HEAD,
-    CONN_TARGET,
-    CONN_EXCHANGE,
-    CONN_RELAY,
+    CONN_WORK,
     CONN_CLOSING,
     CONN_CLOSED,
     CONN_STATE_COUNT
@@ -59,7 +51,6 @@ struct conn {
     const struct listener *listener;
     enum conn_state state;
     struct timer timer;
-    struct pace pace; /* of a body that is waited for */
     struct stream client;
     struct address peer;
     const struct authn *authn; /* TLS: chosen by the ClientHello */
@@ -67,11 +58,9 @@ struct conn {
     struct steps_seen steps;   /* TLS: what the messages of the handshake said */
     struct buf identity;       /* header lines about the client for targets, once made */
     struct buf peer_json;      /* the verdict for the log, once made */
-    struct upstream *upstream;
-    struct group *group;
-    const struct target *tried[CONN_TARGETS_MAX]; /* for the exchange or relay under way */
-    size_t tried_n;
-    struct exchange exchange; /* HTTP: the one under way */
+    struct client_http1 http1;
+    size_t scanned;           /* HEAD: see http1_parse_request */
+    struct exchange exchange; /* the one under way, or the relay */
     enum close_reason reason;
     char detail[160];                 /* of the reason, for the log */
     uint64_t accepted_ms, secured_ms; /* loop_now_ms; secured_ms: the handshake ended */
@@ -96,21 +85,14 @@ void conn_drain(struct conn *c);
 void conn_retire(struct conn *c);
 void conn_free(struct conn *c);
 
-/* For exchange.c and relay.c. */
+/* For exchanges and clients. */
 
-/* Choose a target of GROUP and connect; an idle connection will do that was used within the last
- * IDLE_MAX_MS (0: none will). Answers with state EXCHANGE or RELAY, or through exchange_fail or a
- * close. */
-void conn_connect(struct conn *c, struct group *group, uint64_t idle_max_ms);
-/* The idle connection that was taken turned out closed: a new one to the same target, or, if that
- * cannot be reached, another. */
-void conn_connect_anew(struct conn *c);
-/* The exchange has become a relay (101). */
-void conn_upgrade(struct conn *c);
+/* Something happened that E waits for. */
+void conn_wake(struct exchange *e);
 /* The exchange is over; the connection waits for the next request. */
 void conn_next(struct conn *c);
-/* Something moved: the time-out of the state starts anew. */
-void conn_progress(struct conn *c, uint64_t timeout_ms);
+/* FIRE is called in TIMEOUT_MS, or when C must end. */
+void conn_arm(struct conn *c, struct timer *t, uint64_t timeout_ms, timer_fn *fire);
 /* Should this connection end after the exchange under way (shutdown, or a newer generation is in
  * force)? */
 bool conn_is_ending(const struct conn *c);

@@ -8,6 +8,7 @@
 #include "proxy/access_log.h"
 #include "proxy/headers.h"
 #include "proxy/proxy_parts.h"
+#include "proxy/relay.h"
 #include "proxy/target_fault.h"
 
 #include "base/ban.h"
@@ -19,87 +20,79 @@
  * that no target has given it up for being idle: docs/adr/0004. */
 #define FRESH_MS 1000
 
-void exchange_init(struct exchange *e)
+void exchange_init(struct exchange *e, struct conn *conn, struct client client, struct timer *timer,
+    timer_fn *fire)
 {
-    *e = (struct exchange){0};
+    *e = (struct exchange){.conn = conn, .client = client, .timer = timer, .fire = fire};
     arena_init(&e->arena);
     buf_init(&e->sent, STREAM_OUT_MAX);
 }
 
 void exchange_fini(struct exchange *e)
 {
+    upstream_close(&e->upstream);
     arena_fini(&e->arena);
     buf_fini(&e->sent);
-    exchange_init(e);
 }
 
-/* Has the client sent its whole request (so that what follows is the next one)? */
-static bool is_request_complete(const struct exchange *e)
+void exchange_clear(struct exchange *e)
 {
-    return e->request.state == TRANSFER_COMPLETE || http1_body_is_done(&e->request.body);
+    ASSERT(!e->upstream);
+    exchange_fini(e);
+    exchange_init(e, e->conn, e->client, e->timer, e->fire);
 }
 
-static enum headers_connection connection_header(const struct exchange *e, bool keeps)
+bool exchange_is_request_whole(const struct exchange *e)
 {
-    if (!keeps)
-        return HEADERS_CLOSE;
-    return e->minor_version == 0 ? HEADERS_KEEP_ALIVE : HEADERS_PERSIST;
+    return e->request.is_complete || e->client.party->ops->is_whole(e->client.party);
 }
 
 /* ---- ending
  * ---------------------------------------------------------------------------------------------- */
 
-static void end(struct conn *c, bool keeps)
+static void end(struct exchange *e, bool went_on)
 {
-    exchange_fini(&c->exchange);
-    if (keeps)
-        conn_next(c);
-    else
-        conn_close(c, CLOSE_DONE, "");
+    exchange_clear(e);
+    e->client.ops->end(e, went_on);
 }
 
-void exchange_fail(struct conn *c, unsigned status, int reason, const char *detail)
+void exchange_fail(struct exchange *e, unsigned status, int reason, const char *detail)
 {
-    struct exchange *e = &c->exchange;
-    if (e->status) { /* a response has begun: the client must see that it is cut off */
-        conn_reset(c, (enum close_reason)reason, detail);
+    if (e->status) {
+        e->client.ops->cut(e, reason, detail);
         return;
     }
-    bool keeps = e->client_keeps_alive && is_request_complete(e) && !conn_is_ending(c);
-    bool is_head = bytes_equal(e->method, BYTES("HEAD"));
     e->status = status;
-    headers_write_error(&c->client.out, status, status < 500 ? detail : "", is_head,
-        connection_header(e, keeps), loop_wall_s(c->proxy->loop));
-    access_log_exchange(c, (enum close_reason)reason, detail);
-    if (is_request_complete(e))
-        upstream_close(&c->upstream);
+    e->client.ops->refuse(e, status, status < 500 ? detail : "");
+    bool goes_on = e->client.ops->goes_on(e);
+    access_log_exchange(e, (enum close_reason)reason, detail);
+    if (exchange_is_request_whole(e))
+        upstream_close(&e->upstream);
     else
-        upstream_reset(&c->upstream);
-    end(c, keeps);
+        upstream_reset(&e->upstream);
+    end(e, goes_on);
 }
 
-void exchange_refuse(struct conn *c, int fault)
+void exchange_refuse(struct exchange *e, int fault)
 {
-    struct exchange *e = &c->exchange;
     if (!e->started_ms)
-        e->started_ms = conn_now_ms(c);
-    e->client_keeps_alive = false; /* who knows what the client takes for its next request */
-    exchange_fail(c, http1_fault_status((enum http1_fault)fault), CLOSE_BAD_REQUEST,
+        e->started_ms = conn_now_ms(e->conn);
+    e->is_suspect = true;
+    exchange_fail(e, http1_fault_status((enum http1_fault)fault), CLOSE_BAD_REQUEST,
         http1_fault_text((enum http1_fault)fault));
 }
 
-static void finish(struct conn *c)
+static void finish(struct exchange *e)
 {
-    struct exchange *e = &c->exchange;
-    bool keeps = e->client_keeps_alive && is_request_complete(e);
-    access_log_exchange(c, keeps ? CLOSE_NONE : CLOSE_DONE, "");
-    if (!is_request_complete(e))
-        upstream_reset(&c->upstream);
+    bool goes_on = e->client.ops->goes_on(e);
+    access_log_exchange(e, goes_on ? CLOSE_NONE : CLOSE_DONE, "");
+    if (!exchange_is_request_whole(e))
+        upstream_reset(&e->upstream);
     else if (e->target_keeps_alive)
-        upstream_keep(&c->upstream);
+        upstream_keep(&e->upstream);
     else
-        upstream_close(&c->upstream);
-    end(c, keeps);
+        upstream_close(&e->upstream);
+    end(e, goes_on);
 }
 
 /* ---- request
@@ -115,8 +108,9 @@ static bool is_trusted_proxy(const struct conn *c)
 }
 
 /* The head for the target; it does not depend on which target. */
-static int write_head(struct conn *c, const struct http1_head *h)
+static int write_head(struct exchange *e, const struct http1_head *h)
 {
+    struct conn *c = e->conn;
     if (c->verdict && buf_size(&c->identity) == 0)
         headers_identity(&c->identity, c->verdict);
     struct headers_client client = {
@@ -124,9 +118,9 @@ static int write_head(struct conn *c, const struct http1_head *h)
         .is_trusted_proxy = is_trusted_proxy(c),
         .is_tls = c->client.tls != NULL,
         .identity = buf_bytes(&c->identity),
-        .upgrade = c->exchange.upgrade,
+        .upgrade = e->upgrade,
     };
-    return headers_write_request(&c->exchange.sent, h, &client);
+    return headers_write_request(&e->sent, h, &client);
 }
 
 static bool is_idempotent(struct bytes method)
@@ -143,29 +137,26 @@ static bool is_idempotent(struct bytes method)
 static void remember_upgrade(struct exchange *e, const struct http1_head *h)
 {
     char list[HTTP1_UPGRADE_MAX];
-    size_t n = http1_body_is_done(&e->request.body) ? http1_offered_upgrade(h, list) : 0;
+    size_t n = exchange_is_request_whole(e) ? http1_offered_upgrade(h, list) : 0;
     e->upgrade = arena_copy(&e->arena, (struct bytes){(const uint8_t *)list, n});
 }
 
-static void remember(struct conn *c, const struct http1_head *h)
+static void remember(struct exchange *e, const struct http1_head *h)
 {
-    struct exchange *e = &c->exchange;
-    e->started_ms = conn_now_ms(c);
+    e->started_ms = conn_now_ms(e->conn);
     e->method = arena_copy(&e->arena, h->method);
-    e->minor_version = h->minor_version;
-    e->client_keeps_alive = h->keep_alive;
     e->is_idempotent = is_idempotent(h->method);
     e->expects_continue = h->expects_continue;
     e->path =
         arena_copy(&e->arena, bytes_first(h->path_and_query, bytes_find(h->path_and_query, '?')));
-    transfer_init(&e->request, h, h->framing == HTTP1_BODY_CHUNKED);
+    party_http1_init(&e->target, NULL);
+    party_http1_send(&e->target, h->framing == HTTP1_BODY_CHUNKED);
     remember_upgrade(e, h);
 }
 
 /* Host and path in the form by which rules and policies are chosen. 0, or -fault. */
-static int normalise(struct conn *c, const struct http1_head *h, struct bytes *path)
+static int normalise(struct exchange *e, const struct http1_head *h, struct bytes *path)
 {
-    struct exchange *e = &c->exchange;
     char host[HOST_MAX];
     ssize_t n = h->authority.n ? http1_normalise_host(h->authority, host) : 0;
     if (n < 0)
@@ -183,51 +174,50 @@ static int normalise(struct conn *c, const struct http1_head *h, struct bytes *p
     return 0;
 }
 
-void exchange_begin(struct conn *c, size_t length)
+void exchange_begin(struct exchange *e, const struct http1_head *head)
 {
-    const struct http1_head *h = &c->proxy->head;
-    struct exchange *e = &c->exchange;
+    struct conn *c = e->conn;
     struct bytes path;
-    remember(c, h);
-    int fault = normalise(c, h, &path);
-    if (fault == 0 && write_head(c, h) < 0)
+    remember(e, head);
+    int fault = normalise(e, head, &path);
+    if (fault == 0 && write_head(e, head) < 0)
         fault = -HTTP1_HEAD_TOO_LARGE;
-    buf_consume(&c->client.in, length); /* from here on H is stale */
     if (fault) {
-        exchange_refuse(c, -fault);
+        exchange_refuse(e, -fault);
         return;
     }
     /* RFC 9110 §7.4: a request whose host is under another authentication policy than the
      * connection is misdirected. */
     if (c->listener->is_tls && listener_authn(c->listener, e->host) != c->authn) {
         exchange_fail(
-            c, 421, CLOSE_MISDIRECTED, "this connection was not authenticated for that host");
+            e, 421, CLOSE_MISDIRECTED, "this connection was not authenticated for that host");
         return;
     }
     switch (routes_find(&c->listener->routes, e->host, path, &e->rule)) {
     case ROUTE_FOUND:
         break;
     case ROUTE_NONE:
-        exchange_fail(c, 404, CLOSE_NO_RULE, "no rule for this path");
+        exchange_fail(e, 404, CLOSE_NO_RULE, "no rule for this path");
         return;
     case ROUTE_UNDECIDED:
-        exchange_fail(c, 500, CLOSE_RULE_LIMIT, "no rule could be chosen for this request");
+        exchange_fail(e, 500, CLOSE_RULE_LIMIT, "no rule could be chosen for this request");
         return;
     }
     /* RFC 9110 §15.5.14: content larger than the server is willing to process. */
-    fault = transfer_limit(&e->request, e->rule->max_body);
+    fault = transfer_limit(&e->request, head, e->rule->max_body);
     if (fault) {
-        exchange_refuse(c, -fault);
+        exchange_refuse(e, -fault);
         return;
     }
-    conn_connect(c, &c->service->groups[e->rule->group], e->is_idempotent ? UINT64_MAX : FRESH_MS);
+    exchange_connect(
+        e, &c->service->groups[e->rule->group], e->is_idempotent ? UINT64_MAX : FRESH_MS);
 }
 
-void exchange_connected(struct conn *c)
+void exchange_connected(struct exchange *e)
 {
-    struct exchange *e = &c->exchange;
-    stream_write(&c->upstream->stream, buf_bytes(&e->sent));
-    e->can_repeat = e->is_idempotent && c->upstream->is_reused;
+    stream_write(&e->upstream->stream, buf_bytes(&e->sent));
+    e->target.stream = &e->upstream->stream;
+    e->can_repeat = e->is_idempotent && e->upstream->is_reused;
     if (!e->can_repeat)
         buf_fini(&e->sent);
 }
@@ -243,14 +233,14 @@ static void keep_for_repeat(struct exchange *e, struct bytes piece)
 }
 
 /* Move the request's body. False if the exchange has ended. */
-static bool run_request(struct conn *c, bool *moved)
+static bool run_request(struct exchange *e, bool *moved)
 {
-    struct exchange *e = &c->exchange;
-    struct stream *target = &c->upstream->stream;
-    if (e->request.state == TRANSFER_COMPLETE || target->write_failed)
+    struct stream *target = &e->upstream->stream;
+    if (e->request.is_complete || target->write_failed)
         return true;
     size_t before = buf_size(&target->out);
-    enum transfer_status status = transfer_run(&e->request, &c->client, target, moved);
+    enum transfer_status status =
+        transfer_run(&e->request, e->client.party, &e->target.party, moved);
     keep_for_repeat(e, bytes_skip(buf_bytes(&target->out), before));
     switch (status) {
     case TRANSFER_WAITS:
@@ -258,10 +248,10 @@ static bool run_request(struct conn *c, bool *moved)
     case TRANSFER_ENDED:
         return true;
     case TRANSFER_CUT:
-        conn_reset(c, CLOSE_CLIENT_TRUNCATED, "in the request's body");
+        e->client.ops->cut(e, CLOSE_CLIENT_TRUNCATED, "in the request's body");
         return false;
     case TRANSFER_REFUSED:
-        exchange_refuse(c, (int)e->request.fault);
+        exchange_refuse(e, (int)e->request.fault);
         return false;
     }
     return false;
@@ -270,105 +260,90 @@ static bool run_request(struct conn *c, bool *moved)
 /* ---- response
  * -------------------------------------------------------------------------------------------- */
 
-static void begin_response(struct conn *c, const struct http1_head *h)
+static void begin_response(struct exchange *e, const struct http1_head *h)
 {
-    struct exchange *e = &c->exchange;
-    bool has_length = h->framing == HTTP1_BODY_NONE || h->framing == HTTP1_BODY_LENGTH;
-    bool is_chunked = !has_length && e->minor_version > 0;
-    bool ends_by_close = !has_length && e->minor_version == 0;
-    e->client_keeps_alive =
-        e->client_keeps_alive && is_request_complete(e) && !ends_by_close && !conn_is_ending(c);
-    e->status = h->status;
     e->target_keeps_alive = h->keep_alive;
-    e->answered_ms = conn_now_ms(c);
+    e->answered_ms = conn_now_ms(e->conn);
     e->response_state = RESPONSE_BODY;
-    transfer_init(&e->response, h, is_chunked);
     e->can_repeat = false;
     buf_fini(&e->sent);
-    int result = headers_write_response(
-        &c->client.out, h, is_chunked, connection_header(e, e->client_keeps_alive));
-    ASSERT(result == 0); /* a head is at most HTTP1_HEAD_MAX; ours adds little */
+    party_http1_receive(&e->target, h);
+    e->client.ops->respond(e, h);
+    e->status = h->status;
 }
 
-/* RFC 9110 §15.2: interim responses go on to the client, but not to one of HTTP/1.0. */
-static void forward_interim(struct conn *c, const struct http1_head *h)
+static void forward_interim(struct exchange *e, const struct http1_head *h)
 {
-    c->exchange.is_heard = true;
-    if (c->exchange.minor_version == 0)
-        return;
-    int result = headers_write_response(&c->client.out, h, false, HEADERS_PERSIST);
-    ASSERT(result == 0); /* as in begin_response */
+    e->is_heard = true;
+    e->client.ops->inform(e, h);
 }
 
 /* RFC 9110 §7.8: whatever the client has sent behind its request, and the target behind its 101, is
  * of the new protocol. */
-static void switch_protocols(struct conn *c, const struct http1_head *h, size_t length)
+static void switch_protocols(struct exchange *e, const struct http1_head *h, size_t length)
 {
-    struct exchange *e = &c->exchange;
     if (!http1_upgrades_to(h, e->upgrade)) {
-        exchange_fail(c, 502, CLOSE_TARGET_BAD_RESPONSE,
+        exchange_fail(e, 502, CLOSE_TARGET_BAD_RESPONSE,
             e->upgrade.n ? "it switches to another protocol than was asked for"
                          : "it switches protocols unasked");
         return;
     }
     e->status = h->status;
-    e->answered_ms = conn_now_ms(c);
-    int result = headers_write_response(&c->client.out, h, false, HEADERS_PERSIST);
-    ASSERT(result == 0); /* as in begin_response */
-    buf_consume(&c->upstream->stream.in, length);
+    e->answered_ms = conn_now_ms(e->conn);
+    e->client.ops->upgrade(e, h);
+    buf_consume(&e->upstream->stream.in, length);
     buf_fini(&e->sent);
-    conn_upgrade(c);
+    exchange_goto(e, EXCHANGE_RELAY, service_config(e->conn->service)->timeouts.relay_idle);
 }
 
 /* The target ended before its response. RFC 9110 §9.2.2: a request is repeated only if that cannot
  * do harm, and only where the connection had been idle, and may just have been closed by then. */
-static void response_missing(struct conn *c)
+static void response_missing(struct exchange *e)
 {
-    struct exchange *e = &c->exchange;
-    const struct stream *target = &c->upstream->stream;
+    const struct stream *target = &e->upstream->stream;
     bool is_silent = !e->is_heard && buf_size(&target->in) == 0;
     if (e->can_repeat && is_silent) {
-        conn_connect_anew(c);
+        exchange_connect_anew(e);
         return;
     }
-    if (target_fault_is_late_refusal(c->upstream, !is_silent))
-        exchange_fail(c, 502, CLOSE_TARGET_HANDSHAKE, tlsconn_failure(target->tls)->text);
+    if (target_fault_is_late_refusal(e->upstream, !is_silent))
+        exchange_fail(e, 502, CLOSE_TARGET_HANDSHAKE, tlsconn_failure(target->tls)->text);
     else
-        exchange_fail(c, 502, CLOSE_TARGET_CLOSED, "before its response");
+        exchange_fail(e, 502, CLOSE_TARGET_CLOSED, "before its response");
 }
 
 /* The head of LENGTH bytes at the start of what the target has sent. */
-static void take_head(struct conn *c, const struct http1_head *h, size_t length)
+static void take_head(struct exchange *e, const struct http1_head *h, size_t length)
 {
     if (h->status == 101) {
-        switch_protocols(c, h, length);
+        switch_protocols(e, h, length);
         return;
     }
     if (h->status < 200)
-        forward_interim(c, h);
+        forward_interim(e, h);
     else
-        begin_response(c, h);
-    buf_consume(&c->upstream->stream.in, length);
-    c->exchange.scanned = 0;
+        begin_response(e, h);
+    buf_consume(&e->upstream->stream.in, length);
+    e->scanned = 0;
 }
 
 /* Look for the response's head. False if the exchange has ended, waits for another target, or has
  * become a relay. */
-static bool await_response(struct conn *c)
+static bool await_response(struct exchange *e)
 {
-    struct exchange *e = &c->exchange;
-    struct stream *target = &c->upstream->stream;
-    struct http1_head *h = &c->proxy->head;
-    while (e->response_state == RESPONSE_AWAITED && stream_room(&c->client)) {
+    struct party *client = e->client.party;
+    struct stream *target = &e->upstream->stream;
+    struct http1_head *h = &e->conn->proxy->head;
+    while (e->response_state == RESPONSE_AWAITED && client->ops->room(client)) {
         ssize_t n = http1_parse_response(buf_bytes(&target->in), &e->scanned, e->method, h);
         if (n < 0) {
             exchange_fail(
-                c, 502, CLOSE_TARGET_BAD_RESPONSE, http1_fault_text((enum http1_fault) - n));
+                e, 502, CLOSE_TARGET_BAD_RESPONSE, http1_fault_text((enum http1_fault) - n));
             return false;
         }
         if (n > 0) {
-            take_head(c, h, (size_t)n);
-            if (c->state != CONN_EXCHANGE)
+            take_head(e, h, (size_t)n);
+            if (e->state != EXCHANGE_FLOW)
                 return false;
             continue;
         }
@@ -376,31 +351,30 @@ static bool await_response(struct conn *c)
             continue;
         if (target->state == STREAM_OPEN)
             return true;
-        response_missing(c);
+        response_missing(e);
         return false;
     }
     return true;
 }
 
-static bool run_response(struct conn *c, bool *moved)
+static bool run_response(struct exchange *e, bool *moved)
 {
-    struct exchange *e = &c->exchange;
-    if (!await_response(c))
+    if (!await_response(e))
         return false;
     if (e->response_state == RESPONSE_AWAITED)
         return true;
-    switch (transfer_run(&e->response, &c->upstream->stream, &c->client, moved)) {
+    switch (transfer_run(&e->response, &e->target.party, e->client.party, moved)) {
     case TRANSFER_WAITS:
         return true;
     case TRANSFER_ENDED:
         e->response_state = RESPONSE_COMPLETE;
-        finish(c);
+        finish(e);
         return false;
     case TRANSFER_CUT:
-        conn_reset(c, CLOSE_TARGET_CLOSED, "in the response's body");
+        e->client.ops->cut(e, CLOSE_TARGET_CLOSED, "in the response's body");
         return false;
     case TRANSFER_REFUSED:
-        conn_reset(c, CLOSE_TARGET_BAD_RESPONSE, http1_fault_text(e->response.fault));
+        e->client.ops->cut(e, CLOSE_TARGET_BAD_RESPONSE, http1_fault_text(e->response.fault));
         return false;
     }
     return false;
@@ -411,25 +385,28 @@ static bool run_response(struct conn *c, bool *moved)
 
 /* Is it for the client to send more of its request? RFC 9110 §10.1.1: one that expects a 100 waits
  * for it, and may go on without. */
-static bool is_request_owed(const struct conn *c)
+static bool is_request_owed(const struct exchange *e)
 {
-    const struct exchange *e = &c->exchange;
-    const struct stream *target = &c->upstream->stream;
     bool waits = e->expects_continue && !e->is_heard && !e->request.bytes;
-    return e->request.state != TRANSFER_COMPLETE && !target->write_failed && !waits;
+    return !e->request.is_complete && !e->upstream->stream.write_failed && !waits;
 }
 
-static enum pace_party waited_for(const struct conn *c)
+static bool has_room(struct party *p)
 {
-    bool is_body = c->exchange.response_state == RESPONSE_BODY;
-    if (!stream_room(&c->client))
-        return PACE_CLIENT_TAKES;
-    if (is_body || !is_request_owed(c))
-        return is_body ? PACE_TARGET_SENDS : PACE_ANSWER;
-    return stream_room(&c->upstream->stream) ? PACE_CLIENT_SENDS : PACE_TARGET_TAKES;
+    return p->ops->room(p) > 0;
 }
 
-void exchange_late(struct conn *c)
+static enum pace_party waited_for(struct exchange *e)
+{
+    bool is_body = e->response_state == RESPONSE_BODY;
+    if (!has_room(e->client.party))
+        return PACE_CLIENT_TAKES;
+    if (is_body || !is_request_owed(e))
+        return is_body ? PACE_TARGET_SENDS : PACE_ANSWER;
+    return has_room(&e->target.party) ? PACE_CLIENT_SENDS : PACE_TARGET_TAKES;
+}
+
+static void late_flow(struct exchange *e)
 {
     static const struct {
         unsigned status;
@@ -443,30 +420,95 @@ void exchange_late(struct conn *c)
         [PACE_TARGET_SENDS] = {504, CLOSE_TARGET_SLOW, "it did not send the response's body"},
         [PACE_CLIENT_TAKES] = {408, CLOSE_CLIENT_SLOW, "it did not take the response"},
     };
-    enum pace_party party = c->pace.party;
-    if (pace_is_kept(c))
+    enum pace_party party = e->pace.party;
+    if (pace_is_kept(e))
         return;
     /* A response that has begun may be waiting for the rest of the request. */
     bool is_clients =
-        party == PACE_TARGET_SENDS && is_request_owed(c) && stream_room(&c->upstream->stream);
+        party == PACE_TARGET_SENDS && is_request_owed(e) && has_room(&e->target.party);
     if (is_clients)
         party = PACE_CLIENT_SENDS;
-    exchange_fail(c, rows[party].status, (int)rows[party].reason, rows[party].detail);
+    exchange_fail(e, rows[party].status, (int)rows[party].reason, rows[party].detail);
 }
 
-void exchange_run(struct conn *c)
+static void run_flow(struct exchange *e)
 {
     bool moved;
     do {
         moved = false;
-        stream_flush(&c->upstream->stream);
-        stream_flush(&c->client);
-        if (c->client.state == STREAM_FAILED || c->client.write_failed) {
-            conn_client_failed(c);
+        stream_flush(&e->upstream->stream);
+        if (!e->client.ops->flush(e))
             return;
-        }
-        if (!run_request(c, &moved) || !run_response(c, &moved))
+        if (!run_request(e, &moved) || !run_response(e, &moved))
             return;
     } while (moved);
-    pace_watch(c, waited_for(c));
+    pace_watch(e, waited_for(e));
+}
+
+/* ---- states
+ * ---------------------------------------------------------------------------------------------- */
+
+static void run_none(struct exchange *e)
+{
+}
+
+static void late_relay(struct exchange *e)
+{
+    conn_close(e->conn, CLOSE_RELAY_TIMEOUT, "");
+}
+
+typedef void exchange_fn(struct exchange *e);
+
+#define TO(state) (1u << EXCHANGE_##state)
+
+static const struct exchange_step {
+    exchange_fn *run;  /* do what can be done with what has arrived */
+    exchange_fn *late; /* what a time-out means here */
+    unsigned next;     /* the only states that may follow; exchange_clear goes to NONE */
+} steps[EXCHANGE_STATE_COUNT] = {
+    [EXCHANGE_NONE] = {run_none, run_none, TO(TARGET)},
+    [EXCHANGE_TARGET] = {exchange_run_target, exchange_late_target,
+        TO(TARGET) | TO(FLOW) | TO(RELAY)},
+    [EXCHANGE_FLOW] = {run_flow, late_flow, TO(TARGET) | TO(RELAY)},
+    [EXCHANGE_RELAY] = {relay_run, late_relay, 0},
+};
+
+void exchange_goto(struct exchange *e, enum exchange_state next, uint64_t timeout_ms)
+{
+    ASSERT(steps[e->state].next & 1u << next);
+    e->state = next;
+    e->pace = (struct pace){0};
+    exchange_progress(e, timeout_ms);
+}
+
+void exchange_progress(struct exchange *e, uint64_t timeout_ms)
+{
+    conn_arm(e->conn, e->timer, timeout_ms, e->fire);
+}
+
+static struct stream *ready_target(struct exchange *e)
+{
+    return e->upstream && e->upstream->state == UPSTREAM_READY ? &e->upstream->stream : NULL;
+}
+
+void exchange_run(struct exchange *e)
+{
+    enum exchange_state before;
+    do {
+        before = e->state;
+        if (ready_target(e))
+            stream_flush(ready_target(e));
+        steps[before].run(e);
+    } while (e->state != before);
+}
+
+void exchange_late(struct exchange *e)
+{
+    steps[e->state].late(e);
+}
+
+void exchange_poll(struct exchange *e)
+{
+    if (ready_target(e))
+        stream_poll(ready_target(e), true);
 }

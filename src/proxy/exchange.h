@@ -1,33 +1,95 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 /*
- * exchange — one HTTP request and its response, between a client connection and a connection to a
- * target.
+ * exchange — one HTTP request and its response between a client and a target; or, for TCP and after
+ * a 101, the relay between them.
  *
- * Both bodies stream: a piece is taken from one side only while the other has room for it. Part of
- * struct conn.
+ *   NONE → TARGET ⇄ FLOW → NONE        HTTP; back to TARGET where a request is sent a second time
+ *            │       └→ RELAY → NONE   after a 101
+ *            └→ RELAY → NONE           TCP, TCP_SSL
+ *   any → NONE                         refused or failed
+ *
+ *   TARGET  who may pass has been decided; a connection to a target opens (proxy/exchange_target.c).
+ *   FLOW    request and response flow, each a piece at a time, while the other side has room.
+ *   RELAY   bytes flow both ways (proxy/relay.c).
+ *
+ * The client is spoken to through struct client: a connection of HTTP/1.1 has one exchange at a time,
+ * each stream of HTTP/2 its own. Memory: embedded in whatever speaks to the client, and dies with it.
  */
+/* clang-format on */
 #pragma once
 
+#include "balance/upstream.h"
 #include "base/arena.h"
 #include "config/config.h"
+#include "proxy/pace.h"
+#include "proxy/party_http1.h"
 #include "proxy/transfer.h"
 
 struct conn;
+struct exchange;
+
+#define EXCHANGE_TARGETS_MAX 3 /* tried for one exchange or relay, when connecting fails */
+
+enum exchange_state {
+    EXCHANGE_NONE,
+    EXCHANGE_TARGET,
+    EXCHANGE_FLOW,
+    EXCHANGE_RELAY,
+    EXCHANGE_STATE_COUNT
+};
 
 enum response_state { RESPONSE_AWAITED, RESPONSE_BODY, RESPONSE_COMPLETE };
 
+/* What an exchange says to its client besides bodies. */
+struct client_ops {
+    /* Send what can be sent. False if the client is gone; then the exchange has ended with it. */
+    bool (*flush)(struct exchange *e);
+    /* The head of the response, and of an interim one (RFC 9110 §15.2). */
+    void (*respond)(struct exchange *e, const struct http1_head *h);
+    void (*inform)(struct exchange *e, const struct http1_head *h);
+    /* The head of a 101: what follows is relayed. */
+    void (*upgrade)(struct exchange *e, const struct http1_head *h);
+    /* A whole response of ours. */
+    void (*refuse)(struct exchange *e, unsigned status, const char *detail);
+    /* Can there be another exchange after this one? */
+    bool (*goes_on)(const struct exchange *e);
+    /* The exchange is over, and E is NONE; WENT_ON: what goes_on said. */
+    void (*end)(struct exchange *e, bool went_on);
+    /* A response has begun that cannot be completed, or a request came that cannot be answered: it
+     * must see that it was cut off. REASON: enum close_reason. */
+    void (*cut)(struct exchange *e, int reason, const char *detail);
+};
+
+struct client {
+    const struct client_ops *ops;
+    struct party *party;
+};
+
 struct exchange {
+    struct conn *conn;
+    struct client client;
+    enum exchange_state state;
+    struct timer *timer; /* whoever made E has it, and calls exchange_late when it fires */
+    timer_fn *fire;
+    struct pace pace; /* of a body that is waited for */
+
+    struct group *group;
+    const struct target *tried[EXCHANGE_TARGETS_MAX];
+    size_t tried_n;
+    struct upstream *upstream;
+    struct party_http1 target;
+
     struct arena arena; /* the texts below */
     struct bytes method, host, path;
     const struct config_rule *rule;
-    unsigned minor_version;  /* of the client's request */
-    bool client_keeps_alive; /* as its request says */
-    bool is_idempotent;      /* RFC 9110 §9.2.2 */
-    bool expects_continue;   /* RFC 9110 §10.1.1 */
-    struct bytes upgrade;    /* the protocols that were asked for on the way to the target */
-    struct buf sent;         /* what the target is sent, as long as it may have to be sent again */
-    bool can_repeat;         /* all of it is there */
-    bool is_heard;           /* the target has sent an interim response */
+    bool is_suspect;       /* who knows where the client believes its request to end */
+    bool is_idempotent;    /* RFC 9110 §9.2.2 */
+    bool expects_continue; /* RFC 9110 §10.1.1 */
+    struct bytes upgrade;  /* the protocols that were asked for on the way to the target */
+    struct buf sent;       /* what the target is sent, as long as it may have to be sent again */
+    bool can_repeat;       /* all of it is there */
+    bool is_heard;         /* the target has sent an interim response */
     struct transfer request;
     struct transfer response;
     enum response_state response_state;
@@ -37,21 +99,47 @@ struct exchange {
     uint64_t started_ms, answered_ms; /* request head complete; response head complete */
 };
 
-/* A request head of LENGTH bytes stands at the start of client.in, parsed as the proxy's head:
- * route it, or answer with an error. */
-void exchange_begin(struct conn *c, size_t length);
-/* What stands there cannot be parsed: answer and close. FAULT: enum http1_fault. */
-void exchange_refuse(struct conn *c, int fault);
-/* Answer with an error of ours, if no response has begun; else cut the connection. REASON: enum
- * close_reason. */
-void exchange_fail(struct conn *c, unsigned status, int reason, const char *detail);
-
-/* The connection to a target is ready. */
-void exchange_connected(struct conn *c);
-/* Move what can be moved. */
-void exchange_run(struct conn *c);
-/* What was waited for has not come in time. */
-void exchange_late(struct conn *c);
-
-void exchange_init(struct exchange *e);
+/* TIMER is E's as long as it is not NONE. */
+void exchange_init(struct exchange *e, struct conn *conn, struct client client, struct timer *timer,
+    timer_fn *fire);
+/* Forget what was, for the next one. The target has been released. */
+void exchange_clear(struct exchange *e);
 void exchange_fini(struct exchange *e);
+
+/* A request has come with HEAD (valid during this call only): route it, or answer with an error. */
+void exchange_begin(struct exchange *e, const struct http1_head *head);
+/* Bytes are to be relayed to GROUP (TCP, TCP_SSL). */
+void exchange_begin_relay(struct exchange *e, struct group *group);
+/* What came is no request: answer so. FAULT: enum http1_fault. */
+void exchange_refuse(struct exchange *e, int fault);
+/* Answer with an error of ours, if no response has begun; else cut it off. REASON: enum
+ * close_reason. */
+void exchange_fail(struct exchange *e, unsigned status, int reason, const char *detail);
+
+/* Do what can be done with what has arrived. */
+void exchange_run(struct exchange *e);
+/* What was waited for has not come in time. */
+void exchange_late(struct exchange *e);
+/* Wait for what is of use from the target. */
+void exchange_poll(struct exchange *e);
+
+/* Something moved: the time-out of the state starts anew. */
+void exchange_progress(struct exchange *e, uint64_t timeout_ms);
+/* Has the client sent its whole request (so that what follows is the next one)? */
+bool exchange_is_request_whole(const struct exchange *e);
+
+/* For the files of exchange. */
+
+/* The only function that writes e->state. */
+void exchange_goto(struct exchange *e, enum exchange_state next, uint64_t timeout_ms);
+/* Choose a target of GROUP and connect; an idle connection will do that was used within the last
+ * IDLE_MAX_MS (0: none will). Answers with state FLOW or RELAY, or through exchange_fail or a
+ * close. */
+void exchange_connect(struct exchange *e, struct group *group, uint64_t idle_max_ms);
+/* The idle connection that was taken turned out closed: a new one to the same target, or, if that
+ * cannot be reached, another. */
+void exchange_connect_anew(struct exchange *e);
+/* The connection to a target is ready: send it the request. */
+void exchange_connected(struct exchange *e);
+void exchange_run_target(struct exchange *e);
+void exchange_late_target(struct exchange *e);

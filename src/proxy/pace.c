@@ -5,9 +5,9 @@
 
 #include "base/ban.h"
 
-static const struct config_timeouts *timeouts(const struct conn *c)
+static const struct config_timeouts *timeouts(const struct exchange *e)
 {
-    return &service_config(c->service)->timeouts;
+    return &service_config(e->conn->service)->timeouts;
 }
 
 static bool is_of_response(enum pace_party party)
@@ -34,17 +34,18 @@ static struct pace_clock *clock_of(struct pace *p)
 }
 
 /* Bytes that the party has sent or taken since its connection began. */
-static uint64_t moved(const struct conn *c)
+static uint64_t moved(struct exchange *e)
 {
-    switch (c->pace.party) {
+    struct party *client = e->client.party, *target = &e->target.party;
+    switch (e->pace.party) {
     case PACE_CLIENT_SENDS:
-        return c->client.received;
+        return client->ops->received(client);
     case PACE_TARGET_SENDS:
-        return c->upstream->stream.received;
+        return target->ops->received(target);
     case PACE_TARGET_TAKES:
-        return stream_taken(&c->upstream->stream);
+        return target->ops->accepted(target);
     case PACE_CLIENT_TAKES:
-        return stream_taken(&c->client);
+        return client->ops->accepted(client);
     case PACE_NOBODY:
     case PACE_ANSWER:
     case PACE_PARTY_COUNT:
@@ -54,24 +55,24 @@ static uint64_t moved(const struct conn *c)
 }
 
 /* What is too little in a span: a byte at least must move. */
-static uint64_t needed(const struct conn *c)
+static uint64_t needed(const struct exchange *e)
 {
-    const struct config_timeouts *t = timeouts(c);
-    uint64_t rate = c->pace.party == PACE_TARGET_SENDS ? t->response_rate : t->body_rate;
+    const struct config_timeouts *t = timeouts(e);
+    uint64_t rate = e->pace.party == PACE_TARGET_SENDS ? t->response_rate : t->body_rate;
     uint64_t bytes = rate * t->body / 1000;
     return bytes ? bytes : 1;
 }
 
-static void begin_span(struct conn *c, struct pace_clock *clock)
+static void begin_span(struct exchange *e, struct pace_clock *clock)
 {
-    *clock = (struct pace_clock){.mark = moved(c), .has_begun = true};
-    c->pace.since_ms = conn_now_ms(c);
+    *clock = (struct pace_clock){.mark = moved(e), .has_begun = true};
+    e->pace.since_ms = conn_now_ms(e->conn);
 }
 
-void pace_watch(struct conn *c, enum pace_party party)
+void pace_watch(struct exchange *e, enum pace_party party)
 {
-    struct pace *p = &c->pace;
-    uint64_t now_ms = conn_now_ms(c), span_ms = timeouts(c)->body;
+    struct pace *p = &e->pace;
+    uint64_t now_ms = conn_now_ms(e->conn), span_ms = timeouts(e)->body;
     if (p->party == party)
         return;
     struct pace_clock *clock = clock_of(p);
@@ -83,19 +84,19 @@ void pace_watch(struct conn *c, enum pace_party party)
     p->since_ms = now_ms;
     clock = clock_of(p);
     if (clock && !clock->has_begun)
-        begin_span(c, clock);
+        begin_span(e, clock);
     if (clock)
-        conn_progress(c, clock->waited_ms < span_ms ? span_ms - clock->waited_ms : 0);
+        exchange_progress(e, clock->waited_ms < span_ms ? span_ms - clock->waited_ms : 0);
     else
-        conn_progress(c, timeouts(c)->response);
+        exchange_progress(e, timeouts(e)->response);
 }
 
-bool pace_is_kept(struct conn *c)
+bool pace_is_kept(struct exchange *e)
 {
-    struct pace_clock *clock = clock_of(&c->pace);
-    if (!clock || moved(c) - clock->mark < needed(c))
+    struct pace_clock *clock = clock_of(&e->pace);
+    if (!clock || moved(e) - clock->mark < needed(e))
         return false;
-    begin_span(c, clock);
-    conn_progress(c, timeouts(c)->body);
+    begin_span(e, clock);
+    exchange_progress(e, timeouts(e)->body);
     return true;
 }

@@ -14,7 +14,7 @@
 
 #include "base/attributes.h"
 
-struct conn;
+struct exchange;
 
 enum pace_party {
     PACE_NOBODY,
@@ -38,8 +38,8 @@ struct pace {
     struct pace_clock clocks[2]; /* of who sends, of who takes */
 };
 
-/* It is PARTY that C waits for: C's timer is set to the end of its span. Nothing changes if it is
+/* It is PARTY that E waits for: E's timer is set to the end of its span. Nothing changes if it is
  * the same as before. */
-void pace_watch(struct conn *c, enum pace_party party);
+void pace_watch(struct exchange *e, enum pace_party party);
 /* The timer has fired. True if the party has done enough; its next span has begun. */
-bool pace_is_kept(struct conn *c) MUST_USE;
+bool pace_is_kept(struct exchange *e) MUST_USE;

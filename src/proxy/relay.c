@@ -34,24 +34,25 @@ static bool has_failed(const struct stream *s)
     return s->state == STREAM_FAILED || s->state == STREAM_TRUNCATED || s->write_failed;
 }
 
-static void target_failed(struct conn *c)
+static void target_failed(struct exchange *e)
 {
-    struct stream *target = &c->upstream->stream;
+    struct stream *target = &e->upstream->stream;
     if (target->state == STREAM_OPEN) /* writing failed; it may have said why before */
         stream_ready(target, EPOLLIN);
     const struct tlsconn_failure *f = target->tls ? tlsconn_failure(target->tls) : NULL;
-    bool is_refusal = target_fault_is_late_refusal(c->upstream, c->exchange.response.bytes > 0);
+    bool is_refusal = target_fault_is_late_refusal(e->upstream, e->response.bytes > 0);
     const char *detail = target->state == STREAM_TRUNCATED ? "without close_notify"
                          : f                               ? f->text
                                                            : "";
-    conn_reset(c, is_refusal ? CLOSE_TARGET_HANDSHAKE : CLOSE_TARGET_CLOSED, detail);
+    conn_reset(e->conn, is_refusal ? CLOSE_TARGET_HANDSHAKE : CLOSE_TARGET_CLOSED, detail);
 }
 
-void relay_run(struct conn *c)
+void relay_run(struct exchange *e)
 {
-    struct stream *client = &c->client, *target = &c->upstream->stream;
-    bool moved = pump(client, target, &c->exchange.request.bytes);
-    moved |= pump(target, client, &c->exchange.response.bytes);
+    struct conn *c = e->conn;
+    struct stream *client = &c->client, *target = &e->upstream->stream;
+    bool moved = pump(client, target, &e->request.bytes);
+    moved |= pump(target, client, &e->response.bytes);
     if (client->state == STREAM_EOF && target->state == STREAM_EOF && client->shut &&
         target->shut) {
         conn_close(c, CLOSE_DONE, "");
@@ -60,8 +61,8 @@ void relay_run(struct conn *c)
     } else if (has_failed(client)) {
         conn_client_failed(c);
     } else if (has_failed(target)) {
-        target_failed(c);
+        target_failed(e);
     } else if (moved) {
-        conn_progress(c, service_config(c->service)->timeouts.relay_idle);
+        exchange_progress(e, service_config(c->service)->timeouts.relay_idle);
     }
 }

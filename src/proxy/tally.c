@@ -312,20 +312,20 @@ static enum target_column failure_column(enum close_reason reason)
     }
 }
 
-void tally_target_failed(struct conn *c, enum close_reason reason)
+void tally_target_failed(const struct exchange *e, enum close_reason reason)
 {
     enum target_column column = failure_column(reason);
     if (column != TARGET_REQUESTS)
-        count_add(&c->upstream->target->counts[column], 1);
+        count_add(&e->upstream->target->counts[column], 1);
 }
 
 /* What was begun with a target that took the connection. */
-static void count_target(struct conn *c, enum close_reason reason)
+static void count_target(const struct exchange *e, enum close_reason reason)
 {
-    if (!c->upstream || c->upstream->state != UPSTREAM_READY)
+    if (!e->upstream || e->upstream->state != UPSTREAM_READY)
         return;
-    count_add(&c->upstream->target->counts[TARGET_REQUESTS], 1);
-    tally_target_failed(c, reason);
+    count_add(&e->upstream->target->counts[TARGET_REQUESTS], 1);
+    tally_target_failed(e, reason);
 }
 
 static unsigned status_column(unsigned status)
@@ -343,19 +343,18 @@ static unsigned duration_column(uint64_t ms)
     return ROUTE_WITHIN_1 + i;
 }
 
-void tally_exchange(struct conn *c, enum close_reason reason)
+void tally_exchange(const struct exchange *e, enum close_reason reason)
 {
-    const struct exchange *e = &c->exchange;
-    struct count *route = route_of(c, e->rule);
+    struct count *route = route_of(e->conn, e->rule);
     /* How long an upgraded connection is used says nothing about who is slow. */
-    uint64_t ended_ms = e->status == 101 ? e->answered_ms : conn_now_ms(c);
+    uint64_t ended_ms = e->status == 101 ? e->answered_ms : conn_now_ms(e->conn);
     uint64_t ms = ended_ms > e->started_ms ? ended_ms - e->started_ms : 0;
     count_add(&route[status_column(e->status)], 1);
     count_add(&route[ROUTE_BYTES_IN], e->request.bytes);
     count_add(&route[ROUTE_BYTES_OUT], e->response.bytes);
     count_add(&route[duration_column(ms)], 1);
     count_add(&route[ROUTE_DURATION], ms);
-    count_target(c, reason);
+    count_target(e, reason);
 }
 
 void tally_relay(struct conn *c, enum close_reason reason)
@@ -364,5 +363,5 @@ void tally_relay(struct conn *c, enum close_reason reason)
     count_add(&route[ROUTE_RELAYS], 1);
     count_add(&route[ROUTE_BYTES_IN], c->client.received);
     count_add(&route[ROUTE_BYTES_OUT], c->client.sent);
-    count_target(c, reason);
+    count_target(&c->exchange, reason);
 }

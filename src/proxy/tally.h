@@ -37,7 +37,7 @@ void tally_message(struct conn *c, enum tlsconn_message_direction direction, str
 /* The handshake has ended: well, with REASON NONE; or with what conn_close was told. */
 void tally_handshake(struct conn *c, enum close_reason reason, const char *detail);
 /* The exchange, or the relay, has ended. */
-void tally_exchange(struct conn *c, enum close_reason reason);
+void tally_exchange(const struct exchange *e, enum close_reason reason);
 void tally_relay(struct conn *c, enum close_reason reason);
-/* The connection to c->upstream's target came to nothing. */
-void tally_target_failed(struct conn *c, enum close_reason reason);
+/* The connection to e->upstream's target came to nothing. */
+void tally_target_failed(const struct exchange *e, enum close_reason reason);

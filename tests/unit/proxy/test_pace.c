@@ -10,20 +10,24 @@ static struct service service = {.config = &config};
 static struct proxy proxy;
 static struct upstream upstream;
 static struct conn conn;
+#define exchange conn.exchange
 
 static void begin(void)
 {
     struct error err;
     if (!proxy.loop)
         proxy.loop = loop_new(&err);
-    conn = (struct conn){.proxy = &proxy, .service = &service, .upstream = &upstream};
+    conn = (struct conn){.proxy = &proxy, .service = &service};
+    exchange_init(
+        &exchange, &conn, client_http1_init(&conn.http1, &conn.client), &conn.timer, NULL);
+    party_http1_init(&exchange.target, &upstream.stream);
     conn.client.fd = upstream.stream.fd = -1;
 }
 
 /* MS pass while the same party is waited for. */
 static void pass(uint64_t ms)
 {
-    conn.pace.since_ms -= ms;
+    exchange.pace.since_ms -= ms;
 }
 
 static uint64_t left_ms(void)
@@ -39,18 +43,18 @@ static void end(void)
 TEST(a_clock_runs_only_while_its_party_is_waited_for)
 {
     begin();
-    pace_watch(&conn, PACE_TARGET_SENDS);
+    pace_watch(&exchange, PACE_TARGET_SENDS);
     CHECK_INT(left_ms(), SPAN_MS);
     pass(1000);
-    pace_watch(&conn, PACE_CLIENT_TAKES);
+    pace_watch(&exchange, PACE_CLIENT_TAKES);
     CHECK_INT(left_ms(), SPAN_MS);
     pass(2500);
-    pace_watch(&conn, PACE_TARGET_SENDS);
+    pace_watch(&exchange, PACE_TARGET_SENDS);
     CHECK_INT(left_ms(), SPAN_MS - 1000);
     pass(SPAN_MS);
-    pace_watch(&conn, PACE_CLIENT_TAKES);
+    pace_watch(&exchange, PACE_CLIENT_TAKES);
     CHECK_INT(left_ms(), SPAN_MS - 2500);
-    pace_watch(&conn, PACE_TARGET_SENDS); /* who has no time left is asked at once */
+    pace_watch(&exchange, PACE_TARGET_SENDS); /* who has no time left is asked at once */
     CHECK_INT(left_ms(), 0);
     end();
 }
@@ -59,29 +63,29 @@ TEST(to_be_waited_for_again_is_no_new_span)
 {
     begin();
     conn.client.received = 500;
-    pace_watch(&conn, PACE_CLIENT_SENDS);
-    pace_watch(&conn, PACE_TARGET_TAKES);
+    pace_watch(&exchange, PACE_CLIENT_SENDS);
+    pace_watch(&exchange, PACE_TARGET_TAKES);
     conn.client.received += 999; /* one less than the rate says */
-    pace_watch(&conn, PACE_CLIENT_SENDS);
-    CHECK(!pace_is_kept(&conn));
+    pace_watch(&exchange, PACE_CLIENT_SENDS);
+    CHECK(!pace_is_kept(&exchange));
     conn.client.received++;
-    CHECK(pace_is_kept(&conn));
-    CHECK(!pace_is_kept(&conn)); /* that was another span */
+    CHECK(pace_is_kept(&exchange));
+    CHECK(!pace_is_kept(&exchange)); /* that was another span */
     end();
 }
 
 TEST(the_response_begins_anew)
 {
     begin();
-    pace_watch(&conn, PACE_CLIENT_SENDS);
+    pace_watch(&exchange, PACE_CLIENT_SENDS);
     pass(4000);
-    pace_watch(&conn, PACE_ANSWER);
+    pace_watch(&exchange, PACE_ANSWER);
     CHECK_INT(left_ms(), 5000);
-    CHECK(!pace_is_kept(&conn));
-    pace_watch(&conn, PACE_TARGET_SENDS);
+    CHECK(!pace_is_kept(&exchange));
+    pace_watch(&exchange, PACE_TARGET_SENDS);
     CHECK_INT(left_ms(), SPAN_MS);
     upstream.stream.received++;
-    CHECK(pace_is_kept(&conn)); /* without a rate a byte will do */
-    CHECK(!pace_is_kept(&conn));
+    CHECK(pace_is_kept(&exchange)); /* without a rate a byte will do */
+    CHECK(!pace_is_kept(&exchange));
     end();
 }

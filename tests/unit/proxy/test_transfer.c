@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
+#include "proxy/party_http1.h"
 #include "proxy/transfer.h"
 #include "test.h"
 
 static struct http1_head head;
+static struct party_http1 sender, receiver;
+
+/* The body of the message with HEAD is going to be moved. */
+static void begin(struct stream *from, struct stream *to, bool is_chunked)
+{
+    party_http1_init(&sender, from);
+    party_http1_receive(&sender, &head);
+    party_http1_init(&receiver, to);
+    party_http1_send(&receiver, is_chunked);
+}
 
 /* Push WIRE through a transfer, PIECE bytes at a time; the status at the end, what came out in
  * TEXT. */
@@ -11,7 +22,7 @@ static enum transfer_status push(
     const char *fields, const char *wire, bool is_chunked, size_t piece, char *text)
 {
     struct stream from = {.fd = -1}, to = {.fd = -1};
-    struct transfer t;
+    struct transfer t = {0};
     char request[512];
     size_t scanned = 0, at = 0, n = strlen(wire);
     bool moved = false;
@@ -20,14 +31,14 @@ static enum transfer_status push(
     buf_init(&to.out, STREAM_OUT_MAX);
     snprintf(request, sizeof(request), "POST / HTTP/1.1\r\nHost: a\r\n%s\r\n", fields);
     CHECK(http1_parse_request(bytes_of(request), &scanned, &head) > 0);
-    transfer_init(&t, &head, is_chunked);
+    begin(&from, &to, is_chunked);
     do {
         size_t step = n - at < piece ? n - at : piece;
         ignore_result(buf_append(&from.in, (struct bytes){(const uint8_t *)wire + at, step}));
         at += step;
         if (at == n)
             from.state = STREAM_EOF;
-        status = transfer_run(&t, &from, &to, &moved);
+        status = transfer_run(&t, &sender.party, &receiver.party, &moved);
     } while (status == TRANSFER_WAITS && at < n);
     snprintf(text, 4096, "%.*s", BYTES_ARG(buf_bytes(&to.out)));
     buf_fini(&from.in);
@@ -83,7 +94,7 @@ TEST(bad_framing_is_refused)
 TEST(a_line_of_the_chunked_coding_longer_than_the_room_left_is_not_an_end)
 {
     struct stream from = {.fd = -1, .state = STREAM_EOF}, to = {.fd = -1};
-    struct transfer t;
+    struct transfer t = {0};
     size_t scanned = 0;
     bool moved = false;
     static char filler[STREAM_OUT_SOFT];
@@ -91,12 +102,12 @@ TEST(a_line_of_the_chunked_coding_longer_than_the_room_left_is_not_an_end)
     buf_init(&to.out, STREAM_OUT_MAX);
     CHECK(http1_parse_request(
               BYTES("POST / HTTP/1.1\r\nHost: a\r\n" CHUNKED "\r\n"), &scanned, &head) > 0);
-    transfer_init(&t, &head, true);
+    begin(&from, &to, true);
     stream_write(&to, (struct bytes){(const uint8_t *)filler, sizeof(filler) - 2});
     ignore_result(buf_append(&from.in, BYTES("0001\r\na\r\n0\r\n\r\n")));
-    CHECK_INT(transfer_run(&t, &from, &to, &moved), TRANSFER_WAITS);
+    CHECK_INT(transfer_run(&t, &sender.party, &receiver.party, &moved), TRANSFER_WAITS);
     buf_clear(&to.out);
-    CHECK_INT(transfer_run(&t, &from, &to, &moved), TRANSFER_ENDED);
+    CHECK_INT(transfer_run(&t, &sender.party, &receiver.party, &moved), TRANSFER_ENDED);
     buf_fini(&from.in);
     buf_fini(&to.out);
 }
@@ -104,7 +115,7 @@ TEST(a_line_of_the_chunked_coding_longer_than_the_room_left_is_not_an_end)
 TEST(nothing_is_taken_while_the_receiver_has_no_room)
 {
     struct stream from = {.fd = -1}, to = {.fd = -1};
-    struct transfer t;
+    struct transfer t = {0};
     size_t scanned = 0;
     bool moved = false;
     static char filler[STREAM_OUT_SOFT];
@@ -112,14 +123,14 @@ TEST(nothing_is_taken_while_the_receiver_has_no_room)
     buf_init(&to.out, STREAM_OUT_MAX);
     CHECK(http1_parse_request(BYTES("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"),
               &scanned, &head) > 0);
-    transfer_init(&t, &head, false);
+    begin(&from, &to, false);
     stream_write(&to, (struct bytes){(const uint8_t *)filler, sizeof(filler) - 4});
     ignore_result(buf_append(&from.in, BYTES("123456789")));
-    CHECK_INT(transfer_run(&t, &from, &to, &moved), TRANSFER_WAITS);
+    CHECK_INT(transfer_run(&t, &sender.party, &receiver.party, &moved), TRANSFER_WAITS);
     CHECK_INT(buf_size(&from.in), 5);
     CHECK_INT(buf_size(&to.out), STREAM_OUT_SOFT);
     buf_clear(&to.out);
-    CHECK_INT(transfer_run(&t, &from, &to, &moved), TRANSFER_ENDED);
+    CHECK_INT(transfer_run(&t, &sender.party, &receiver.party, &moved), TRANSFER_ENDED);
     buf_fini(&from.in);
     buf_fini(&to.out);
 }
