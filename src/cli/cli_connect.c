@@ -36,7 +36,7 @@ struct connect_options {
     const char *ocsp, *certificate, *key, *name;
     unsigned version;      /* enum tls_choice */
     unsigned key_exchange; /* 0: any, 1: rsa */
-    unsigned engine;       /* 0: openssl, 1: native */
+    unsigned engine;       /* 0: native, 1: openssl */
     bool json;
 };
 
@@ -150,7 +150,7 @@ static int make_policy(struct attempt *a, struct error *err)
     const struct credential *credential = a->credential;
     bool only_rsa = o->key_exchange == 1;
     struct tlspolicy_config config = {
-        .engine = o->engine ? ENGINE_NATIVE : ENGINE_OPENSSL,
+        .engine = o->engine ? ENGINE_OPENSSL : ENGINE_NATIVE,
         .role = TLSPOLICY_CLIENT,
         .version_min = o->version == TLS_ONLY_1_3 ? TLS_1_3 : TLS_1_2,
         .version_max = o->version == TLS_ONLY_1_2 || only_rsa ? TLS_1_2 : TLS_1_3,
@@ -398,7 +398,7 @@ int cli_connect(int argc, char **argv)
         {"tls", 0, OPTIONS_CHOICE, &o.version, "any|1.2|1.3", "the version to offer"},
         {"key-exchange", 0, OPTIONS_CHOICE, &o.key_exchange, "any|rsa",
             "rsa: TLS 1.2 with RSA key transport only"},
-        {"engine", 0, OPTIONS_CHOICE, &o.engine, "openssl|native", "who speaks TLS here"},
+        {"engine", 0, OPTIONS_CHOICE, &o.engine, "native|openssl", "who speaks TLS here"},
         {"json", 0, OPTIONS_FLAG, &o.json, NULL, "print one JSON object, and relay nothing"},
     };
     const struct options_syntax syntax = {"connect", "HOST:PORT",

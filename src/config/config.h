@@ -31,7 +31,7 @@ enum config_revocation {
     CONFIG_REVOCATION_GRACE
 };
 enum config_preference { PREFERENCE_STRONGEST, PREFERENCE_FASTEST, PREFERENCE_CLIENT };
-enum config_engine { CONFIG_ENGINE_OPENSSL, CONFIG_ENGINE_NATIVE };
+enum config_engine { CONFIG_ENGINE_NATIVE, CONFIG_ENGINE_OPENSSL };
 enum config_scheduler { SCHEDULER_WRR };
 
 /* A file that the configuration names. PATH is absolute (relative ones were resolved against the

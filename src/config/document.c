@@ -134,7 +134,7 @@ static void put_scope(struct buf *out, enum scope scope)
 
 void document_write_markdown(struct buf *out)
 {
-    PUT(out, "<!-- Generated from src/config/keys.def by `ninja -C build config-doc && "
+    PUT(out, "<!-- Generated from src/config/keys.def by `ninja -C build src/config/config-doc && "
              "build/src/config/config-doc markdown`: change it there. -->\n"
              "# The configuration file\n\n");
     for (size_t i = 0; i < COUNT_OF(introduction); i++)
@@ -151,7 +151,8 @@ void document_write_markdown(struct buf *out)
 static const char manual_begin[] =
     ".\\\" SPDX-License-Identifier: Apache-2.0\n"
     ".\\\" Generated from src/config/keys.def by\n"
-    ".\\\" `ninja -C build config-doc && build/src/config/config-doc manual`: change it there.\n"
+    ".\\\" `ninja -C build src/config/config-doc && build/src/config/config-doc manual`: change it "
+    "there.\n"
     ".TH SALLYPORT.YAML 5 2026-11-22 Sallyport \"File formats\"\n"
     ".ad l\n"
     ".nh\n"

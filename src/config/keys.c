@@ -10,7 +10,7 @@
 static const char *const protocol_names[] = {"HTTP", "HTTPS", "TCP", "TCP_SSL", NULL};
 static const char *const authentication_names[] = {"one-way", "mutual", "optional", NULL};
 static const char *const preference_names[] = {"strongest", "fastest", "client", NULL};
-static const char *const engine_names[] = {"openssl", "native", NULL};
+static const char *const engine_names[] = {"native", "openssl", NULL};
 static const char *const scheduler_names[] = {"wrr", NULL};
 static const char *const key_exchange_names[] = {"ecdhe", "rsa", NULL};
 static const char *const switch_names[] = {"false", "true", NULL};

@@ -27,12 +27,12 @@ struct bytes source_key(const struct source *s, const struct config_file *file)
 enum tlspolicy_engine source_engine(enum config_engine e)
 {
     switch (e) {
-    case CONFIG_ENGINE_OPENSSL:
-        return ENGINE_OPENSSL;
     case CONFIG_ENGINE_NATIVE:
         return ENGINE_NATIVE;
+    case CONFIG_ENGINE_OPENSSL:
+        return ENGINE_OPENSSL;
     }
-    return ENGINE_OPENSSL;
+    return ENGINE_NATIVE;
 }
 
 void source_digest_number(struct digest *d, uint64_t n)

@@ -12,7 +12,8 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("SALLYPORT", str(ROOT / "build" / "asan" / "sallyport"))
-ENGINE = os.environ.get("SALLYPORT_TEST_ENGINE", "openssl")  # who speaks TLS where a test does not say
+DEFAULT_ENGINE = "native"
+ENGINE = os.environ.get("SALLYPORT_TEST_ENGINE", DEFAULT_ENGINE)  # who speaks TLS where a test does not say
 PATIENCE = 20  # seconds until a condition that must come true has not
 
 
@@ -29,7 +30,7 @@ def until(condition, what, patience=PATIENCE):
 
 def with_engine(config):
     """CONFIG with ENGINE wherever TLS is spoken, unless it says another or cannot be read."""
-    if ENGINE == "openssl":
+    if ENGINE == DEFAULT_ENGINE:
         return config
     try:
         tree = yaml.safe_load(config)

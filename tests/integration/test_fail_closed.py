@@ -139,6 +139,7 @@ class World:
         self.target = peers.Target(peers.http_echo, peers.server_context(pki.server, pki.ca("strangers")))
         self.config = CONFIG.replace("127.0.0.1:1\"", f"127.0.0.1:{self.target.port}\"")
         self.instance = Instance(furnish(folder, pki), self.config)
+        self.instance.file.write_text(self.config)  # as it stands here: where something is wrong, counts by line and column
         self.held = peers.connect(self.instance.port("web"), peers.client_context(pki.ca("servers"), pki.good))
         self.serves()
 

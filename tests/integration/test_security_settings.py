@@ -56,7 +56,7 @@ KEY_EXCHANGE = {"rsa": {"rsa": "in", "ecdhe": "in"}, "ecdhe": {"rsa": "no_common
 # what a client gets that has both, and the weaker one first
 PREFERENCE = {value: {"weak_first": bits} for value, bits in (("strongest", "256"), ("fastest", "128"), ("client", "128"), (None, "256"))}
 # whoever speaks TLS lets in the same
-ENGINE = ("openssl", "native", None)
+ENGINE = ("native", "openssl", None)
 # a client that speaks another protocol than the listener
 LISTENER_PROTOCOL = {"HTTPS": {"plain": "not_tls", "tls": "in"}, "HTTP": {"plain": "in", "tls": "bad_request"}}
 # a target that resumes the session of the visit before, and one that is not whom we look for

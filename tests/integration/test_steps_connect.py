@@ -24,8 +24,8 @@ def connect(stage, mode, protocol, authentication, ca="servers", certificate=Non
     """(exit status, what it printed, the recording of it); it writes no key log, so the recording has what is in the clear."""
     tape = stage.tape(mode, protocol, authentication)
     own = ["--certificate", certificate.crt, "--key", certificate.key_file] if certificate else []
-    done = instance.run("connect", f"127.0.0.1:{tape.port}", "--name", "localhost", "--ca", stage.pki.ca(ca).crt, *own,
-                        *OPTIONS[mode], "--json")
+    done = instance.run("connect", f"127.0.0.1:{tape.port}", "--engine", instance.ENGINE, "--name", "localhost", "--ca", stage.pki.ca(ca).crt,
+                        *own, *OPTIONS[mode], "--json")
     assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
     return done.returncode, json.loads(done.stdout), wire.Recording(tape.finish(), {})
 

@@ -138,7 +138,7 @@ static const struct row wrong_keys[] = {
         "f:5:20: versions: \"1.1\" is not accepted; accepted: 1.2, 1.3"},
     {HTTPS "  tls: {versions: [1.2, 1.2]}\n" REST, "f:5:25: versions: 1.2 stands there twice;"},
     {HTTPS "  tls: {engine: libressl}\n" REST,
-        "f:5:17: engine: \"libressl\" is not accepted; accepted: openssl, native"},
+        "f:5:17: engine: \"libressl\" is not accepted; accepted: native, openssl"},
     {HTTPS "  tls: {preference: speed}\n" REST,
         "f:5:21: preference: \"speed\" is not accepted; accepted: strongest, fastest, client"},
     {HTTPS "  tls: {session_lifetime: 1}\n" REST, "f:5:27: session_lifetime: \"1\" has no unit;"},
@@ -313,7 +313,7 @@ TEST(defaults)
     CHECK_INT(l->authn.certificates[0].key.at.column, 44);
     CHECK(l->tls.tls12 && l->tls.tls13 && !l->tls.key_exchange_rsa);
     CHECK_INT(l->tls.preference, PREFERENCE_STRONGEST);
-    CHECK_INT(l->tls.engine, CONFIG_ENGINE_OPENSSL);
+    CHECK_INT(l->tls.engine, CONFIG_ENGINE_NATIVE);
     CHECK_INT(l->tls.session_lifetime_ms, 3600000);
     CHECK_TEXT(l->rules[0].path, "/");
     CHECK_INT(l->rules[0].match, PATH_PREFIX);
@@ -561,7 +561,7 @@ TEST(dumps_parse_back_to_the_same)
         "  trusted_proxies: [10.0.0.0/8, 2001:db8::/32, \"::/0\"]\n"
         "  domains: [{name: a.b, authentication: one-way}, {name: c.d, revocation: {crl: [q], "
         "policy: soft}}]\n"
-        "  tls: {versions: [1.3], preference: client, engine: native, "
+        "  tls: {versions: [1.3], preference: client, engine: openssl, "
         "session_lifetime: 1500ms}\n"
         "  certificates: [{certificate: s.crt, key: s.key, ocsp: s.ocsp}, {certificate: t.crt, "
         "key: t.key}]\n"
@@ -578,7 +578,7 @@ TEST(a_dump_shows_defaults)
 {
     static const char *const wants[] = {"\n  authentication: one-way\n", "\n  client_ca: null\n",
         ("\n  tls: {versions: [\"1.2\", \"1.3\"], preference: strongest, key_exchange: ecdhe, "
-         "session_lifetime: 1h, engine: openssl}\n"),
+         "session_lifetime: 1h, engine: native}\n"),
         "certificate: /etc/s/s.crt, key: /etc/s/s.key, ocsp: null}\n",
         "{domain: a.example, path: /, target_group: web, max_body: 0}\n",
         "address: '10.0.0.1:80', weight: 10}\n", "\nworkers: auto\n", "\n  relay_idle: 15m\n",

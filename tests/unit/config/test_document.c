@@ -34,7 +34,8 @@ static bool is_current(const struct page *page)
     page->write(&table);
     bool same = bytes_equal(buf_bytes(&committed), buf_bytes(&table));
     if (!same)
-        printf("# %s is not what src/config/keys.def says; make it anew: ninja -C build config-doc "
+        printf("# %s is not what src/config/keys.def says; make it anew: ninja -C build "
+               "src/config/config-doc "
                "&& build/src/config/config-doc %s > %s\n",
             page->file, page->name, page->file);
     buf_fini(&committed);

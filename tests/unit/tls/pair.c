@@ -117,7 +117,7 @@ void pair_credential_free(struct credential **c)
 enum tlspolicy_engine pair_engine(void)
 {
     const char *name = getenv("SALLYPORT_TEST_ENGINE");
-    return name && strcmp(name, "native") == 0 ? ENGINE_NATIVE : ENGINE_OPENSSL;
+    return name && strcmp(name, "openssl") == 0 ? ENGINE_OPENSSL : ENGINE_NATIVE;
 }
 
 struct tlspolicy_config pair_config(
