@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/scatter.h"
 #include "base/shared_memory.h"
 
 #include "base/ban.h"
@@ -129,14 +130,6 @@ static const struct row *row_at(
 
 /* ---- writing ---- */
 
-static uint64_t hash(enum counters_row kind, struct bytes text)
-{
-    uint64_t h = 0xcbf29ce484222325u + kind; /* FNV-1a */
-    for (size_t i = 0; i < text.n; i++)
-        h = (h ^ text.at[i]) * 0x100000001b3u;
-    return h ^ h >> 32;
-}
-
 static struct row *own_row(const struct counters *c, uint32_t offset)
 {
     return (struct row *)(void *)((uint8_t *)c->memory + offset);
@@ -144,7 +137,7 @@ static struct row *own_row(const struct counters *c, uint32_t offset)
 
 static uint32_t *find_place(struct counters *c, enum counters_row kind, struct bytes text)
 {
-    for (size_t i = hash(kind, text);; i++) {
+    for (size_t i = scatter_bytes(kind, text);; i++) {
         uint32_t *place = &c->index[i & (c->index_size - 1)];
         const struct row *r = own_row(c, *place);
         if (!*place || (r->kind == kind && bytes_equal(row_text(r), text)))
@@ -290,12 +283,19 @@ void counters_unmap(struct counters_view *v)
     v->at = NULL;
 }
 
-void counters_each(const struct counters_view *v, counters_fn *fn, void *owner)
+void counters_each(struct counters_view *v, counters_fn *fn, void *owner)
+{
+    v->seen = 0;
+    counters_each_new(v, fn, owner);
+}
+
+void counters_each_new(struct counters_view *v, counters_fn *fn, void *owner)
 {
     const struct memory *m = (const void *)v->at;
     if (!m)
         return;
-    uint32_t end = atomic_load_explicit(&m->used, memory_order_acquire), offset = FIRST_ROW;
+    uint32_t end = atomic_load_explicit(&m->used, memory_order_acquire);
+    uint32_t offset = v->seen ? v->seen : FIRST_ROW;
     struct row seen;
     for (const struct row *r; (r = row_at(v->at, offset, end, &seen)); offset += seen.size) {
         enum counters_row kind = (enum counters_row)seen.kind;
@@ -305,5 +305,6 @@ void counters_each(const struct counters_view *v, counters_fn *fn, void *owner)
         if (!is_text_of(kind, row.labels))
             return;
         fn(owner, &row);
+        v->seen = offset + seen.size;
     }
 }

@@ -149,6 +149,7 @@ void counters_clear(struct counters *c, enum counters_row row);
 
 struct counters_view {
     const uint8_t *at; /* NULL: none */
+    uint32_t seen;     /* how far counters_each came */
 };
 
 /* Map memory that counters_new made. -1 with ERR. */
@@ -162,4 +163,6 @@ struct counters_seen {
 };
 typedef void counters_fn(void *owner, const struct counters_seen *row);
 /* Call FN for every row, up to the first that makes no sense. */
-void counters_each(const struct counters_view *v, counters_fn *fn, void *owner);
+void counters_each(struct counters_view *v, counters_fn *fn, void *owner);
+/* For every row that was made since the last call of either. */
+void counters_each_new(struct counters_view *v, counters_fn *fn, void *owner);

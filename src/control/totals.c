@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/scatter.h"
 
 #include "base/ban.h"
 
@@ -34,18 +35,10 @@ void totals_fini_sources(struct totals_sources *s)
 
 /* ---- adding up ---- */
 
-static size_t hash(enum counters_row row, struct bytes text)
-{
-    uint64_t h = 0xcbf29ce484222325u + row; /* FNV-1a */
-    for (size_t i = 0; i < text.n; i++)
-        h = (h ^ text.at[i]) * 0x100000001b3u;
-    return (size_t)(h ^ h >> 32);
-}
-
 /* Index entries are 1 + the position of the row; 0: free. */
 static size_t *find_place(struct totals *t, enum counters_row row, struct bytes text)
 {
-    for (size_t i = hash(row, text);; i++) {
+    for (size_t i = scatter_bytes(row, text);; i++) {
         size_t *place = &t->index[i & (t->index_size - 1)];
         if (!*place ||
             (t->rows[*place - 1].row == row && bytes_equal(t->rows[*place - 1].text, text)))
