@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/panic.h"
+#include "base/scatter.h"
 
 #include "base/ban.h"
 
@@ -42,6 +43,11 @@ static void init_address(struct target *t)
     ASSERT(result == 0); /* config_parse has looked at it */
 }
 
+uint64_t group_label(const char *group, const char *address)
+{
+    return scatter_bytes(scatter_bytes(0, bytes_of(group)), bytes_of(address));
+}
+
 void group_init(
     struct group *g, const struct config_group *config, struct group_idle *idle, struct arena *a)
 {
@@ -50,19 +56,18 @@ void group_init(
     g->is_tls = config_protocol_is_tls(config->protocol);
     g->targets_n = config->targets_n;
     g->targets = mem_calloc(config->targets_n, sizeof(*g->targets));
-    unsigned *weights = mem_calloc(config->targets_n, sizeof(*weights));
+    g->candidates = mem_calloc(config->targets_n, sizeof(*g->candidates));
     for (size_t i = 0; i < config->targets_n; i++) {
         struct target *t = &g->targets[i];
         t->config = &config->targets[i];
         list_init(&t->idle);
         t->counts = t->uncounted;
         init_address(t);
-        weights[i] = t->addresses_n ? t->config->weight : 0;
+        t->label = group_label(config->name, t->config->address);
         if (g->is_tls)
             target_name(t, config, a);
     }
-    wrr_init(&g->wrr, weights, config->targets_n);
-    free(weights);
+    scheduler_init(&g->scheduler, config->scheduler, config->targets_n);
 }
 
 static void free_addresses(struct target *t)
@@ -79,17 +84,12 @@ void group_fini(struct group *g)
         free_addresses(&g->targets[i]);
     }
     free(g->targets);
-    wrr_fini(&g->wrr);
+    free(g->candidates);
+    scheduler_fini(&g->scheduler);
     tlspolicy_free(&g->tls.policy);
     verify_policy_fini(&g->tls.verify);
     credential_free(&g->tls.credential);
     *g = (struct group){0};
-}
-
-struct target *group_pick(struct group *g)
-{
-    size_t i = wrr_pick(&g->wrr);
-    return i == WRR_NONE ? NULL : &g->targets[i];
 }
 
 void group_turn(struct target *t, uint64_t now_ms)
@@ -161,31 +161,82 @@ void group_resolve(struct group *g, const struct address_book *book)
         if (!found)
             continue;
         set_addresses(t, found);
-        wrr_set_weight(&g->wrr, i, t->config->weight);
     }
 }
 
-static size_t times_tried(const struct target *t, const struct target *const *tried, size_t tried_n)
+/* ---- whom to choose ---- */
+
+/* How good a target is for WISH: the lower, the better. */
+enum rank {
+    RANK_GOOD,
+    RANK_AVOIDED, /* it could not be connected to a moment ago */
+    RANK_TRIED,   /* nor for this very work; it has other addresses */
+    RANK_NONE     /* not to be chosen */
+};
+
+static size_t times_tried(const struct target *t, const struct group_wish *wish)
 {
     size_t times = 0;
-    for (size_t i = 0; i < tried_n; i++)
-        times += tried[i] == t;
+    for (size_t i = 0; i < wish->tried_n; i++)
+        times += wish->tried[i] == t;
     return times;
 }
 
-struct target *group_other(const struct group *g, const struct target *const *tried, size_t tried_n)
+static bool is_avoided(const struct target *t, uint64_t now_ms)
 {
-    size_t last = (size_t)(tried[tried_n - 1] - g->targets);
-    struct target *again = NULL;
-    for (size_t i = 1; i <= g->targets_n; i++) {
-        struct target *t = &g->targets[(last + i) % g->targets_n];
-        size_t times = times_tried(t, tried, tried_n);
-        if (!t->config->weight || times >= t->addresses_n)
-            continue;
-        if (!times)
-            return t;
-        if (!again)
-            again = t;
+    size_t i = 0;
+    while (i < t->addresses_n && t->addresses[i].avoid_until_ms > now_ms)
+        i++;
+    return i == t->addresses_n;
+}
+
+static enum rank rank_of(const struct target *t, const struct group_wish *wish)
+{
+    size_t times = times_tried(t, wish);
+    if (!t->config->weight || times >= t->addresses_n)
+        return RANK_NONE;
+    if (times)
+        return RANK_TRIED;
+    return is_avoided(t, wish->now_ms) ? RANK_AVOIDED : RANK_GOOD;
+}
+
+static enum rank best_rank(const struct group *g, const struct group_wish *wish)
+{
+    enum rank best = RANK_NONE;
+    for (size_t i = 0; i < g->targets_n && best != RANK_GOOD; i++) {
+        enum rank rank = rank_of(&g->targets[i], wish);
+        best = rank < best ? rank : best;
     }
-    return again;
+    return best;
+}
+
+bool group_can_pick(const struct group *g, const struct group_wish *wish)
+{
+    return best_rank(g, wish) != RANK_NONE;
+}
+
+/* Where the client comes from, whatever the port. */
+static uint64_t client_hash(const struct address *client)
+{
+    uint8_t octets[16];
+    address_octets(client, octets);
+    return scatter_bytes(0, (struct bytes){octets, sizeof(octets)});
+}
+
+struct target *group_pick(struct group *g, const struct group_wish *wish)
+{
+    enum rank best = best_rank(g, wish);
+    if (best == RANK_NONE)
+        return NULL;
+    for (size_t i = 0; i < g->targets_n; i++) {
+        const struct target *t = &g->targets[i];
+        g->candidates[i] = (struct candidate){
+            .weight = rank_of(t, wish) == best ? t->config->weight : 0,
+            .load = count_get(&t->counts[TARGET_ACTIVE]) + t->elsewhere,
+            .name = t->label,
+        };
+    }
+    size_t i = scheduler_pick(&g->scheduler, g->candidates, client_hash(wish->client));
+    ASSERT(i != SCHEDULER_NONE);
+    return &g->targets[i];
 }

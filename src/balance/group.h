@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * group — a target group made live in one worker: its targets, its scheduler, how its targets are
- * spoken to, and the idle connections to them.
+ * group — a target group made live in one worker: its targets, who of them may be chosen and who
+ * is, how they are spoken to, and the idle connections to them.
  *
  * Owned by a service (one generation); lives as long as it. The configuration is borrowed from the
  * service.
@@ -10,8 +10,8 @@
 
 #include "balance/address_book.h"
 #include "balance/counters.h"
+#include "balance/scheduler.h"
 #include "balance/sessions.h"
-#include "balance/wrr.h"
 #include "base/list.h"
 #include "config/config.h"
 #include "io/address.h"
@@ -31,7 +31,7 @@
 /* One of the addresses of a target. */
 struct target_address {
     struct address address;
-    uint64_t avoid_until_ms;  /* it could not be connected to: the others are taken, if there are */
+    uint64_t avoid_until_ms;  /* it could not be connected to: others are taken, if there are */
     struct sessions sessions; /* TLS: to be resumed there, and nowhere else */
 };
 
@@ -46,6 +46,8 @@ struct target {
     const char *server_name;  /* for SNI; NULL if the name is an address */
     struct count *counts;     /* its row; until one is found (proxy/tally.h), a row of its own */
     struct count uncounted[TARGET_COLUMNS];
+    uint64_t label;     /* group_label */
+    uint64_t elsewhere; /* under way there, of the other workers (loads.h) */
 };
 
 /* Towards HTTPS and TCP_SSL targets. All owned by the group. */
@@ -65,7 +67,8 @@ struct group {
     struct group_idle *idle; /* shared with other groups; the owner's */
     struct target *targets;
     size_t targets_n;
-    struct wrr wrr;
+    struct scheduler scheduler;
+    struct candidate *candidates; /* for a pick under way, as many as targets */
     bool is_tls;
     struct group_tls tls;
 };
@@ -77,8 +80,25 @@ void group_init(
 /* The idle connections must have been closed (upstream_close_idle). */
 void group_fini(struct group *g);
 
-/* Choose a target for new work; NULL if every weight is 0 or no name is resolved. */
-struct target *group_pick(struct group *g);
+/* Work that needs a target. */
+struct group_wish {
+    const struct address *client;
+    uint64_t now_ms;
+    const struct target *const *tried; /* what could not be connected to, in order */
+    size_t tried_n;
+};
+
+/* Choose a target: by the scheduler, among those that are the best to be had. They are none that
+ * have weight 0, whose name is not resolved, or that were tried as often as they have addresses;
+ * and, as long as there are others, none that were tried at all or of which no address could be
+ * connected to in the last GROUP_AVOID_MS. NULL if there is none. */
+struct target *group_pick(struct group *g, const struct group_wish *wish);
+/* Would there be one? */
+bool group_can_pick(const struct group *g, const struct group_wish *wish);
+/* A name for the target at ADDRESS (as configured) of GROUP, the same in every process and
+ * instance.
+ */
+uint64_t group_label(const char *group, const char *address);
 /* The next address of T has its turn: connections go there, until the next call. */
 void group_turn(struct target *t, uint64_t now_ms);
 /* A could not be connected to. */
@@ -90,7 +110,3 @@ struct sessions *group_sessions(struct target *t, const struct address *a);
 /* Take the addresses of the targets with a host name from BOOK; those that it does not know keep
  * theirs. Idle connections to addresses that are gone must be closed then (upstream_close_gone). */
 void group_resolve(struct group *g, const struct address_book *book);
-/* One that is not among the N that were TRIED, for work that could not reach these: the next with a
- * weight behind the last of them; or one with an address that was not. NULL if there is none. */
-struct target *group_other(
-    const struct group *g, const struct target *const *tried, size_t tried_n);

@@ -270,6 +270,7 @@ struct upstream *upstream_open(struct loop *loop, struct group *g, struct target
     u->stream = (struct stream){.loop = loop, .fd = -1, .watch = {.fd = -1}};
     list_init(&u->link);
     count_add(&t->counts[TARGET_OPEN], 1);
+    count_add(&t->counts[TARGET_ACTIVE], 1);
     uint64_t wait_ms = limits->connect_ms;
     struct error err;
     int fd = socket_connect(&u->address, &err);
@@ -340,6 +341,7 @@ struct upstream *upstream_reuse(
         return NULL;
     leave_idle(u);
     loop_timer_stop(u->stream.loop, &u->timer);
+    count_add(&t->counts[TARGET_ACTIVE], 1);
     u->state = UPSTREAM_READY;
     u->is_reused = true;
     u->opened_ms = u->ready_ms = loop_now_ms(u->stream.loop);
@@ -363,6 +365,7 @@ void upstream_keep(struct upstream **up)
     list_append(t->idle.next, &u->link); /* before the first: last in, first out */
     t->idle_n++;
     all->n++;
+    count_drop(&t->counts[TARGET_ACTIVE]);
     count_add(&t->counts[TARGET_IDLE], 1);
     stream_poll(&u->stream, true);
     loop_timer_arm(
@@ -378,6 +381,8 @@ void upstream_close(struct upstream **up)
     forget_if_failed(u);
     if (u->state == UPSTREAM_IDLE)
         leave_idle(u);
+    else
+        count_drop(&u->target->counts[TARGET_ACTIVE]);
     count_drop(&u->target->counts[TARGET_OPEN]);
     loop_timer_stop(u->stream.loop, &u->timer);
     if (stream_is_open(&u->stream) && u->stream.tls && u->state != UPSTREAM_CONNECTING)

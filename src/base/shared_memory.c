@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,6 +26,14 @@ int shared_memory_new(const char *name, size_t size, int *fd, struct error *err)
         close(*fd);
     *fd = -1;
     return -1;
+}
+
+int shared_memory_reader(int fd, struct error *err)
+{
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int reader = open(path, O_RDONLY | O_CLOEXEC);
+    return reader >= 0 ? reader : error_errno(err, errno, "no shared memory to be read only");
 }
 
 void *shared_memory_map(int fd, size_t size, enum shared_memory_access access, struct error *err)

@@ -16,6 +16,9 @@ enum shared_memory_access { SHARED_MEMORY_READ, SHARED_MEMORY_WRITE };
 
 /* SIZE bytes of 0 under *FD, the caller's. NAME shows in /proc/PID/maps and in ERR. -1 with ERR. */
 int shared_memory_new(const char *name, size_t size, int *fd, struct error *err) MUST_USE;
+/* Another descriptor of what shared_memory_new made, the caller's, by which nobody can write. -1
+ * with ERR. */
+int shared_memory_reader(int fd, struct error *err) MUST_USE;
 /* Map what shared_memory_new made with the same SIZE. FD stays the caller's. NULL with ERR. */
 void *shared_memory_map(
     int fd, size_t size, enum shared_memory_access access, struct error *err) MUST_USE;

@@ -32,7 +32,7 @@ enum config_revocation {
 };
 enum config_preference { PREFERENCE_STRONGEST, PREFERENCE_FASTEST, PREFERENCE_CLIENT };
 enum config_engine { CONFIG_ENGINE_NATIVE, CONFIG_ENGINE_OPENSSL };
-enum config_scheduler { SCHEDULER_WRR };
+enum config_scheduler { SCHEDULER_WRR, SCHEDULER_LEAST_CONN, SCHEDULER_IP_HASH };
 
 /* A file that the configuration names. PATH is absolute (relative ones were resolved against the
  * configuration's folder). */

@@ -11,7 +11,7 @@ static const char *const protocol_names[] = {"HTTP", "HTTPS", "TCP", "TCP_SSL", 
 static const char *const authentication_names[] = {"one-way", "mutual", "optional", NULL};
 static const char *const preference_names[] = {"strongest", "fastest", "client", NULL};
 static const char *const engine_names[] = {"native", "openssl", NULL};
-static const char *const scheduler_names[] = {"wrr", NULL};
+static const char *const scheduler_names[] = {"wrr", "least_conn", "ip_hash", NULL};
 static const char *const key_exchange_names[] = {"ecdhe", "rsa", NULL};
 static const char *const switch_names[] = {"false", "true", NULL};
 

@@ -2,6 +2,7 @@
 /* exchange_target — the way of an exchange, or a relay, to a target. */
 #include <stdio.h>
 
+#include "balance/loads.h"
 #include "proxy/exchange.h"
 #include "proxy/proxy_parts.h"
 #include "proxy/tally.h"
@@ -28,6 +29,14 @@ static void fail(struct exchange *e, unsigned status, enum close_reason reason, 
         conn_close(e->conn, reason, detail);
 }
 
+static struct group_wish wish_of(const struct exchange *e)
+{
+    return (struct group_wish){.client = &e->conn->peer,
+        .now_ms = conn_now_ms(e->conn),
+        .tried = e->tried,
+        .tried_n = e->tried_n};
+}
+
 static void failed(struct exchange *e)
 {
     struct upstream *u = e->upstream;
@@ -36,7 +45,7 @@ static void failed(struct exchange *e)
     bool is_connect =
         u->fault == UPSTREAM_FAULT_CONNECT || u->fault == UPSTREAM_FAULT_CONNECT_TIMEOUT;
     if (is_connect && e->tried_n < EXCHANGE_TARGETS_MAX &&
-        group_other(e->group, e->tried, e->tried_n)) {
+        group_can_pick(e->group, (struct group_wish[]){wish_of(e)})) {
         upstream_close(&e->upstream);
         exchange_connect(e, e->group, 0);
         return;
@@ -101,8 +110,8 @@ void exchange_connect(struct exchange *e, struct group *group, uint64_t idle_max
     if (e->state != EXCHANGE_TARGET)
         e->tried_n = 0;
     e->group = group;
-    struct target *target =
-        e->tried_n ? group_other(group, e->tried, e->tried_n) : group_pick(group);
+    loads_refresh(e->conn->proxy->loads, conn_now_ms(e->conn));
+    struct target *target = group_pick(group, (struct group_wish[]){wish_of(e)});
     if (!target) {
         fail(e, 503, CLOSE_NO_TARGET, "");
         return;

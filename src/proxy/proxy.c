@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "balance/loads.h"
 #include "base/memory.h"
 #include "base/panic.h"
 #include "proxy/proxy_parts.h"
@@ -32,6 +33,7 @@ struct proxy *proxy_new(struct loop *loop, proxy_log_fn *log, void *log_owner)
     list_init(&p->conns);
     list_init(&p->closed);
     buf_init(&p->line, LINE_MAX_BYTES);
+    p->loads = loads_new();
     loop_at_turn_end(loop, free_closed, p);
     return p;
 }
@@ -45,6 +47,11 @@ void proxy_count(
     p->handshakes = handshakes;
     p->worker = counters_row(counters, COUNTERS_WORKER, (const char *const[]){number});
     count_set(&p->worker[WORKER_PID], (uint64_t)getpid());
+}
+
+int proxy_add_peer(struct proxy *p, int fd, struct error *err)
+{
+    return loads_add_source(p->loads, fd, err);
 }
 
 void proxy_forget(struct proxy *p, struct conn *c)
@@ -78,6 +85,7 @@ void proxy_adopt(struct proxy *p, struct service *service, const int *fds, size_
 {
     ASSERT(fds_n == service->config->listeners_n && !p->is_draining && p->counters);
     tally_service(p, service);
+    loads_adopt(p->loads, service->groups, service->config->groups_n);
     retire(p, service);
     if (p->service)
         service_limit_idle(p->service, 0);
@@ -121,6 +129,7 @@ void proxy_free(struct proxy **pp)
     acceptors_close(p);
     proxy_abort(p);
     free_closed(p);
+    loads_free(&p->loads);
     service_unref(&p->service);
     buf_fini(&p->line);
     free(p);

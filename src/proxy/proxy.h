@@ -22,6 +22,11 @@ struct counters;
 struct handshake_log;
 void proxy_count(
     struct proxy *p, unsigned worker, struct counters *counters, struct handshake_log *handshakes);
+/* Another worker counts in the memory behind FD (the caller's), which schedulers look at. -1 with
+ * ERR.
+ */
+struct error;
+int proxy_add_peer(struct proxy *p, int fd, struct error *err) MUST_USE;
 /* After the loop's last turn. */
 void proxy_free(struct proxy **p);
 

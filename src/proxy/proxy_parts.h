@@ -21,6 +21,7 @@ struct proxy {
     struct counters *counters;
     struct handshake_log *handshakes;
     struct count *worker;   /* the row of this one */
+    struct loads *loads;    /* of the targets, the other workers' too */
     struct http1_head head; /* the head being looked at: one at a time in a worker */
 };
 

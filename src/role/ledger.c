@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/shared_memory.h"
 #include "proxy/handshake_log.h"
 
 #include "base/ban.h"
@@ -45,6 +47,20 @@ static void give(struct child *to, uint32_t index, int counters_fd, int handshak
 void ledger_hand_out(struct child *c)
 {
     give(c, c->index, c->counters_fd, c->handshakes_fd);
+}
+
+void ledger_show_peers(struct supervisor *s, struct child *c)
+{
+    struct error err;
+    for (unsigned i = 0; i < s->workers_n; i++) {
+        int fd = i == c->index ? -1 : shared_memory_reader(s->workers[i].counters_fd, &err);
+        if (fd >= 0)
+            child_send(c, &(struct message){.type = MESSAGE_PEER, .fds = {fd}, .fds_n = 1});
+        else if (i != c->index)
+            log_error("%s cannot see what %s does: %s", c->name, s->workers[i].name, err.text);
+        if (fd >= 0)
+            close(fd);
+    }
 }
 
 void ledger_show(struct supervisor *s)

@@ -17,6 +17,8 @@ void ledger_close(struct supervisor *s);
 int ledger_equip(struct child *c, struct error *err) MUST_USE;
 /* Tell C where to count. */
 void ledger_hand_out(struct child *c);
+/* Show worker C what the others count. */
+void ledger_show_peers(struct supervisor *s, struct child *c);
 /* Show control all there is. */
 void ledger_show(struct supervisor *s);
 

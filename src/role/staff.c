@@ -116,6 +116,7 @@ void staff_send_state(struct supervisor *s, bool always)
 static void greet_worker(struct supervisor *s, struct child *c)
 {
     ledger_hand_out(c);
+    ledger_show_peers(s, c);
     /* What was sealed in the hour before is still to be opened. */
     ratchet_advance(&s->ticket_secret, loop_wall_s(s->loop) - RATCHET_PERIOD_S);
     child_send(c, &(struct message){.type = MESSAGE_WORK,

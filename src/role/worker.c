@@ -243,6 +243,13 @@ static void receive_counters(struct worker *w, struct message *m)
     proxy_count(w->proxy, m->index, w->counters, w->handshakes);
 }
 
+static void receive_peer(struct worker *w, struct message *m)
+{
+    struct error err;
+    if (proxy_add_peer(w->proxy, m->fds[0], &err) < 0)
+        log_error("what another worker has under way is not known: %s", err.text);
+}
+
 static void forget_past_secret(struct timer *t)
 {
     struct worker *w = container_of(t, struct worker, forgetting);
@@ -268,6 +275,7 @@ typedef void worker_message_fn(struct worker *w, struct message *m);
 
 static worker_message_fn *const handlers[MESSAGE_TYPE_COUNT] = {
     [MESSAGE_COUNTERS] = receive_counters,
+    [MESSAGE_PEER] = receive_peer,
     [MESSAGE_WORK] = receive_work,
     [MESSAGE_LISTENER] = receive_listener,
     [MESSAGE_PREPARE] = receive_prepare,

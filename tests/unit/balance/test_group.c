@@ -27,6 +27,18 @@ static void end(void)
     arena_fini(&arena);
 }
 
+/* Work at NOW_MS that could not reach those TRIED. */
+static struct target *pick(uint64_t now_ms, const struct target *const *tried, size_t tried_n)
+{
+    static const struct address client = {.sa.v4 = {.sin_family = AF_INET}};
+    const struct group_wish wish = {
+        .client = &client, .now_ms = now_ms, .tried = tried, .tried_n = tried_n};
+    bool can = group_can_pick(&g, &wish);
+    struct target *t = group_pick(&g, &wish);
+    CHECK(can == (t != NULL));
+    return t;
+}
+
 static void resolve(const char *text)
 {
     struct address_book book = {0};
@@ -59,13 +71,13 @@ TEST(a_name_gets_no_work_until_it_is_resolved)
 {
     begin(&plain);
     for (int i = 0; i < 4; i++)
-        CHECK(group_pick(&g) == &g.targets[1]);
+        CHECK(pick(0, NULL, 0) == &g.targets[1]);
     resolve("unknown.internal:80 10.0.0.1\n");
-    CHECK(group_pick(&g) == &g.targets[1]);
+    CHECK(pick(0, NULL, 0) == &g.targets[1]);
     resolve("app.internal:80 10.0.0.1\nother.internal:82 10.0.0.2\n10.0.0.9:81 10.6.6.6\n");
     int picked[3] = {0};
     for (int i = 0; i < 10; i++)
-        picked[group_pick(&g) - g.targets]++;
+        picked[pick(0, NULL, 0) - g.targets]++;
     CHECK(picked[0] == 5 && picked[1] == 5 && picked[2] == 0);
     check_turns(&g.targets[1], 0, 2, "10.0.0.9:81 10.0.0.9:81"); /* numbers are not in the book */
     end();
@@ -108,14 +120,31 @@ TEST(if_all_are_to_be_avoided_none_is)
     end();
 }
 
+TEST(a_target_that_cannot_be_connected_to_is_passed_over_while_there_is_another)
+{
+    begin(&plain);
+    struct target *named = &g.targets[0], *other = &g.targets[1];
+    resolve("app.internal:80 10.0.0.1 10.0.0.2\n");
+    group_avoid(named, (struct address[]){address("10.0.0.1:80")}, 1000);
+    CHECK(pick(1000, NULL, 0) != pick(1000, NULL, 0)); /* it has another address */
+    group_avoid(named, (struct address[]){address("10.0.0.2:80")}, 1000);
+    for (int i = 0; i < 4; i++)
+        CHECK(pick(1000, NULL, 0) == other);
+    CHECK(pick(1000, (const struct target *[]){other}, 1) == named); /* better than none */
+    group_avoid(other, (struct address[]){address("10.0.0.9:81")}, 1000);
+    CHECK(pick(1000, NULL, 0) != pick(1000, NULL, 0));
+    CHECK(pick(1000 + GROUP_AVOID_MS, NULL, 0) != pick(1000 + GROUP_AVOID_MS, NULL, 0));
+    end();
+}
+
 TEST(after_a_failure_others_come_first_then_other_addresses)
 {
     begin(&plain);
     resolve("app.internal:80 10.0.0.1 10.0.0.2\nother.internal:82 10.0.0.3\n");
     const struct target *tried[] = {&g.targets[0], &g.targets[1], &g.targets[0]};
-    CHECK(group_other(&g, tried, 1) == &g.targets[1]);
-    CHECK(group_other(&g, tried, 2) == &g.targets[0]);
-    CHECK(group_other(&g, tried, 3) == NULL);
+    CHECK(pick(0, tried, 1) == &g.targets[1]);
+    CHECK(pick(0, tried, 2) == &g.targets[0]);
+    CHECK(pick(0, tried, 3) == NULL);
     end();
 }
 

@@ -171,8 +171,9 @@ static const struct row wrong_keys[] = {
         "port;"},
     {GOOD "resolver: {servers: [10.0.0.1, ns.example]}\n",
         "f:10:32: servers: \"ns.example\" has no port;"},
-    {GROUP_G "  protocol: HTTP\n  scheduler: least_conn\n",
-        "f:10:14: scheduler: \"least_conn\" is not accepted; accepted: wrr"},
+    {GROUP_G "  protocol: HTTP\n  scheduler: least-conn\n",
+        "f:10:14: scheduler: \"least-conn\" is not accepted; did you mean least_conn? accepted: "
+        "wrr"},
     {GROUP_G "  protocol: HTTPS\n  tls: {name: \"*.x\"}\n",
         "f:10:15: name: \"*.x\" is not a domain;"},
     {GOOD "workers: many\n",
