@@ -105,6 +105,9 @@ int client12_continue(struct machine *m, const struct server_hello *hello)
 {
     struct handshake *hs = m->hs;
     bool is_ours = hello->session_id.n && bytes_equal(hello->session_id, hs->session_id);
+    /* RFC 5246 §7.1: it comes after the key exchange; only TLS 1.3 has it dropped anywhere. */
+    if (hs->has_early_ccs)
+        return machine_violation(m, ALERT_UNEXPECTED_MESSAGE, "ccs received early");
     if (read_extensions(m, hello->block) < 0)
         return -1;
     if (is_ours && hs->offered && hs->offered->version == TLS_1_2)

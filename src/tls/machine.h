@@ -150,6 +150,7 @@ struct handshake {
     struct prf_keys keys;                       /* 1.2: of the master secret, if has_keys */
     bool has_keys;
     bool has_extended_master_secret, is_renegotiation_safe, has_retried, has_ccs_sent;
+    bool has_early_ccs;     /* client: one came before ServerHello, which may yet say TLS 1.2 */
     size_t early_data_left; /* server: octets of refused early data that may still be skipped */
     struct bytes alpn;      /* server: what was chosen */
     uint16_t record_limit;  /* what the peer takes (RFC 8449); 0: did not say */

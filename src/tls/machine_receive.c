@@ -88,6 +88,8 @@ static int drop_change_cipher_spec(struct machine *m, bool is_plain)
     bool is_in_time = m->hs && m->state != MACHINE_START;
     if (!is_plain || !is_in_time)
         return machine_violation(m, ALERT_UNEXPECTED_MESSAGE, "unexpected ccs message");
+    if (!m->version)
+        m->hs->has_early_ccs = true;
     return count_empty(m);
 }
 
@@ -203,6 +205,8 @@ static int take_plain_alert(struct machine *m, struct bytes wire)
 int machine_receive(struct machine *m)
 {
     struct bytes wire = buf_bytes(&m->wire_in);
+    if (!wire.n)
+        return 0;
     if (is_plain_alert(m, wire))
         return take_plain_alert(m, wire);
     struct record r;
@@ -212,7 +216,7 @@ int machine_receive(struct machine *m)
                     wire.at[0] == RECORD_APPLICATION_DATA;
     if (may_skip && m->state == MACHINE_WAIT_SECOND_HELLO)
         return skip_early_data(m, wire);
-    uint8_t outer = wire.n ? wire.at[0] : 0;
+    uint8_t outer = wire.at[0];
     switch (record_take(&m->receive, m->wire_in.at + m->wire_in.start, wire.n, &r, &used, &alert)) {
     case RECORD_NEEDS_MORE:
         return 0;
