@@ -28,9 +28,9 @@ static struct session *copy(const struct session *from)
 
 void session_free(struct tlsconn_session *common)
 {
-    struct session *s = container_of(common, struct session, common);
     if (!common)
         return;
+    struct session *s = container_of(common, struct session, common);
     if (s->ticket.n)
         mem_wipe((void *)(uintptr_t)s->ticket.at, s->ticket.n);
     free((void *)(uintptr_t)s->ticket.at);

@@ -88,7 +88,7 @@ static bool take_secret(struct bytes *in, struct ticket_content *out)
 static bool take_text(struct bytes *in, char *out, size_t out_size)
 {
     struct bytes text;
-    if (!wire_take_vector_8(in, &text) || text.n >= out_size)
+    if (!wire_take_vector_8(in, &text) || text.n >= out_size || bytes_find(text, 0) < text.n)
         return false;
     memcpy(out, text.at, text.n);
     out[text.n] = '\0';
