@@ -60,6 +60,10 @@ static const char *key_text(enum key_kind kind)
 {
     static const char *const names[] = {
         [KEY_RSA] = "rsa",
+        [KEY_RSA_PSS] = "rsa-pss",
+        [KEY_RSA_PSS_SHA256] = "rsa-pss-sha256",
+        [KEY_RSA_PSS_SHA384] = "rsa-pss-sha384",
+        [KEY_RSA_PSS_SHA512] = "rsa-pss-sha512",
         [KEY_EC_P256] = "p256",
         [KEY_EC_P384] = "p384",
         [KEY_EC_P521] = "p521",

@@ -65,6 +65,9 @@ enum key_kind private_key_kind_of(const EVP_PKEY *key)
         return KEY_UNSUPPORTED;
     if (EVP_PKEY_is_a(key, "RSA"))
         return KEY_RSA;
+    /* What its parameters restrict it to, the certificate says. */
+    if (EVP_PKEY_is_a(key, "RSA-PSS"))
+        return KEY_RSA_PSS;
     if (EVP_PKEY_is_a(key, "ED25519"))
         return KEY_ED25519;
     return EVP_PKEY_is_a(key, "EC") ? kind_of_ec(key) : KEY_UNSUPPORTED;
@@ -72,7 +75,7 @@ enum key_kind private_key_kind_of(const EVP_PKEY *key)
 
 static void make_ready(struct private_key *k)
 {
-    if (k->kind == KEY_RSA) {
+    if (public_key_kind_is_rsa(k->kind)) {
         k->rsa = EVP_PKEY_get1_RSA(k->pkey);
     } else if (k->kind == KEY_ED25519) {
         k->ed25519 = EVP_MD_CTX_new();
@@ -248,6 +251,10 @@ struct private_key *private_key_generate(enum key_kind kind, struct error *err)
     case KEY_ED25519:
         key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
         break;
+    case KEY_RSA_PSS:
+    case KEY_RSA_PSS_SHA256:
+    case KEY_RSA_PSS_SHA384:
+    case KEY_RSA_PSS_SHA512:
     case KEY_UNSUPPORTED:
         break;
     }
@@ -294,15 +301,17 @@ static size_t sign(
 {
     uint8_t at[64];
     struct bytes digest = {at, signature_digest(a, message, at)};
+    if (!public_key_kind_signs(k->kind, a))
+        return 0;
     switch (signature_form(a)) {
     case FORM_PKCS1:
-        return k->rsa ? sign_pkcs1(k->rsa, a, digest, out) : 0;
+        return sign_pkcs1(k->rsa, a, digest, out);
     case FORM_PSS:
-        return k->rsa ? sign_pss(k->rsa, a, digest.at, out) : 0;
+        return sign_pss(k->rsa, a, digest.at, out);
     case FORM_ECDSA:
-        return k->ec ? sign_ecdsa(k->ec, digest, out) : 0;
+        return sign_ecdsa(k->ec, digest, out);
     case FORM_ED25519:
-        return k->ed25519 ? sign_ed25519(k->ed25519, message, out) : 0;
+        return sign_ed25519(k->ed25519, message, out);
     case FORM_NONE:
         break;
     }

@@ -21,7 +21,8 @@ enum key_kind private_key_kind(const struct private_key *k);
 /* Is it the other half of the public key in SPKI (SubjectPublicKeyInfo, DER)? */
 bool private_key_matches(const struct private_key *k, struct bytes spki);
 
-/* A new key pair. RSA keys have 2048 bits. */
+/* A new key pair. RSA keys have 2048 bits, and are for all that RSA does: nobody needs new ones for
+ * RSASSA-PSS only. */
 struct private_key *private_key_generate(enum key_kind kind, struct error *err) MUST_USE;
 
 /* Sign MESSAGE with ALGORITHM; no larger RSA key is accepted than has its room. The signature's

@@ -93,6 +93,10 @@ static int make(struct public_key *k, struct bytes key, struct error *err)
 {
     switch (k->kind) {
     case KEY_RSA:
+    case KEY_RSA_PSS:
+    case KEY_RSA_PSS_SHA256:
+    case KEY_RSA_PSS_SHA384:
+    case KEY_RSA_PSS_SHA512:
         return make_rsa(k, key, err);
     case KEY_EC_P256:
     case KEY_EC_P384:
@@ -133,6 +137,27 @@ void public_key_free(struct public_key **kp)
 
 /* ---- verifying ---- */
 
+bool public_key_kind_signs(enum key_kind kind, enum signature_algorithm algorithm)
+{
+    static const enum signature_algorithm only[] = {[KEY_RSA_PSS_SHA256] = SIGNATURE_RSA_PSS_SHA256,
+        [KEY_RSA_PSS_SHA384] = SIGNATURE_RSA_PSS_SHA384,
+        [KEY_RSA_PSS_SHA512] = SIGNATURE_RSA_PSS_SHA512};
+    switch (signature_form(algorithm)) {
+    case FORM_PKCS1:
+        return kind == KEY_RSA;
+    case FORM_PSS:
+        return kind == KEY_RSA || kind == KEY_RSA_PSS ||
+               (public_key_kind_is_pss(kind) && only[kind] == algorithm);
+    case FORM_ECDSA:
+        return kind == KEY_EC_P256 || kind == KEY_EC_P384 || kind == KEY_EC_P521;
+    case FORM_ED25519:
+        return kind == KEY_ED25519;
+    case FORM_NONE:
+        break;
+    }
+    return false;
+}
+
 static bool verify_pss(
     RSA *rsa, enum signature_algorithm a, struct bytes digest, struct bytes signature)
 {
@@ -148,17 +173,18 @@ static bool verify_pss(
 static bool verify_digest(const struct public_key *k, enum signature_algorithm a,
     struct bytes digest, struct bytes signature)
 {
-    if (digest.n != signature_digest_size(a) || signature.n > PUBLIC_KEY_SIZE_MAX)
+    if (digest.n != signature_digest_size(a) || signature.n > PUBLIC_KEY_SIZE_MAX ||
+        !public_key_kind_signs(k->kind, a))
         return false;
     switch (signature_form(a)) {
     case FORM_PKCS1:
-        return k->rsa && RSA_verify(signature_digest_nid(a), digest.at, (unsigned)digest.n,
-                             signature.at, (unsigned)signature.n, k->rsa) == 1;
+        return RSA_verify(signature_digest_nid(a), digest.at, (unsigned)digest.n, signature.at,
+                   (unsigned)signature.n, k->rsa) == 1;
     case FORM_PSS:
-        return k->rsa && verify_pss(k->rsa, a, digest, signature);
+        return verify_pss(k->rsa, a, digest, signature);
     case FORM_ECDSA:
-        return k->ec && ECDSA_verify(0, digest.at, (int)digest.n, signature.at, (int)signature.n,
-                            k->ec) == 1;
+        return ECDSA_verify(0, digest.at, (int)digest.n, signature.at, (int)signature.n, k->ec) ==
+               1;
     case FORM_ED25519:
     case FORM_NONE:
         break;
@@ -203,7 +229,7 @@ bool public_key_verify(const struct public_key *k, enum signature_algorithm algo
 size_t public_key_encrypt(
     const struct public_key *k, struct bytes message, uint8_t out[PUBLIC_KEY_RSA_BITS_MAX / 8])
 {
-    int n = k->rsa && message.n < PUBLIC_KEY_RSA_BITS_MAX / 8
+    int n = k->kind == KEY_RSA && message.n < PUBLIC_KEY_RSA_BITS_MAX / 8
                 ? RSA_public_encrypt((int)message.n, message.at, out, k->rsa, RSA_PKCS1_PADDING)
                 : 0;
     if (n > 0)

@@ -12,7 +12,30 @@
 #include "base/error.h"
 #include "crypto/signature.h"
 
-enum key_kind { KEY_RSA, KEY_EC_P256, KEY_EC_P384, KEY_EC_P521, KEY_ED25519, KEY_UNSUPPORTED };
+enum key_kind {
+    KEY_RSA,     /* rsaEncryption: for everything that RSA does */
+    KEY_RSA_PSS, /* id-RSASSA-PSS (RFC 4055 §1.2): signs by RSASSA-PSS only; with any digest, */
+    KEY_RSA_PSS_SHA256, /* or, by its parameters, with this one */
+    KEY_RSA_PSS_SHA384,
+    KEY_RSA_PSS_SHA512,
+    KEY_EC_P256,
+    KEY_EC_P384,
+    KEY_EC_P521,
+    KEY_ED25519,
+    KEY_UNSUPPORTED
+};
+
+static inline bool public_key_kind_is_rsa(enum key_kind kind)
+{
+    return kind <= KEY_RSA_PSS_SHA512;
+}
+/* Is it for RSASSA-PSS only? */
+static inline bool public_key_kind_is_pss(enum key_kind kind)
+{
+    return kind != KEY_RSA && public_key_kind_is_rsa(kind);
+}
+/* May a key of KIND sign with ALGORITHM? ECDSA: whatever the curve. */
+bool public_key_kind_signs(enum key_kind kind, enum signature_algorithm algorithm);
 
 #define PUBLIC_KEY_RSA_BITS_MIN 2048
 #define PUBLIC_KEY_RSA_BITS_MAX 8192
@@ -37,6 +60,6 @@ bool public_key_verify_digest(const struct public_key *k, enum signature_algorit
     struct bytes digest, struct bytes signature);
 
 /* RSAES-PKCS1-v1_5 of MESSAGE (RFC 8017 §7.2.1): RSA key transport, the client's side. Size of what
- * was put into OUT; 0 if K is no RSA key or MESSAGE is too long. */
+ * was put into OUT; 0 if K is no KEY_RSA or MESSAGE is too long. */
 size_t public_key_encrypt(
     const struct public_key *k, struct bytes message, uint8_t out[PUBLIC_KEY_RSA_BITS_MAX / 8]);

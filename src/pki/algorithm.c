@@ -44,17 +44,23 @@ static const struct signature_row {
     {BYTES("\x60\x86\x48\x01\x65\x03\x04\x03\x04"), PARAMETERS_DO_NOT_MATTER, SIGNATURE_WEAK},
 };
 
-/* The digests of RSASSA-PSS: OID, octets (which the salt has too), what they make together. */
+/* The digests of RSASSA-PSS: OID, octets (which the salt has too), what they make together, and a
+ * key that is for that alone. */
 static const struct digest_row {
     struct bytes oid;
     uint64_t size;
     enum signature_algorithm algorithm;
+    enum key_kind key;
 } digests[] = {
-    {BYTES("\x60\x86\x48\x01\x65\x03\x04\x02\x01"), 32, SIGNATURE_RSA_PSS_SHA256},
-    {BYTES("\x60\x86\x48\x01\x65\x03\x04\x02\x02"), 48, SIGNATURE_RSA_PSS_SHA384},
-    {BYTES("\x60\x86\x48\x01\x65\x03\x04\x02\x03"), 64, SIGNATURE_RSA_PSS_SHA512},
-    {BYTES("\x2b\x0e\x03\x02\x1a"), 20, SIGNATURE_WEAK},                 /* SHA-1 */
-    {BYTES("\x60\x86\x48\x01\x65\x03\x04\x02\x04"), 28, SIGNATURE_WEAK}, /* SHA-224 */
+    {BYTES("\x60\x86\x48\x01\x65\x03\x04\x02\x01"), 32, SIGNATURE_RSA_PSS_SHA256,
+        KEY_RSA_PSS_SHA256},
+    {BYTES("\x60\x86\x48\x01\x65\x03\x04\x02\x02"), 48, SIGNATURE_RSA_PSS_SHA384,
+        KEY_RSA_PSS_SHA384},
+    {BYTES("\x60\x86\x48\x01\x65\x03\x04\x02\x03"), 64, SIGNATURE_RSA_PSS_SHA512,
+        KEY_RSA_PSS_SHA512},
+    /* SHA-1, SHA-224 */
+    {BYTES("\x2b\x0e\x03\x02\x1a"), 20, SIGNATURE_WEAK, KEY_UNSUPPORTED},
+    {BYTES("\x60\x86\x48\x01\x65\x03\x04\x02\x04"), 28, SIGNATURE_WEAK, KEY_UNSUPPORTED},
 };
 
 #define MGF1_OID  BYTES("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08")
@@ -92,24 +98,30 @@ static bool read_salt(struct bytes in, uint64_t *salt)
     return der_take(&in, DER_INTEGER, &number) && !in.n && der_unsigned(number, UINT16_MAX, salt);
 }
 
-/* RFC 4055 §3.1. What is left out is SHA-1 and its size; the trailer has one value only, which is
- * the default and so, in DER, left out. */
-static enum signature_algorithm read_pss(struct bytes in)
+/* RSASSA-PSS-params (RFC 4055 §3.1): the digest, which is that of MGF1, too, and *SALT. NULL if
+ * they are not like that. What is left out is SHA-1 and its size; the trailer has one value only,
+ * which is the default and so, in DER, left out. */
+static const struct digest_row *read_pss(struct bytes in, uint64_t *salt)
 {
     struct bytes parameters, field;
     const struct digest_row *digest = SHA1_ROW, *mask = SHA1_ROW;
-    uint64_t salt = SHA1_SALT;
+    *salt = SHA1_SALT;
     if (!der_take(&in, DER_SEQUENCE, &parameters) || in.n)
-        return SIGNATURE_UNKNOWN;
+        return NULL;
     if (der_take(&parameters, DER_CONTEXT_CONSTRUCTED(0), &field))
         digest = read_digest(field);
     if (der_take(&parameters, DER_CONTEXT_CONSTRUCTED(1), &field))
         mask = read_mask(field);
-    if (der_take(&parameters, DER_CONTEXT_CONSTRUCTED(2), &field) && !read_salt(field, &salt))
-        return SIGNATURE_UNKNOWN;
-    if (parameters.n || !digest || digest != mask || salt != digest->size)
-        return SIGNATURE_UNKNOWN;
-    return digest->algorithm;
+    if (der_take(&parameters, DER_CONTEXT_CONSTRUCTED(2), &field) && !read_salt(field, salt))
+        return NULL;
+    return !parameters.n && digest == mask ? digest : NULL;
+}
+
+static enum signature_algorithm judge_pss(struct bytes parameters)
+{
+    uint64_t salt;
+    const struct digest_row *digest = read_pss(parameters, &salt);
+    return digest && salt == digest->size ? digest->algorithm : SIGNATURE_UNKNOWN;
 }
 
 static enum signature_algorithm judge(const struct signature_row *row, struct bytes parameters)
@@ -124,7 +136,7 @@ static enum signature_algorithm judge(const struct signature_row *row, struct by
                    ? SIGNATURE_UNKNOWN
                    : row->algorithm;
     case PARAMETERS_PSS:
-        return read_pss(parameters);
+        return judge_pss(parameters);
     case PARAMETERS_DO_NOT_MATTER:
         break;
     }
@@ -188,6 +200,36 @@ static bool read_modulus_bits(struct bytes key, unsigned *bits)
     return true;
 }
 
+#define PSS_OID BYTES("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a")
+
+/* RFC 4055 §1.2, §3.1: without parameters the key signs with any digest; with them, with that one,
+ * and their salt is the least that a signature has to have. */
+static enum key_kind kind_of_pss(struct bytes parameters)
+{
+    uint64_t salt;
+    if (!parameters.n)
+        return KEY_RSA_PSS;
+    const struct digest_row *digest = read_pss(parameters, &salt);
+    return digest && salt <= digest->size ? digest->key : KEY_UNSUPPORTED;
+}
+
+static bool is_pss(struct bytes identifier, enum key_kind *kind)
+{
+    struct bytes oid;
+    if (!der_take(&identifier, DER_OID, &oid) || !bytes_equal(oid, PSS_OID))
+        return false;
+    *kind = kind_of_pss(identifier);
+    return *kind != KEY_UNSUPPORTED;
+}
+
+static const struct key_row *find_key(struct bytes identifier)
+{
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        if (bytes_equal(identifier, keys[i].identifier))
+            return &keys[i];
+    return NULL;
+}
+
 bool algorithm_of_key(struct bytes spki, enum key_kind *kind, unsigned *bits, struct bytes *key)
 {
     struct bytes fields, identifier, bit_string;
@@ -195,14 +237,10 @@ bool algorithm_of_key(struct bytes spki, enum key_kind *kind, unsigned *bits, st
         !der_take(&fields, DER_SEQUENCE, &identifier) ||
         !der_take(&fields, DER_BIT_STRING, &bit_string) || fields.n || !der_octets(bit_string, key))
         return false;
-    for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        if (!bytes_equal(identifier, keys[i].identifier))
-            continue;
-        *kind = keys[i].kind;
-        *bits = keys[i].bits;
-        return *kind != KEY_RSA || read_modulus_bits(*key, bits);
-    }
-    *kind = KEY_UNSUPPORTED;
-    *bits = 0;
-    return algorithm_is_identifier(identifier);
+    const struct key_row *row = find_key(identifier);
+    *kind = row ? row->kind : KEY_UNSUPPORTED;
+    *bits = row ? row->bits : 0;
+    if (*kind == KEY_RSA || is_pss(identifier, kind))
+        return read_modulus_bits(*key, bits);
+    return row || algorithm_is_identifier(identifier);
 }

@@ -50,7 +50,7 @@ static bool check_key_kind(
             files->certificate_path, subject_of(c->chain.at[0]));
         return false;
     }
-    if (leaf->key_kind == KEY_RSA && leaf->key_bits < PUBLIC_KEY_RSA_BITS_MIN) {
+    if (public_key_kind_is_rsa(leaf->key_kind) && leaf->key_bits < PUBLIC_KEY_RSA_BITS_MIN) {
         report_error(report, files->at,
             "%s: the RSA key of %.200s has %u bits; accepted: %d and more", files->certificate_path,
             subject_of(c->chain.at[0]), leaf->key_bits, PUBLIC_KEY_RSA_BITS_MIN);

@@ -18,6 +18,12 @@ struct credential {
     struct bytes ocsp; /* DER OCSPResponse to staple, or empty; owned */
 };
 
+/* What kind of key the peer sees: the certificate may restrict a KEY_RSA_PSS. */
+static inline enum key_kind credential_key_kind(const struct credential *c)
+{
+    return certificate_facts(c->chain.at[0])->key_kind;
+}
+
 struct credential_files {
     struct bytes certificate, key, ocsp; /* file contents; ocsp may be empty */
     const char *certificate_path, *key_path;

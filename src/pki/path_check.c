@@ -108,11 +108,11 @@ static const char *weakness_of_key(const struct certificate *c)
     const struct certificate_facts *f = certificate_facts(c);
     if (f->key_kind == KEY_UNSUPPORTED)
         return "its key is of a kind that is not accepted";
-    if (f->key_kind == KEY_RSA &&
+    if (public_key_kind_is_rsa(f->key_kind) &&
         (f->key_bits < PUBLIC_KEY_RSA_BITS_MIN || f->key_bits > PUBLIC_KEY_RSA_BITS_MAX))
         return "its RSA key is too short or too long: 2048 to 8192 bits are accepted";
     /* CA/Browser Forum BR 6.1.5. */
-    if (f->key_kind == KEY_RSA && f->key_bits % 8)
+    if (public_key_kind_is_rsa(f->key_kind) && f->key_bits % 8)
         return "its RSA key is not of whole octets";
     return certificate_public_key(c) ? NULL : "its public key is not a valid one of its kind";
 }

@@ -195,8 +195,8 @@ static void lay_out(struct path_search *s)
 static unsigned price_of(const struct certificate_facts *f)
 {
     static const unsigned prices[] = {
-        [KEY_RSA] = 1, [KEY_EC_P256] = 1, [KEY_EC_P384] = 6, [KEY_EC_P521] = 4, [KEY_ED25519] = 1};
-    return prices[f->key_kind] + (f->key_kind == KEY_RSA ? f->key_bits / 4096 : 0);
+        [KEY_EC_P256] = 1, [KEY_EC_P384] = 6, [KEY_EC_P521] = 4, [KEY_ED25519] = 1};
+    return public_key_kind_is_rsa(f->key_kind) ? 1 + f->key_bits / 4096 : prices[f->key_kind];
 }
 
 static void check_edge(struct path_search *s, const struct node *child, struct edge *e)

@@ -38,9 +38,14 @@ struct builder {
 
 static enum certificate_set_kind kind_of(const struct credential *c)
 {
-    switch (private_key_kind(c->key)) {
+    switch (credential_key_kind(c)) {
     case KEY_RSA:
         return SET_RSA;
+    case KEY_RSA_PSS:
+    case KEY_RSA_PSS_SHA256:
+    case KEY_RSA_PSS_SHA384:
+    case KEY_RSA_PSS_SHA512:
+        return SET_RSA_PSS;
     case KEY_EC_P256:
     case KEY_EC_P384:
     case KEY_EC_P521:

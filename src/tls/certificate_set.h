@@ -15,7 +15,7 @@
 
 /* Kinds that can be held side by side: the curves of ECDSA are one kind to a ClientHello's suites
  * in TLS 1.2. */
-enum certificate_set_kind { SET_RSA, SET_ECDSA, SET_ED25519, SET_KIND_COUNT };
+enum certificate_set_kind { SET_RSA, SET_RSA_PSS, SET_ECDSA, SET_ED25519, SET_KIND_COUNT };
 
 struct certificate_set {
     const struct credential *by_kind[SET_KIND_COUNT]; /* NULL: none */

@@ -524,7 +524,7 @@ void client_settle_session(struct machine *m, bool is_resuming)
 /* RFC 5246 §7.4.4: rsa_sign; ecdsa_sign, under which Ed25519 comes, too (RFC 8422 §5.5). */
 static bool is_type_wanted(struct bytes types, enum key_kind kind)
 {
-    uint8_t type = kind == KEY_RSA ? 1 : 64;
+    uint8_t type = public_key_kind_is_rsa(kind) ? 1 : 64;
     return !types.at || bytes_find(types, type) < types.n;
 }
 
@@ -535,7 +535,7 @@ void client_choose_certificate(struct machine *m, struct bytes types)
     m->facts.peer_asked = hs->asked_peer = true;
     if (!c)
         return;
-    enum key_kind kind = private_key_kind(c->key);
+    enum key_kind kind = credential_key_kind(c);
     hs->scheme = signature_scheme_choose(
         hs->peer_schemes, m->version, kind, certificate_facts(c->chain.at[0])->key_bits);
     if (hs->scheme && is_type_wanted(types, kind))

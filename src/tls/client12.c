@@ -123,11 +123,15 @@ int client12_continue(struct machine *m, const struct server_hello *hello)
 
 /* ---- the server's first flight ---- */
 
-/* RFC 8422 §2, RFC 5246 §7.4.2: the suite says what kind of key signs, or decrypts. */
+/* RFC 8422 §2, RFC 5246 §7.4.2: the suite says what kind of key signs, or decrypts, for which one
+ * of RSASSA-PSS is not (RFC 4055 §1.2). */
 static int check_key(struct machine *m)
 {
-    bool is_rsa = certificate_facts(m->hs->peer_chain.at[0])->key_kind == KEY_RSA;
-    if (is_rsa != (m->suite->key == SUITE_KEY_RSA))
+    enum key_kind kind = certificate_facts(m->hs->peer_chain.at[0])->key_kind;
+    bool suits = m->suite->is_rsa_kx
+                     ? kind == KEY_RSA
+                     : public_key_kind_is_rsa(kind) == (m->suite->key == SUITE_KEY_RSA);
+    if (!suits)
         return machine_violation(m, ALERT_ILLEGAL_PARAMETER, "wrong certificate type");
     return 0;
 }

@@ -6,6 +6,7 @@
  * copies from the context into a connection when it is made, and what SSL_set_SSL_CTX does not
  * bring along, is set by engine_policy_apply.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <openssl/bio.h>
@@ -17,16 +18,15 @@
 #include "base/panic.h"
 #include "crypto/native.h"
 #include "tls/engine_openssl.h"
+#include "tls/names.h"
+#include "tls/signature_scheme.h"
+#include "tls/wire.h"
 
 #include "base/ban.h"
 
-#define SECURITY_LEVEL 2 /* 112 bits: RSA of 2048 bits, no SHA-1 */
-#define GROUPS         "X25519:P-256:P-384"
-#define SIGNATURE_SCHEMES                                                           \
-    "ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:ecdsa_secp521r1_sha512:ed25519:" \
-    "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"                  \
-    "rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512:"                     \
-    "rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512"
+#define SECURITY_LEVEL   2 /* 112 bits: RSA of 2048 bits, no SHA-1 */
+#define GROUPS           "X25519:P-256:P-384"
+#define SCHEMES_TEXT_MAX 512
 
 /* libssl's defaults would read an openssl.cnf, which could change anything below. */
 static void initialise_once(void)
@@ -76,9 +76,21 @@ static int verify_mode_of(const struct tlspolicy *p)
                                     : SSL_VERIFY_NONE;
 }
 
+/* NUMBERS as libssl takes them: "A:B:C", by their IANA names. */
+static void schemes_text(struct bytes numbers, char text[SCHEMES_TEXT_MAX])
+{
+    size_t n = 0;
+    uint16_t number;
+    while (wire_take_16(&numbers, &number))
+        n += (size_t)snprintf(
+            text + n, SCHEMES_TEXT_MAX - n, "%s%s", n ? ":" : "", names_signature_scheme(number));
+    ASSERT(n < SCHEMES_TEXT_MAX);
+}
+
 static int set_parameters(const struct tlspolicy *p, SSL_CTX *ctx)
 {
-    char groups[] = GROUPS, schemes[] = SIGNATURE_SCHEMES; /* libssl's macros cast const away */
+    char groups[] = GROUPS, schemes[SCHEMES_TEXT_MAX]; /* libssl's macros cast const away */
+    schemes_text(signature_schemes_ours(), schemes);
     SSL_CTX_set_security_level(ctx, SECURITY_LEVEL);
     SSL_CTX_set_options(ctx, options_of(p));
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN |

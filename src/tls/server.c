@@ -288,7 +288,7 @@ static bool can_show(struct machine *m, const struct credential *c)
 {
     if (!c)
         return false;
-    enum key_kind kind = private_key_kind(c->key);
+    enum key_kind kind = credential_key_kind(c);
     m->hs->scheme = signature_scheme_choose(
         m->hs->peer_schemes, m->version, kind, certificate_facts(c->chain.at[0])->key_bits);
     if (!m->hs->scheme || !is_curve_supported(m, kind))
@@ -303,7 +303,8 @@ bool server_choose_certificate(struct machine *m, enum suite_key key)
     static const struct {
         enum certificate_set_kind kind;
         enum suite_key key;
-    } order[] = {{SET_ECDSA, SUITE_KEY_EC}, {SET_ED25519, SUITE_KEY_EC}, {SET_RSA, SUITE_KEY_RSA}};
+    } order[] = {{SET_ECDSA, SUITE_KEY_EC}, {SET_ED25519, SUITE_KEY_EC}, {SET_RSA, SUITE_KEY_RSA},
+        {SET_RSA_PSS, SUITE_KEY_RSA}};
     for (size_t i = 0; i < COUNT_OF(order); i++) {
         bool is_wanted = key == SUITE_KEY_ANY || key == order[i].key;
         if (is_wanted && can_show(m, m->hs->set->by_kind[order[i].kind]))

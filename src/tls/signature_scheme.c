@@ -9,16 +9,19 @@
 
 /* What we offer and accept, best first: what is cheapest to verify among what is strong enough;
  * RSASSA-PKCS1-v1_5 last, which RFC 8446 §4.2.3 keeps for certificates and TLS 1.2. */
-#define SCHEMES(X)                                           \
-    X(0x04, 0x03, SIGNATURE_ECDSA_SHA256, KEY_EC_P256, true) \
-    X(0x08, 0x07, SIGNATURE_ED25519, KEY_ED25519, true)      \
-    X(0x05, 0x03, SIGNATURE_ECDSA_SHA384, KEY_EC_P384, true) \
-    X(0x06, 0x03, SIGNATURE_ECDSA_SHA512, KEY_EC_P521, true) \
-    X(0x08, 0x04, SIGNATURE_RSA_PSS_SHA256, KEY_RSA, true)   \
-    X(0x08, 0x05, SIGNATURE_RSA_PSS_SHA384, KEY_RSA, true)   \
-    X(0x08, 0x06, SIGNATURE_RSA_PSS_SHA512, KEY_RSA, true)   \
-    X(0x04, 0x01, SIGNATURE_RSA_SHA256, KEY_RSA, false)      \
-    X(0x05, 0x01, SIGNATURE_RSA_SHA384, KEY_RSA, false)      \
+#define SCHEMES(X)                                             \
+    X(0x04, 0x03, SIGNATURE_ECDSA_SHA256, KEY_EC_P256, true)   \
+    X(0x08, 0x07, SIGNATURE_ED25519, KEY_ED25519, true)        \
+    X(0x05, 0x03, SIGNATURE_ECDSA_SHA384, KEY_EC_P384, true)   \
+    X(0x06, 0x03, SIGNATURE_ECDSA_SHA512, KEY_EC_P521, true)   \
+    X(0x08, 0x04, SIGNATURE_RSA_PSS_SHA256, KEY_RSA, true)     \
+    X(0x08, 0x05, SIGNATURE_RSA_PSS_SHA384, KEY_RSA, true)     \
+    X(0x08, 0x06, SIGNATURE_RSA_PSS_SHA512, KEY_RSA, true)     \
+    X(0x08, 0x09, SIGNATURE_RSA_PSS_SHA256, KEY_RSA_PSS, true) \
+    X(0x08, 0x0a, SIGNATURE_RSA_PSS_SHA384, KEY_RSA_PSS, true) \
+    X(0x08, 0x0b, SIGNATURE_RSA_PSS_SHA512, KEY_RSA_PSS, true) \
+    X(0x04, 0x01, SIGNATURE_RSA_SHA256, KEY_RSA, false)        \
+    X(0x05, 0x01, SIGNATURE_RSA_SHA384, KEY_RSA, false)        \
     X(0x06, 0x01, SIGNATURE_RSA_SHA512, KEY_RSA, false)
 
 static const struct signature_scheme schemes[] = {
@@ -46,29 +49,27 @@ struct bytes signature_schemes_ours(void)
     return (struct bytes){on_the_wire, sizeof(on_the_wire)};
 }
 
-static bool is_ecdsa(enum key_kind kind)
+/* RFC 8446 §4.2.3: a scheme says what the key's OID is, in TLS 1.3 its curve, too. RFC 8422 §5.1.3:
+ * in TLS 1.2 the curve is not part of the algorithm. */
+static bool is_of(enum key_kind kind, const struct signature_scheme *s, uint16_t version)
 {
-    return kind == KEY_EC_P256 || kind == KEY_EC_P384 || kind == KEY_EC_P521;
+    if (s->key == KEY_RSA_PSS)
+        return public_key_kind_is_pss(kind);
+    bool is_any_curve = version == TLS_1_2 && signature_form(s->algorithm) == FORM_ECDSA;
+    return is_any_curve || s->key == kind;
 }
 
 bool signature_scheme_fits(const struct signature_scheme *s, uint16_t version, enum key_kind kind)
 {
-    if (version == TLS_1_3)
-        return s->in_tls13 && s->key == kind;
-    /* RFC 8422 §5.1.3, RFC 8446 §4.2.3: in TLS 1.2 the curve is not part of the algorithm. */
-    return s->key == kind || (is_ecdsa(s->key) && is_ecdsa(kind));
-}
-
-static bool is_pss(enum signature_algorithm a)
-{
-    return a == SIGNATURE_RSA_PSS_SHA256 || a == SIGNATURE_RSA_PSS_SHA384 ||
-           a == SIGNATURE_RSA_PSS_SHA512;
+    return (s->in_tls13 || version == TLS_1_2) && is_of(kind, s, version) &&
+           public_key_kind_signs(kind, s->algorithm);
 }
 
 /* RFC 8017 §9.1.1: hash, salt of its size and two octets have to fit. */
 static bool has_room(const struct signature_scheme *s, unsigned key_bits)
 {
-    return !is_pss(s->algorithm) || key_bits / 8 >= 2 * signature_digest_size(s->algorithm) + 2;
+    return signature_form(s->algorithm) != FORM_PSS ||
+           key_bits / 8 >= 2 * signature_digest_size(s->algorithm) + 2;
 }
 
 const struct signature_scheme *signature_scheme_choose(

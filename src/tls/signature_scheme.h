@@ -11,8 +11,10 @@
 struct signature_scheme {
     uint16_t number; /* its name: tls/names.h */
     enum signature_algorithm algorithm;
-    enum key_kind key; /* TLS 1.3: exactly this kind; 1.2: any curve for ECDSA (RFC 8422 §5.1.3) */
-    bool in_tls13;     /* may sign CertificateVerify there */
+    /* TLS 1.3: exactly this kind; 1.2: any curve for ECDSA (RFC 8422 §5.1.3). KEY_RSA_PSS: also
+     * those that are for this digest alone. */
+    enum key_kind key;
+    bool in_tls13; /* may sign CertificateVerify there */
 };
 
 /* NULL: none of ours. */

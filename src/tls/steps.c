@@ -217,6 +217,11 @@ static const char *key_name(enum key_kind kind)
     switch (kind) {
     case KEY_RSA:
         return "RSA";
+    case KEY_RSA_PSS:
+    case KEY_RSA_PSS_SHA256:
+    case KEY_RSA_PSS_SHA384:
+    case KEY_RSA_PSS_SHA512:
+        return "RSA-PSS";
     case KEY_EC_P256:
         return "P-256";
     case KEY_EC_P384:

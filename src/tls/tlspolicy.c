@@ -37,7 +37,7 @@ static int check_credential(const struct credential *c, struct error *err)
     if (total > CHAIN_BYTES_MAX)
         return error_set(err, "the chain of %s has %zu bytes; at most %d can be sent to a peer",
             subject, total, CHAIN_BYTES_MAX);
-    if (private_key_kind(c->key) == KEY_UNSUPPORTED)
+    if (credential_key_kind(c) == KEY_UNSUPPORTED)
         return error_set(err,
             "%s: this kind of key is not supported; use RSA, ECDSA (P-256, P-384, P-521) or "
             "Ed25519",

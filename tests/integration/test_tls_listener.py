@@ -37,15 +37,36 @@ def staple(ca, certificate, path):
     return path
 
 
+def for_pss(folder, ca, name, usage, *restriction):
+    """A certificate of CA whose key is for RSASSA-PSS only (RFC 4055), which `cryptography` does not make; as (.crt, .key)."""
+    crt, key, csr = (folder / f"{name}.{kind}" for kind in ("crt", "key", "csr"))
+    extensions = folder / f"{name}.cnf"
+    extensions.write_text(f"subjectAltName=DNS:{name}.test\nextendedKeyUsage={usage}\nkeyUsage=digitalSignature\n")
+    options = [o for r in ("rsa_keygen_bits:2048", *restriction) for o in ("-pkeyopt", r)]
+    for command in (["req", "-new", "-newkey", "rsa-pss", *options, "-nodes", "-keyout", key, "-subj", f"/CN={name}", "-out", csr],
+                    ["x509", "-req", "-in", csr, "-CA", ca.crt, "-CAkey", ca.key_file, "-days", "2", "-extfile", extensions, "-out", crt]):
+        subprocess.run(["openssl", *map(str, command)], check=True, capture_output=True)
+    return crt, key
+
+
 @pytest.fixture(scope="module")
-def world(pki, shown, tmp_path_factory):
+def of_pss(pki, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pss")
+    return {"server": for_pss(folder, pki.ca("servers"), "pss-server", "serverAuth"),
+            "client": for_pss(folder, pki.ca("clients"), "pss-client", "clientAuth", "rsa_pss_keygen_md:sha384", "rsa_pss_keygen_mgf1_md:sha384")}
+
+
+@pytest.fixture(scope="module")
+def world(pki, shown, of_pss, tmp_path_factory):
     target, folder = Scripted(), tmp_path_factory.mktemp("listeners")
     rules = "rules: [{domain: localhost, path: /, target_group: web}]"
     one = f"certificates: [{pki.server.yaml()}]"
     stapled = shown["exact-ec"].yaml()[:-1] + f", ocsp: {staple(pki.ca('servers'), shown['exact-ec'], folder / 'www.ocsp')}}}"
     many = ", ".join([stapled if c.name == "exact-ec" else c.yaml() for c in shown.values()])
+    pss = "certificates: [{{certificate: {}, key: {}}}]".format(*of_pss["server"])
     config = f"""
 listeners:
+  - {{name: pss, protocol: HTTPS, address: "127.0.0.1:0", {pss}, authentication: mutual, client_ca: [{pki.ca("clients").crt}], {rules}}}
   - {{name: many, protocol: HTTPS, address: "127.0.0.1:0", certificates: [{many}], {rules}}}
   - {{name: only_1.2, protocol: HTTPS, address: "127.0.0.1:0", {one}, tls: {{versions: ["1.2"]}}, {rules}}}
   - {{name: only_1.3, protocol: HTTPS, address: "127.0.0.1:0", {one}, tls: {{versions: ["1.3"]}}, {rules}}}
@@ -101,6 +122,18 @@ def test_who_can_verify_none_of_the_keys_is_refused(world, pki):
     told = s_client(world, pki, "-servername", "www.test", "-sigalgs", "ecdsa_secp521r1_sha512", "-tls1_3")
     assert "no peer certificate available" in told
     assert world.line(since=mark, listener="many")["close"] == "handshake_no_common"
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_keys_for_rsassa_pss_only_authenticate_both_sides(world, pki, of_pss, version):
+    mark = world.mark()
+    crt, key = of_pss["client"]
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{world.port('pss')}", "-CAfile", str(pki.ca("servers").crt), version,
+               "-cert", str(crt), "-key", str(key), "-quiet", "-ign_eof"]
+    done = subprocess.run(command, input="GET / HTTP/1.0\r\nHost: localhost\r\n\r\n", capture_output=True, text=True, timeout=20)
+    assert done.stdout.startswith("HTTP/1.1 200"), done.stderr
+    assert world.line(since=mark, listener="pss")["peer"]["accepted"]
+    assert "RSA-PSS" in s_client(world, pki, version, "-cert", str(crt), "-key", str(key), listener="pss").split("Peer signature type: ")[1].split("\n")[0]
 
 
 # ---- stapling -------------------------------------------------------------------------------------

@@ -135,6 +135,33 @@ TEST(rsa)
     check_schemes(&s, KEY_RSA);
 }
 
+/* A key for RSASSA-PSS verifies nothing else, and one that is for one digest nothing with another.
+ */
+TEST(rsa_for_pss_only)
+{
+    static const enum key_kind kinds[] = {
+        KEY_RSA_PSS, KEY_RSA_PSS_SHA256, KEY_RSA_PSS_SHA384, KEY_RSA_PSS_SHA512};
+    struct signer s = signer_of(EVP_RSA_gen(2048));
+    for (size_t i = 0; i < COUNT_OF(kinds) * COUNT_OF(schemes); i++) {
+        const struct scheme *scheme = &schemes[i % COUNT_OF(schemes)];
+        size_t n = i / COUNT_OF(schemes);
+        struct error err;
+        uint8_t signature[1024], out[PUBLIC_KEY_RSA_BITS_MAX / 8];
+        if (!scheme->is_rsa)
+            continue;
+        struct public_key *k = public_key_new(kinds[n], s.key, &err);
+        MUST(k);
+        struct bytes made = sign(&s, scheme->digest,
+            scheme->is_pss ? (int)signature_digest_size(scheme->algorithm) : -1, signature);
+        bool is_its_own = scheme->algorithm == SIGNATURE_RSA_PSS_SHA256 + (n ? n - 1 : 0);
+        CHECK_INT(public_key_verify(k, scheme->algorithm, MESSAGE, made),
+            scheme->is_pss && (!n || is_its_own));
+        CHECK_INT(public_key_encrypt(k, MESSAGE, out), 0);
+        public_key_free(&k);
+    }
+    signer_fini(&s);
+}
+
 TEST(ecdsa)
 {
     struct signer p256 = signer_of(EVP_EC_gen("P-256")), p384 = signer_of(EVP_EC_gen("P-384")),

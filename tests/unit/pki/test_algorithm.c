@@ -115,6 +115,37 @@ TEST(pss_with_something_else_in_it)
 #define RSA_IDENTIFIER        JOIN(OID(PKCS1("\x01")), NULL_ELEMENT)
 #define RSA_KEY(n, e)         SEQUENCE_OF(TLV(0x02, n), TLV(0x02, e))
 
+/* RFC 4055 §1.2, §3.1: a key may be for one digest only, and name the least salt. */
+TEST(keys_for_pss)
+{
+    struct bytes oid = OID(PKCS1("\x0a"));
+    const struct {
+        struct bytes parameters;
+        enum key_kind kind;
+    } cases[] = {
+        {NOTHING, KEY_RSA_PSS},
+        {SEQUENCE_OF(HASH_0(SHA256), MASK_1(SHA256), SALT_2("\x20")), KEY_RSA_PSS_SHA256},
+        {SEQUENCE_OF(HASH_0(SHA384), MASK_1(SHA384), SALT_2("\x30")), KEY_RSA_PSS_SHA384},
+        {SEQUENCE_OF(HASH_0(SHA512), MASK_1(SHA512), SALT_2("\x40")), KEY_RSA_PSS_SHA512},
+        {SEQUENCE_OF(HASH_0(SHA512), MASK_1(SHA512)), KEY_RSA_PSS_SHA512}, /* salt: 20 or more */
+        {SEQUENCE_OF(HASH_0(SHA256), MASK_1(SHA256), SALT_2("\0")), KEY_RSA_PSS_SHA256},
+        {SEQUENCE_OF(HASH_0(SHA256), MASK_1(SHA256), SALT_2("\x21")), KEY_UNSUPPORTED},
+        {SEQUENCE_OF(HASH_0(SHA256), MASK_1(SHA384), SALT_2("\x20")), KEY_UNSUPPORTED},
+        {SEQUENCE_OF(HASH_0(SHA256)), KEY_UNSUPPORTED}, /* MGF1 with SHA-1 */
+        {SEQUENCE_OF(NOTHING), KEY_UNSUPPORTED},        /* all SHA-1 */
+        {NULL_ELEMENT, KEY_UNSUPPORTED},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        enum key_kind kind;
+        unsigned bits;
+        struct bytes key, n = RSA_KEY(BYTES("\0\x80\1"), BYTES("\3"));
+        CHECK(algorithm_of_key(SPKI(JOIN(oid, cases[i].parameters), n), &kind, &bits, &key));
+        CHECK_INT(kind, cases[i].kind);
+        CHECK_INT(bits, kind == KEY_UNSUPPORTED ? 0 : 16);
+    }
+    written_free();
+}
+
 TEST(keys)
 {
     const struct {

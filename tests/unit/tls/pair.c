@@ -17,11 +17,33 @@
 
 /* ---- credentials ---- */
 
+/* DIGEST: the only one that it may sign with; NULL: any. */
+static EVP_PKEY *make_pss_key(const char *digest)
+{
+    EVP_PKEY *key = NULL;
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "RSA-PSS", NULL);
+    ASSERT(c && EVP_PKEY_keygen_init(c) > 0 && EVP_PKEY_CTX_set_rsa_keygen_bits(c, 2048) > 0);
+    if (digest)
+        ASSERT(EVP_PKEY_CTX_set_rsa_pss_keygen_md_name(c, digest, NULL) > 0 &&
+               EVP_PKEY_CTX_set_rsa_pss_keygen_mgf1_md_name(c, digest) > 0);
+    ASSERT(EVP_PKEY_generate(c, &key) > 0);
+    EVP_PKEY_CTX_free(c);
+    return key;
+}
+
 static EVP_PKEY *make_key(enum key_kind kind)
 {
     switch (kind) {
     case KEY_RSA:
         return EVP_RSA_gen(2048);
+    case KEY_RSA_PSS:
+        return make_pss_key(NULL);
+    case KEY_RSA_PSS_SHA256:
+        return make_pss_key("SHA256");
+    case KEY_RSA_PSS_SHA384:
+        return make_pss_key("SHA384");
+    case KEY_RSA_PSS_SHA512:
+        return make_pss_key("SHA512");
     case KEY_EC_P256:
         return EVP_EC_gen("P-256");
     case KEY_EC_P384:
@@ -68,7 +90,9 @@ static X509 *make_certificate(EVP_PKEY *key, const char *names)
     ASSERT(X509_set_issuer_name(x, name) && X509_set_pubkey(x, key));
     if (names[0])
         add_names(x, names);
-    ASSERT(X509_sign(x, key, EVP_PKEY_get_id(key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256()));
+    char digest[16] = "";
+    EVP_PKEY_get_default_digest_name(key, digest, sizeof(digest));
+    ASSERT(X509_sign(x, key, EVP_get_digestbyname(digest)));
     return x;
 }
 

@@ -10,7 +10,7 @@
 
 #include "base/ban.h"
 
-enum { CRED_ECDSA, CRED_RSA, CRED_ED25519, CRED_WILD, CRED_EXACT, CREDENTIALS };
+enum { CRED_ECDSA, CRED_RSA, CRED_ED25519, CRED_PSS, CRED_WILD, CRED_EXACT, CREDENTIALS };
 static struct credential *all[CREDENTIALS];
 static const struct credential *const *const shown = (const struct credential *const *)all;
 
@@ -19,6 +19,7 @@ __attribute__((constructor)) static void make_credentials(void)
     all[CRED_ECDSA] = pair_credential(KEY_EC_P256, "www.example");
     all[CRED_RSA] = pair_credential(KEY_RSA, "www.example");
     all[CRED_ED25519] = pair_credential(KEY_ED25519, "www.example");
+    all[CRED_PSS] = pair_credential(KEY_RSA_PSS_SHA384, "www.example");
     all[CRED_WILD] = pair_credential(KEY_EC_P384, "*.wild.example");
     all[CRED_EXACT] = pair_credential(KEY_EC_P521, "exact.wild.example");
     pair_staple(all[CRED_ECDSA], "staple of ECDSA");
@@ -149,10 +150,12 @@ TEST(the_client_gets_a_kind_that_it_verifies)
         {"ECDSA+SHA256", CRED_ECDSA},
         {"RSA-PSS+SHA256", CRED_RSA},
         {"ed25519", CRED_ED25519},
+        {"rsa_pss_pss_sha256:rsa_pss_pss_sha384", CRED_PSS}, /* it is for SHA-384 alone */
+        {"rsa_pss_pss_sha256", -1},
         {"RSA-PSS+SHA256:ECDSA+SHA256", CRED_ECDSA}, /* the server's order */
         {"ed448", -1},
     };
-    struct tlspolicy_config config = pair_config(TLSPOLICY_SERVER, shown, 3);
+    struct tlspolicy_config config = pair_config(TLSPOLICY_SERVER, shown, 4);
     struct tlspolicy *policy = pair_policy(&config);
     for (uint16_t version = TLS_1_2; version <= TLS_1_3; version++) {
         SSL_CTX *ctx = raw_context(version, version);
@@ -359,6 +362,7 @@ TEST(a_good_client_certificate)
         {"ecdsa_secp256r1_sha256", "ecdsa_secp256r1_sha256"},
         {"rsa_pss_rsae_sha256", "rsa_pss_rsae_sha256"},
         {"ed25519", "ed25519"},
+        {"rsa_pss_pss_sha384", "rsa_pss_pss_sha384"},
         {"ecdsa_secp256r1_sha256", "ecdsa_secp384r1_sha384"},
         {NULL, "ecdsa_secp521r1_sha512"},
     };
@@ -574,17 +578,11 @@ TEST(names_of_cas_are_sent_up_to_16_kib)
     certificate_list_fini(&ca);
 }
 
-/* What CertificateRequest allows: SHA-1 and SHA-224 are not among it. Keys that are for RSA-PSS
- * only (0x0809…) are used by libssl alone. */
+/* What CertificateRequest allows: SHA-1 and SHA-224 are not among it. */
 TEST(signature_schemes_asked_for)
 {
-    static const uint16_t by_libssl[] = {0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806,
+    static const uint16_t allowed[] = {0x0403, 0x0807, 0x0503, 0x0603, 0x0804, 0x0805, 0x0806,
         0x0809, 0x080a, 0x080b, 0x0401, 0x0501, 0x0601};
-    static const uint16_t by_us[] = {
-        0x0403, 0x0807, 0x0503, 0x0603, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601};
-    bool is_native = pair_engine() == ENGINE_NATIVE;
-    const uint16_t *allowed = is_native ? by_us : by_libssl;
-    size_t allowed_n = is_native ? COUNT_OF(by_us) : COUNT_OF(by_libssl);
     struct tlspolicy_config config = pair_config(TLSPOLICY_SERVER, shown, 1);
     config.peer = PEER_OPTIONAL;
     struct tlspolicy *policy = pair_policy(&config);
@@ -596,7 +594,7 @@ TEST(signature_schemes_asked_for)
         end_server(&server, policy);
         raw_handshake(&client, &server);
         int n = SSL_get_sigalgs(client.ssl, 0, NULL, NULL, NULL, NULL, NULL);
-        CHECK_INT(n, allowed_n);
+        CHECK_INT(n, COUNT_OF(allowed));
         for (int i = 0; i < n; i++) {
             uint8_t low, high;
             SSL_get_sigalgs(client.ssl, i, NULL, NULL, NULL, &low, &high);

@@ -12,8 +12,9 @@
 
 #include "base/ban.h"
 
-static struct credential *credentials[4];
-static const enum key_kind kinds[] = {KEY_EC_P256, KEY_RSA, KEY_ED25519, KEY_EC_P384};
+static const enum key_kind kinds[] = {
+    KEY_EC_P256, KEY_RSA, KEY_ED25519, KEY_EC_P384, KEY_RSA_PSS, KEY_RSA_PSS_SHA512};
+static struct credential *credentials[COUNT_OF(kinds)];
 enum { OF_P256, OF_RSA };
 
 __attribute__((constructor)) static void make_credentials(void)
@@ -200,16 +201,16 @@ TEST(every_suite_and_group_of_tls13)
 
 TEST(every_kind_of_certificate)
 {
-    static const char *const schemes[] = {
-        "ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha256", "ed25519", "ecdsa_secp384r1_sha384"};
+    static const char *const schemes[] = {"ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha256",
+        "ed25519", "ecdsa_secp384r1_sha384", "rsa_pss_pss_sha256", "rsa_pss_pss_sha512"};
     for (uint16_t version = TLS_1_2; version <= TLS_1_3; version++)
-        for (int kind = 0; kind < 4; kind++) {
+        for (int kind = 0; kind < (int)COUNT_OF(kinds); kind++) {
             struct meeting t;
             meet(&t, version, kind, credentials[kind]);
             SSL_CTX_set_verify(t.ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
             shake(&t);
             CHECK(is_complete(&t));
-            if (version == TLS_1_3)
+            if (version == TLS_1_3 || public_key_kind_is_pss(kinds[kind]))
                 CHECK_TEXT(facts(&t)->signature, schemes[kind]);
             CHECK(facts(&t)->peer_asked && facts(&t)->credential == credentials[kind]);
             leave(&t);

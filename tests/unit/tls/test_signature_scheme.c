@@ -14,6 +14,8 @@
 #define PSS_SHA512   0x0806
 #define PKCS1_SHA256 0x0401
 #define ED25519      0x0807
+#define ONLY_SHA256  0x0809 /* rsa_pss_pss_sha256 */
+#define ONLY_SHA512  0x080b
 
 TEST(all_that_we_offer_has_a_row_and_a_name)
 {
@@ -25,7 +27,7 @@ TEST(all_that_we_offer_has_a_row_and_a_name)
         CHECK(s && s->number == number);
         CHECK(*names_signature_scheme(number));
     }
-    CHECK_INT(n, 10);
+    CHECK_INT(n, 13);
     CHECK_INT(ours.n, 0);
     CHECK(!signature_scheme_find(0x0201)); /* rsa_pkcs1_sha1 */
     CHECK(!signature_scheme_find(0x0203)); /* ecdsa_sha1 */
@@ -45,6 +47,14 @@ TEST(what_fits_which_key_and_version)
         {ED25519, TLS_1_2, KEY_ED25519, true}, {ED25519, TLS_1_2, KEY_EC_P256, false},
         {ED25519, TLS_1_3, KEY_ED25519, true}, {PSS_SHA256, TLS_1_3, KEY_RSA, true},
         {PSS_SHA256, TLS_1_2, KEY_RSA, true}, {PSS_SHA256, TLS_1_3, KEY_UNSUPPORTED, false},
+        /* RFC 8446 §4.2.3: the OID of the key makes the difference, in TLS 1.2 as well. */
+        {ONLY_SHA256, TLS_1_3, KEY_RSA, false}, {PSS_SHA256, TLS_1_3, KEY_RSA_PSS, false},
+        {ONLY_SHA256, TLS_1_3, KEY_RSA_PSS, true}, {ONLY_SHA512, TLS_1_2, KEY_RSA_PSS, true},
+        {ONLY_SHA256, TLS_1_3, KEY_RSA_PSS_SHA256, true},
+        {ONLY_SHA512, TLS_1_3, KEY_RSA_PSS_SHA256, false},
+        {ONLY_SHA512, TLS_1_2, KEY_RSA_PSS_SHA512, true},
+        {PSS_SHA512, TLS_1_2, KEY_RSA_PSS_SHA512, false},
+        {PKCS1_SHA256, TLS_1_2, KEY_RSA_PSS, false}, {ONLY_SHA256, TLS_1_3, KEY_ED25519, false},
         {PKCS1_SHA256, TLS_1_2, KEY_RSA, true},
         {PKCS1_SHA256, TLS_1_3, KEY_RSA, false}, /* RFC 8446 §4.4.3 */
     };
