@@ -31,6 +31,18 @@ int stream_init(struct stream *s, struct loop *loop, int fd, struct tlsconn *tls
     return 0;
 }
 
+void stream_begin_tls(struct stream *s, struct tlsconn *tls)
+{
+    ASSERT(!s->tls && !stream_has_unsent(s));
+    s->tls = tls;
+    int result = buf_append(tlsconn_wire_in(tls), buf_bytes(&s->in));
+    ASSERT(result == 0); /* TLSCONN_WIRE_MAX is more than STREAM_IN_MAX */
+    buf_clear(&s->in);
+    buf_release(&s->in);
+    if (s->state == STREAM_EOF)
+        s->state = STREAM_TRUNCATED;
+}
+
 static void end(struct stream *s, bool is_reset)
 {
     if (!stream_is_open(s))

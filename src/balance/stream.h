@@ -45,6 +45,9 @@ struct stream {
  * taken then). */
 int stream_init(struct stream *s, struct loop *loop, int fd, struct tlsconn *tls, uint32_t events,
     watch_fn *ready) MUST_USE;
+/* What was received so far was plain; TLS (taken) begins with what is left in `in`, and before
+ * anything was sent. */
+void stream_begin_tls(struct stream *s, struct tlsconn *tls);
 /* Closes without ceremony. Does nothing if it was never opened or is closed already. */
 void stream_fini(struct stream *s);
 /* The same with RST instead of FIN: the peer must not take what it got for complete. */

@@ -290,6 +290,14 @@ struct upstream *upstream_open(struct loop *loop, struct group *g, struct target
     return u;
 }
 
+struct buf *upstream_preface(struct upstream *u)
+{
+    ASSERT(u->state == UPSTREAM_CONNECTING);
+    if (!stream_is_open(&u->stream))
+        return NULL;
+    return u->stream.tls ? tlsconn_wire_out(u->stream.tls) : &u->stream.out;
+}
+
 static bool has_nothing_to_read(const struct upstream *u)
 {
     uint8_t byte;

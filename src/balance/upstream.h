@@ -66,6 +66,9 @@ struct upstream_limits {
  * CHANGED, never from inside this call. */
 struct upstream *upstream_open(struct loop *loop, struct group *g, struct target *t,
     const struct upstream_limits *limits, upstream_fn *changed, void *owner);
+/* Before upstream_open has answered: what is appended there is sent first, before TLS begins. NULL:
+ * it will fail. */
+struct buf *upstream_preface(struct upstream *u);
 /* A connection to T, at that address, that has been idle for at most IDLE_MAX_MS, READY at once; or
  * NULL. */
 struct upstream *upstream_reuse(

@@ -33,6 +33,7 @@ enum config_revocation {
 enum config_preference { PREFERENCE_STRONGEST, PREFERENCE_FASTEST, PREFERENCE_CLIENT };
 enum config_engine { CONFIG_ENGINE_NATIVE, CONFIG_ENGINE_OPENSSL };
 enum config_scheduler { SCHEDULER_WRR, SCHEDULER_LEAST_CONN, SCHEDULER_IP_HASH };
+enum config_proxy_protocol { PROXY_PROTOCOL_NONE, PROXY_PROTOCOL_V2 };
 
 /* A file that the configuration names. PATH is absolute (relative ones were resolved against the
  * configuration's folder). */
@@ -141,6 +142,8 @@ struct config_listener {
     size_t group;                                 /* TCP, TCP_SSL: index into config.groups */
     const struct config_network *trusted_proxies; /* whose X-Forwarded-For is appended to */
     size_t trusted_proxies_n;
+    const struct config_network *proxy_sources; /* who puts a header of the PROXY protocol first */
+    size_t proxy_sources_n;
 };
 
 struct config_target {
@@ -167,6 +170,7 @@ struct config_group {
     const char *name;
     enum config_protocol protocol;
     enum config_scheduler scheduler;
+    enum config_proxy_protocol proxy_protocol; /* TCP, TCP_SSL: what a connection begins with */
     const struct config_target *targets;
     size_t targets_n;
     struct config_group_tls tls;

@@ -118,6 +118,19 @@ void address_octets(const struct address *a, uint8_t out[16])
     memcpy(out + 12, &a->sa.v4.sin_addr, 4);
 }
 
+void address_of_octets(const uint8_t octets[16], uint16_t port, struct address *out)
+{
+    *out = (struct address){.n = sizeof(out->sa.v6)};
+    out->sa.v6.sin6_family = AF_INET6;
+    memcpy(&out->sa.v6.sin6_addr, octets, 16);
+    if (IN6_IS_ADDR_V4MAPPED(&out->sa.v6.sin6_addr)) {
+        *out = (struct address){.n = sizeof(out->sa.v4)};
+        out->sa.v4.sin_family = AF_INET;
+        memcpy(&out->sa.v4.sin_addr, octets + 12, 4);
+    }
+    address_set_port(out, port);
+}
+
 bool address_equal(const struct address *a, const struct address *b)
 {
     uint8_t x[16], y[16];

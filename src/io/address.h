@@ -37,5 +37,7 @@ void address_set_port(struct address *a, uint16_t port);
 bool address_equal(const struct address *a, const struct address *b);
 /* 16 octets; IPv4 as v4-mapped. */
 void address_octets(const struct address *a, uint8_t out[16]);
+/* The other way. */
+void address_of_octets(const uint8_t octets[16], uint16_t port, struct address *out);
 /* Are the first PREFIX bits of A (as 16 octets) those of NETWORK? */
 bool address_is_in(const struct address *a, const uint8_t network[16], unsigned prefix);

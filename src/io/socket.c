@@ -96,6 +96,12 @@ int socket_accept(int listener, struct address *peer)
     return accept4(listener, &peer->sa.any, &peer->n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
+bool socket_local(int fd, struct address *out)
+{
+    *out = (struct address){.n = sizeof(out->sa)};
+    return getsockname(fd, &out->sa.any, &out->n) == 0;
+}
+
 int socket_connect(const struct address *a, struct error *err)
 {
     int fd = socket(a->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);

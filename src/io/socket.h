@@ -19,6 +19,8 @@ int socket_listen(const struct address *a, bool reuseport, int backlog, struct a
     struct error *err) MUST_USE;
 /* A connected socket, PEER filled; -1 with errno EAGAIN (none), EMFILE, …. */
 int socket_accept(int listener, struct address *peer) MUST_USE;
+/* Our end of a connected socket; false: it has none any more. */
+bool socket_local(int fd, struct address *out);
 /* Begin to connect; the socket is writable when that has ended, and socket_connected tells how. */
 int socket_connect(const struct address *a, struct error *err) MUST_USE;
 /* 0, or the errno of the failed connect. */

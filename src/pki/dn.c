@@ -338,3 +338,20 @@ bool dn_each_email(struct bytes name, dn_value_fn *f, void *owner)
                 return false;
     return true;
 }
+
+struct bytes dn_common_name(struct bytes name)
+{
+    static const struct bytes common = BYTES("\x55\x04\x03");
+    struct bytes rdns, found = {0};
+    struct rdn rdn;
+    if (!dn_open(name, &rdns))
+        return found;
+    while (take_rdn(&rdns, &rdn))
+        for (size_t i = 0; i < rdn.n; i++) {
+            const struct dn_attribute *a = &rdn.attributes[i];
+            bool is_ascii = a->tag == DER_PRINTABLE_STRING || a->tag == DER_IA5_STRING;
+            if (bytes_equal(a->type, common) && (is_ascii || a->tag == DER_UTF8_STRING))
+                found = a->value;
+        }
+    return found;
+}

@@ -34,3 +34,7 @@ const char *dn_text(struct arena *a, struct bytes name);
  * (RFC 5280 §4.2.1.10). Calls F for each; stops and returns false if F does. */
 typedef bool dn_value_fn(void *owner, struct bytes value);
 bool dn_each_email(struct bytes name, dn_value_fn *f, void *owner);
+
+/* The value of the last common name (RFC 5280 §4.1.2.4) that is UTF-8 or ASCII; empty if there is
+ * none. */
+struct bytes dn_common_name(struct bytes name);

@@ -100,6 +100,10 @@ static void begin(const struct exchange *e, struct json *j)
     json_text(j, "listener", l->name);
     json_text(j, "protocol", config_protocol_name(l->protocol));
     json_text(j, "client", peer);
+    if (c->announced) {
+        address_format(&c->announced->via, peer);
+        json_text(j, "via", peer);
+    }
     if (c->client.tls) {
         text_if(j, "sni", tlsconn_facts(c->client.tls)->sni);
         tls_object(j, c->client.tls);
@@ -213,7 +217,7 @@ void access_log_connection(struct conn *c)
 {
     const struct exchange *e = &c->exchange;
     struct json j;
-    if (c->state != CONN_HANDSHAKE)
+    if (c->state > CONN_HANDSHAKE)
         tally_relay(c, c->reason);
     else if (c->client.tls)
         tally_handshake(c, c->reason, c->detail);

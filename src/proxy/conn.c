@@ -42,6 +42,7 @@ const char *close_reason_text(enum close_reason r)
 }
 
 typedef void conn_fn(struct conn *c);
+static void run_preface(struct conn *c);
 static void run_handshake(struct conn *c);
 static void run_idle(struct conn *c);
 static void run_head(struct conn *c);
@@ -63,6 +64,7 @@ static const struct conn_step {
     conn_fn *late; /* what a time-out means here */
     unsigned next; /* the only states that may follow */
 } steps[CONN_STATE_COUNT] = {
+    [CONN_PREFACE] = {"preface", run_preface, late_handshake, TO(CONN_HANDSHAKE) | END},
     [CONN_HANDSHAKE] = {"handshake", run_handshake, late_handshake,
         TO(CONN_IDLE) | TO(CONN_WORK) | END},
     [CONN_IDLE] = {"idle", run_idle, late_idle, TO(CONN_HEAD) | END},
@@ -178,7 +180,7 @@ static void log_end(struct conn *c)
     bool is_relay = c->exchange.group && !c->listener->is_http;
     if (c->exchange.started_ms)
         access_log_exchange(&c->exchange, c->reason, c->detail);
-    else if (is_relay || (c->state == CONN_HANDSHAKE && c->client.received))
+    else if (is_relay || (c->state <= CONN_HANDSHAKE && c->client.received))
         access_log_connection(c);
 }
 
@@ -275,6 +277,7 @@ void conn_free(struct conn *c)
     verdict_free(&c->verdict);
     buf_fini(&c->identity);
     buf_fini(&c->peer_json);
+    free(c->announced);
     service_unref(&c->service);
     free(c);
 }
@@ -469,22 +472,43 @@ static void late_work(struct conn *c)
 /* ---- beginning
  * ------------------------------------------------------------------------------------------- */
 
+/* Who the client is, is known: what it says is its own from here on. */
+static void begin(struct conn *c)
+{
+    if (c->listener->is_tls)
+        stream_begin_tls(&c->client, tlsconn_new_server(c->listener->authn.tls, &handler, c));
+    else
+        begin_service(c);
+}
+
+static void run_preface(struct conn *c)
+{
+    const char *why;
+    switch (proxy_header_take(c, &why)) {
+    case 0:
+        conn_wait(c, CONN_HANDSHAKE, timeouts(c)->handshake);
+        begin(c);
+        return;
+    case 1:
+        return;
+    default:
+        conn_reset(c, CLOSE_PROXY_PROTOCOL, why);
+    }
+}
+
 void conn_open(struct proxy *proxy, struct service *service, const struct listener *listener,
     int fd, const struct address *peer)
 {
     struct conn *c = mem_alloc(sizeof(*c));
-    struct tlsconn *tls =
-        listener->is_tls ? tlsconn_new_server(listener->authn.tls, &handler, c) : NULL;
     c->proxy = proxy;
     c->service = service_ref(service);
     c->listener = listener;
     c->peer = *peer;
-    c->state = CONN_HANDSHAKE;
+    c->state = proxy_header_is_due(c) ? CONN_PREFACE : CONN_HANDSHAKE;
     c->accepted_ms = conn_now_ms(c);
-    if (stream_init(&c->client, proxy->loop, fd, tls, EPOLLIN, client_ready) < 0) {
+    if (stream_init(&c->client, proxy->loop, fd, NULL, EPOLLIN, client_ready) < 0) {
         c->reason = CLOSE_NO_DESCRIPTOR;
         access_log_connection(c);
-        tlsconn_free(&tls);
         close(fd);
         service_unref(&c->service);
         free(c);
@@ -498,8 +522,9 @@ void conn_open(struct proxy *proxy, struct service *service, const struct listen
     c->steps.by_server = true;
     tally_opened(c);
     progress(c, timeouts(c)->handshake);
-    if (!listener->is_tls) {
-        begin_service(c);
+    if (c->state == CONN_PREFACE)
+        return;
+    begin(c);
+    if (!listener->is_tls)
         conn_run(c);
-    }
 }

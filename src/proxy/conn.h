@@ -3,10 +3,13 @@
 /*
  * conn — one client connection, from accept to its one close reason.
  *
+ *   accept → PREFACE → HANDSHAKE …                                 behind another balancer
  *   accept → HANDSHAKE → IDLE ⇄ HEAD → WORK → IDLE …               HTTP, HTTPS
  *   accept → HANDSHAKE → WORK                                      TCP, TCP_SSL
  *            every state → CLOSING → CLOSED                        or at once → CLOSED
  *
+ *   PREFACE    the header of the PROXY protocol is awaited: nobody knows yet who
+ *              the client is (proxy/proxy_header.c).                              left by run_preface
  *   HANDSHAKE  TLS only: no target yet, nothing decided about the client.         left by run_handshake
  *   IDLE       no byte of a request has come.                                     left by run_idle
  *   HEAD       a part of a request head is in client.in.                          left by run_head
@@ -22,12 +25,14 @@
 
 #include "proxy/client_http1.h"
 #include "proxy/exchange.h"
+#include "proxy/proxy_header.h"
 #include "proxy/service_parts.h"
 #include "tls/steps.h"
 
 struct proxy;
 
 enum conn_state {
+    CONN_PREFACE,
     CONN_HANDSHAKE,
     CONN_IDLE,
     CONN_HEAD,
@@ -52,12 +57,13 @@ struct conn {
     enum conn_state state;
     struct timer timer;
     struct stream client;
-    struct address peer;
-    const struct authn *authn; /* TLS: chosen by the ClientHello */
-    struct verdict *verdict;   /* of the client's certificate, if one is asked for */
-    struct steps_seen steps;   /* TLS: what the messages of the handshake said */
-    struct buf identity;       /* header lines about the client for targets, once made */
-    struct buf peer_json;      /* the verdict for the log, once made */
+    struct address peer;            /* the client, or who a balancer in front of us says it is */
+    struct proxy_header *announced; /* by that balancer, or NULL */
+    const struct authn *authn;      /* TLS: chosen by the ClientHello */
+    struct verdict *verdict;        /* of the client's certificate, if one is asked for */
+    struct steps_seen steps;        /* TLS: what the messages of the handshake said */
+    struct buf identity;            /* header lines about the client for targets, once made */
+    struct buf peer_json;           /* the verdict for the log, once made */
     struct client_http1 http1;
     size_t scanned;           /* HEAD: see http1_parse_request */
     struct exchange exchange; /* the one under way, or the relay */

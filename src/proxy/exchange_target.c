@@ -99,8 +99,12 @@ static void connect_to(struct exchange *e, struct target *target, uint64_t idle_
     group_turn(target, conn_now_ms(c));
     if (idle_max_ms)
         e->upstream = upstream_reuse(target, idle_max_ms, changed, e);
-    if (!e->upstream)
+    if (!e->upstream) {
         e->upstream = upstream_open(c->proxy->loop, e->group, target, &limits, changed, e);
+        struct buf *preface = upstream_preface(e->upstream);
+        if (preface && e->group->config->proxy_protocol == PROXY_PROTOCOL_V2)
+            proxy_header_write(c, preface);
+    }
     exchange_goto(e, EXCHANGE_TARGET,
         t->connect + t->handshake + 1000); /* the upstream's own timers come first */
 }

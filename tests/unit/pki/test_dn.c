@@ -419,3 +419,15 @@ TEST(email_addresses_in_names)
     CHECK(dn_each_email(BYTES("x"), collect, &all) && dn_each_email(NAME(NOTHING), collect, &all));
     written_free();
 }
+
+TEST(the_last_common_name)
+{
+    struct bytes name = NAME(RDN(ATTRIBUTE(TYPE_CN, UTF8, BYTES("first"))),
+        RDN(ATTRIBUTE(TYPE_CN, PRINTABLE, BYTES("last"))),
+        RDN(ATTRIBUTE(TYPE_O, UTF8, BYTES("o"))));
+    CHECK(bytes_equal(dn_common_name(name), BYTES("last")));
+    CHECK_INT(dn_common_name(COMMON(BMP, "\0A")).n, 0);
+    CHECK_INT(dn_common_name(NAME(RDN(ATTRIBUTE(TYPE_O, UTF8, BYTES("o"))))).n, 0);
+    CHECK_INT(dn_common_name(BYTES("x")).n, 0);
+    written_free();
+}
