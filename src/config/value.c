@@ -261,6 +261,11 @@ static int check_regex(const char *text, struct error *err)
 {
     if (!*text)
         return error_set(err, "has no regular expression behind its mark");
+    for (const char *c = text; *c; c++)
+        if ((uint8_t)*c < ' ' || (uint8_t)*c >= 0x7F)
+            return error_set(err,
+                "has a character that is not printable ASCII; write it as \\xHH in the regular "
+                "expression");
     struct regex *r = regex_new(text, false, err);
     if (!r)
         return -1;
@@ -273,6 +278,9 @@ int value_rule_domain(struct arena *a, const char *text, const char **out, struc
     size_t n = strlen(text);
     if (*text == '~') {
         *out = arena_strdup(a, text);
+        if (strchr(text, ' '))
+            return error_set(err, "has a space, which no host has; write ~ and the regular "
+                                  "expression without one: ~^img[0-9]+\\.example\\.com$");
         return check_regex(text + 1, err);
     }
     *out = lower(a, text);

@@ -41,9 +41,9 @@ KEYS = {
     "listener": ("{}", r"[\w.-]{1,64}", lambda c: [one["name"] for one in c["listeners"][1:]]),
     "group": ("{}", r"[\w.-]{1,64}", lambda c: [one["name"] for one in c["target_groups"][1:]]),
     "sni": ("{}", rf"(?:\*\.)?{LABELS}", lambda c: [one["name"] for one in c["listeners"][0]["domains"] or []]),
-    "domain": ("{}", rf"(?:\*\.)?{LABELS}(?:\.\*)?", lambda c: [one["domain"] for one in c["listeners"][0]["rules"][1:]]),
+    "domain": ("{}", rf"(?:\*\.)?{LABELS}(?:\.\*)?|~[!-~]+", lambda c: [one["domain"] for one in c["listeners"][0]["rules"][1:]]),
     "path": ("/{}", r"/[!-~]*", lambda c: [one["path"] for one in c["listeners"][0]["rules"][1:]]),
-    "bare_path": ("{}", r"/[!-~]*", lambda c: [one["path"] for one in c["listeners"][0]["rules"][1:]]),
+    "bare_path": ("{}", r"/[!-~]*|~\*? [ -~]+", lambda c: [one["path"] for one in c["listeners"][0]["rules"][1:]]),
     **{f"client_name_{how}": (form, NAME, lambda c: c["listeners"][0]["client_names"]) for how, form in CLIENT_NAMES.items()},
 }
 

@@ -127,7 +127,8 @@ TEST(domains)
         {"www.example.*", NULL}, {"10.0.0.3", NULL}, {"~a", NULL}, {NULL, NULL}};
     static const struct spelling rule[] = {{"www.Example.*", "www.example.*"},
         {"10.0.0.3", "10.0.0.3"}, {"*.example.*", NULL}, {".*", NULL},
-        {"~^Img[0-9]+\\.", "~^Img[0-9]+\\."}, {"~", NULL}, {"~(", NULL}, {NULL, NULL}};
+        {"~^Img[0-9]+\\.", "~^Img[0-9]+\\."}, {"~", NULL}, {"~(", NULL}, {"~ ^a", NULL},
+        {"~\xC3\xBC", NULL}, {NULL, NULL}};
     static const struct spelling host[] = {{"", ""}, {"App.internal", "app.internal"},
         {"10.0.0.3", "10.0.0.3"}, {"2001:DB8::1", "2001:db8::1"}, {"10.0.0.300", NULL},
         {"*.internal", NULL}, {"app:80", NULL}, {NULL, NULL}};
