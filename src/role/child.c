@@ -144,9 +144,14 @@ int child_start(struct child *c, const struct child_means *means, struct error *
         child_kill(c);
         return -1;
     }
-    struct start start = {.index = c->index, .identity = means->identity};
-    child_send(c,
-        &(struct message){.type = MESSAGE_START, .text = {(const uint8_t *)&start, sizeof(start)}});
+    struct start start = {.index = c->index,
+        .identity = means->identity,
+        .is_sandbox_off = means->is_sandbox_off,
+        .must_tell = c->index == 0 && !c->deaths_n};
+    child_send(c, &(struct message){.type = MESSAGE_START,
+                      .text = {(const uint8_t *)&start, sizeof(start)},
+                      .fds = {means->root_fd},
+                      .fds_n = means->root_fd >= 0});
     return 0;
 }
 

@@ -61,6 +61,8 @@ struct child {
 /* What all children are started with. */
 struct child_means {
     int binary_fd, null_fd;
+    int root_fd; /* sandbox_make_root; -1: none */
+    bool is_sandbox_off;
     struct identity identity;
 };
 

@@ -16,6 +16,7 @@
 #include "role/lifeline.h"
 #include "role/memfile.h"
 #include "role/roles.h"
+#include "role/sandbox.h"
 
 #include "base/ban.h"
 
@@ -155,7 +156,8 @@ int control_run(unsigned index)
     struct control c = {0};
     struct error err;
     c.loop = loop_new(&err);
-    if (!c.loop || lifeline_open(&c.lifeline, c.loop, received, end, &c, &err) < 0) {
+    if (!c.loop || lifeline_open(&c.lifeline, c.loop, received, end, &c, &err) < 0 ||
+        sandbox_seal(&err) < 0) {
         log_error("cannot begin: %s", err.text);
         return 1;
     }

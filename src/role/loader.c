@@ -4,7 +4,6 @@
  * and without a network, into two sealed memory files: the public archive and the keys. Lives for
  * one configuration.
  */
-#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "role/message.h"
 #include "role/role.h"
 #include "role/roles.h"
+#include "role/sandbox.h"
 
 #include "base/ban.h"
 
@@ -80,15 +80,16 @@ int loader_run(unsigned index)
 {
     struct message m;
     uint8_t text[MESSAGE_TEXT_MAX];
-    /* Needs CAP_SYS_ADMIN, which an unprivileged instance does not have; the files are then read
-     * all the same. */
-    ignore_result(unshare(CLONE_NEWNET));
+    struct error err;
+    if (sandbox_seal(&err) < 0) {
+        log_error("%s", err.text);
+        return 1;
+    }
     if (message_receive(ROLE_CHANNEL_FD, &m, text) != MESSAGE_OK || m.type != MESSAGE_LOAD) {
         log_error("the supervisor did not say what to load");
         return 1;
     }
     struct bytes in_force = {0};
-    struct error err;
     if (m.fds_n && memfile_map(m.fds[0], &in_force, &err) < 0)
         log_warning("%s: CRLs are taken without regard to those in force", err.text);
     char *path = mem_strndup(m.text.at, m.text.n);

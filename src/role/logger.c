@@ -18,6 +18,7 @@
 #include "role/lifeline.h"
 #include "role/ring.h"
 #include "role/roles.h"
+#include "role/sandbox.h"
 
 #include "base/ban.h"
 
@@ -253,7 +254,8 @@ int logger_run(unsigned index)
     struct error err;
     buf_init(&l.batch, BATCH_BYTES);
     l.loop = loop_new(&err);
-    if (!l.loop || lifeline_open(&l.lifeline, l.loop, received, end, &l, &err) < 0) {
+    if (!l.loop || lifeline_open(&l.lifeline, l.loop, received, end, &l, &err) < 0 ||
+        sandbox_seal(&err) < 0) {
         log_error("cannot begin: %s", err.text);
         return 1;
     }

@@ -13,19 +13,6 @@
 
 #include "base/ban.h"
 
-/* LeakSanitizer looks at its own process with ptrace from a thread that it starts: a build with it
- * can neither be undumpable nor without new threads. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IS_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define IS_SANITIZED 1
-#endif
-#endif
-#ifndef IS_SANITIZED
-#define IS_SANITIZED 0
-#endif
-
 static const char *const default_users[] = {"sallyport", "nobody"};
 
 static const struct passwd *find_user(const char *user)
@@ -77,28 +64,27 @@ int privilege_harden(struct error *err)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return error_errno(err, errno, "cannot give up new privileges");
     /* The kernel resets this on a change of user, to whatever fs.suid_dumpable says: be explicit.
-     */
+     * LeakSanitizer looks at its own process with ptrace. */
     if (prctl(PR_SET_DUMPABLE, IS_SANITIZED, 0, 0, 0) < 0)
         return error_errno(err, errno, "cannot forbid core dumps");
     return 0;
 }
 
-static int become(const struct identity *who)
+int privilege_become(const struct identity *who, struct error *err)
 {
-    return setgroups(1, &who->gid) < 0 || setresgid(who->gid, who->gid, who->gid) < 0 ||
-                   setresuid(who->uid, who->uid, who->uid) < 0
-               ? -1
-               : 0;
-}
-
-int privilege_drop(const struct identity *who, struct error *err)
-{
-    if (who->must_change && become(who) < 0)
+    if (who->must_change &&
+        (setgroups(1, &who->gid) < 0 || setresgid(who->gid, who->gid, who->gid) < 0 ||
+            setresuid(who->uid, who->uid, who->uid) < 0))
         return error_errno(err, errno, "cannot become user %u", (unsigned)who->uid);
     if (chdir("/") < 0)
         return error_errno(err, errno, "cannot leave the working directory");
+    return 0;
+}
+
+int privilege_forbid_processes(struct error *err)
+{
     struct rlimit none = {0, 0};
     if (!IS_SANITIZED && setrlimit(RLIMIT_NPROC, &none) < 0)
         return error_errno(err, errno, "cannot give up starting processes");
-    return privilege_harden(err);
+    return 0;
 }

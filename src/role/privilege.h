@@ -23,5 +23,7 @@ void privilege_set_limits(void);
 /* No privileges by executing something, no core dump or debugger that shows memory. For every role.
  */
 int privilege_harden(struct error *err) MUST_USE;
-/* Become WHO, for good, and give up what an unprivileged role has no use for. */
-int privilege_drop(const struct identity *who, struct error *err) MUST_USE;
+/* Become WHO, for good. */
+int privilege_become(const struct identity *who, struct error *err) MUST_USE;
+/* No process can be started from this one any more. */
+int privilege_forbid_processes(struct error *err) MUST_USE;

@@ -14,6 +14,7 @@
 #include "base/panic.h"
 #include "role/message.h"
 #include "role/roles.h"
+#include "role/sandbox.h"
 
 #include "base/ban.h"
 
@@ -25,14 +26,13 @@
 static const struct row {
     const char *name;
     bool is_numbered;
-    bool is_unprivileged;
     role_fn *run;
 } rows[ROLE_COUNT] = {
-    [ROLE_SUPERVISOR] = {"supervisor", false, false, NULL},
-    [ROLE_LOADER] = {"loader", false, false, loader_run},
-    [ROLE_CONTROL] = {"control", false, true, control_run},
-    [ROLE_LOGGER] = {"logger", false, true, logger_run},
-    [ROLE_WORKER] = {"worker", true, true, worker_run},
+    [ROLE_SUPERVISOR] = {"supervisor", false, NULL},
+    [ROLE_LOADER] = {"loader", false, loader_run},
+    [ROLE_CONTROL] = {"control", false, control_run},
+    [ROLE_LOGGER] = {"logger", false, logger_run},
+    [ROLE_WORKER] = {"worker", true, worker_run},
 };
 
 /* ROLE_COUNT if TITLE is none. */
@@ -71,7 +71,7 @@ void role_title(enum role r, unsigned index, char out[ROLE_TITLE_MAX])
 
 /* The first message says who to be. The supervisor has spoken before we run, so this does not wait
  * for long. */
-static int receive_start(struct start *out)
+static int receive_start(struct start *out, int *root_fd)
 {
     struct message m;
     uint8_t text[MESSAGE_TEXT_MAX];
@@ -82,6 +82,7 @@ static int receive_start(struct start *out)
         return -1;
     }
     memcpy(out, m.text.at, sizeof(*out));
+    *root_fd = message_take(&m, 0);
     return 0;
 }
 
@@ -94,10 +95,12 @@ int role_run(int argc, char **argv)
     log_init(argv[0] + strlen(TITLE_PREFIX));
     tzset(); /* reads /etc/localtime now, and not where the first time is put into words */
     if (r == ROLE_SUPERVISOR)
-        return supervisor_main(argc > 1 ? argv[1] : NULL);
+        return supervisor_main(
+            argc > 2 ? argv[2] : NULL, argc > 1 && strcmp(argv[1], ROLE_UNBOXED) == 0);
     struct start start;
     struct error err;
-    if (receive_start(&start) < 0) {
+    int root_fd;
+    if (receive_start(&start, &root_fd) < 0) {
         fputs("sallyport: this name is for processes that `sallyport run` starts\n", stderr);
         return 2;
     }
@@ -105,9 +108,7 @@ int role_run(int argc, char **argv)
      * touched, rather than between fork and execution: the user need not be able to reach the
      * binary, and what holds for this process only (undumpable) survives. Until now it has only
      * read from its supervisor. */
-    int failed =
-        rows[r].is_unprivileged ? privilege_drop(&start.identity, &err) : privilege_harden(&err);
-    if (failed) {
+    if (sandbox_enter(r, &start, root_fd, &err) < 0) {
         log_error("%s", err.text);
         return 1;
     }

@@ -18,10 +18,13 @@
 
 #define ROLE_CHANNEL_FD 3
 #define ROLE_TITLE_MAX  48
+/* The supervisor's first argument; the second is the configuration's path, if one was given. */
+#define ROLE_BOXED   "sandboxed"
+#define ROLE_UNBOXED "unsandboxed"
 
 enum role { ROLE_SUPERVISOR, ROLE_LOADER, ROLE_CONTROL, ROLE_LOGGER, ROLE_WORKER, ROLE_COUNT };
 
-/* `sallyport run [-c FILE]`: the supervisor, in the foreground. */
+/* `sallyport run [-c FILE] [--sandbox=off]`: the supervisor, in the foreground. */
 int supervisor_run(int argc, char **argv);
 
 /* Is TITLE (argv[0]) that of a role? */

@@ -10,10 +10,12 @@
 struct start {
     uint32_t index; /* which of its kind */
     struct identity identity;
+    bool is_sandbox_off;
+    bool must_tell; /* the first of its kind says what the sandbox has to do without */
 };
 
 /* The exit status. Called with the channel on ROLE_CHANNEL_FD, privileges given up (except the
- * loader's), and the signals that the supervisor handles blocked. */
+ * loader's), and the signals that the supervisor handles blocked. It calls sandbox_seal. */
 typedef int role_fn(unsigned index);
 
 int loader_run(unsigned index);
@@ -21,5 +23,5 @@ int control_run(unsigned index);
 int logger_run(unsigned index);
 int worker_run(unsigned index);
 
-/* CONFIG: the path as given. */
-int supervisor_main(const char *config);
+/* CONFIG: the path as given, or NULL. */
+int supervisor_main(const char *config, bool is_sandbox_off);

@@ -18,6 +18,7 @@
 #include "role/reload.h"
 #include "role/resolution.h"
 #include "role/role.h"
+#include "role/sandbox.h"
 #include "role/shutdown.h"
 #include "role/staff.h"
 #include "role/watchdog.h"
@@ -127,6 +128,20 @@ static int init(struct supervisor *s, struct error *err)
     return watch_signals(s, err);
 }
 
+/* Before anything that others wrote is read. */
+static int seal(struct supervisor *s, struct error *err)
+{
+    const struct start start = {.is_sandbox_off = s->means.is_sandbox_off, .must_tell = true};
+    if (s->means.is_sandbox_off)
+        log_warning("the sandbox is off (--sandbox=off): a process that is taken over can do what "
+                    "its user can");
+    if (sandbox_enter(ROLE_SUPERVISOR, &start, -1, err) < 0)
+        return -1;
+    if (!s->means.is_sandbox_off)
+        s->means.root_fd = sandbox_make_root();
+    return sandbox_seal(err);
+}
+
 static void close_fd(int fd)
 {
     if (fd >= 0)
@@ -147,16 +162,17 @@ static void fini(struct supervisor *s)
     close_fd(signals_fd);
     close_fd(s->page_fd);
     ledger_close(s);
+    close_fd(s->means.root_fd);
     close_fd(s->means.binary_fd);
     close_fd(s->means.null_fd);
     loop_free(&s->loop);
     mem_wipe(&s->ticket_secret, sizeof(s->ticket_secret));
 }
 
-int supervisor_main(const char *config)
+int supervisor_main(const char *config, bool is_sandbox_off)
 {
     struct supervisor s = {.config = config ? config : CONFIG_DEFAULT,
-        .means = {.binary_fd = -1, .null_fd = -1},
+        .means = {.binary_fd = -1, .null_fd = -1, .root_fd = -1, .is_sandbox_off = is_sandbox_off},
         .page_fd = -1,
         .book.fd = -1,
         .counters_fd = -1,
@@ -169,7 +185,7 @@ int supervisor_main(const char *config)
         return 1;
     }
     staff_init(&s);
-    if (init(&s, &err) == 0) {
+    if (init(&s, &err) == 0 && seal(&s, &err) == 0) {
         reload_begin(&s);
         loop_run(s.loop);
         if (s.in_force)
@@ -186,7 +202,7 @@ int supervisor_main(const char *config)
 
 static int usage(FILE *out, int status)
 {
-    fputs("usage: sallyport run [-c FILE]\n\n"
+    fputs("usage: sallyport run [-c FILE] [--sandbox=off]\n\n"
           "Runs in the foreground with the configuration FILE (default " CONFIG_DEFAULT ").\n"
           "SIGHUP reloads it, SIGUSR1 reopens the logs, SIGTERM and SIGINT drain and stop (twice: "
           "at once).\n",
@@ -204,22 +220,42 @@ static void ensure_standard_descriptors(void)
     close_fd(fd);
 }
 
+struct command_line {
+    char *config; /* NULL: the default */
+    bool is_sandbox_off;
+};
+
+static int read_command_line(int argc, char **argv, struct command_line *out)
+{
+    *out = (struct command_line){0};
+    for (int i = 1; i < argc; i++) {
+        bool has_value = i + 1 < argc;
+        if (strcmp(argv[i], "-c") == 0 && has_value && !out->config)
+            out->config = argv[++i];
+        else if (strcmp(argv[i], "--sandbox=off") == 0)
+            out->is_sandbox_off = true;
+        else if (strcmp(argv[i], "--sandbox=on") == 0)
+            out->is_sandbox_off = false;
+        else
+            return -1;
+    }
+    return 0;
+}
+
 int supervisor_run(int argc, char **argv)
 {
-    char *config = NULL;
+    struct command_line line;
     if (argc > 1 && strcmp(argv[1], "--help") == 0)
         return usage(stdout, 0);
-    if (argc == 3 && strcmp(argv[1], "-c") == 0)
-        config = argv[2];
-    else if (argc != 1)
+    if (read_command_line(argc, argv, &line) < 0)
         return usage(stderr, 2);
-    if (config && (!config[0] || strlen(config) > MESSAGE_TEXT_MAX)) {
+    if (line.config && (!line.config[0] || strlen(line.config) > MESSAGE_TEXT_MAX)) {
         fputs("sallyport run: FILE is no path\n", stderr);
         return 2;
     }
     ensure_standard_descriptors();
-    char title[ROLE_TITLE_MAX];
-    char *arguments[] = {config, NULL};
+    char title[ROLE_TITLE_MAX], boxed[] = ROLE_BOXED, unboxed[] = ROLE_UNBOXED;
+    char *arguments[] = {line.is_sandbox_off ? unboxed : boxed, line.config, NULL};
     struct error err;
     role_title(ROLE_SUPERVISOR, 0, title);
     int binary_fd = role_open_binary(&err);

@@ -22,6 +22,7 @@
 #include "role/page.h"
 #include "role/ring.h"
 #include "role/roles.h"
+#include "role/sandbox.h"
 
 #include "base/ban.h"
 
@@ -317,7 +318,8 @@ int worker_run(unsigned index)
     struct worker w = {.state = WORKER_EMPTY};
     struct error err;
     w.loop = loop_new(&err);
-    if (!w.loop || lifeline_open(&w.lifeline, w.loop, received, drain, &w, &err) < 0) {
+    if (!w.loop || lifeline_open(&w.lifeline, w.loop, received, drain, &w, &err) < 0 ||
+        sandbox_seal(&err) < 0) {
         log_error("cannot begin: %s", err.text);
         return 1;
     }
