@@ -28,14 +28,14 @@ static int lower_bound(uint64_t kept)
 int sandbox_keep_capabilities(uint64_t kept)
 {
     struct capabilities c = {.head = {.version = _LINUX_CAPABILITY_VERSION_3}};
-    if (lower_bound(kept) < 0 || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
-        syscall(SYS_capget, &c.head, c.words) < 0)
+    if (lower_bound(kept) < 0 || syscall(SYS_capget, &c.head, c.words) < 0)
         return -1;
     for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
         uint32_t word = (uint32_t)(kept >> 32 * i);
         c.words[i].permitted &= word;
         c.words[i].effective &= word;
-        c.words[i].inheritable = 0;
+        /* What a program keeps over its execution (ambient ones) follows. */
+        c.words[i].inheritable &= word;
     }
     return (int)syscall(SYS_capset, &c.head, c.words);
 }

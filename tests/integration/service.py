@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """service WRITABLE WITHOUT COMMAND…: execute COMMAND as systemd would by etc/sallyport.service, where there is no systemd.
 
-Capabilities (all but WITHOUT, which may be ""), system calls, address families, memory protection, umask, a file system that
+User (nobody, who is there), capabilities (all but WITHOUT, which may be ""), system calls, address families, memory protection, umask, a file system that
 can be written to in the folder WRITABLE only, and a /proc of processes only. Needs root.
 """
 import ctypes
@@ -10,17 +10,20 @@ import errno
 import mmap
 import os
 import pathlib
+import pwd
 import socket
+import struct
 import subprocess
 import sys
 
 import seccomp
 
 UNIT = pathlib.Path(__file__).resolve().parents[2] / "etc/sallyport.service"
-PR_CAPBSET_DROP = 24
+PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 8, 24, 47, 2
+CAPABILITY_VERSION_3 = 0x20080522
 CLONE_NEWNS = 0x20000
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
-CAPABILITIES = {"CAP_DAC_READ_SEARCH": 2, "CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7, "CAP_NET_BIND_SERVICE": 10}
+CAPABILITIES = {"CAP_DAC_READ_SEARCH": 2, "CAP_NET_BIND_SERVICE": 10, "CAP_SYS_CHROOT": 18}
 CAPABILITY_LAST = int(pathlib.Path("/proc/sys/kernel/cap_last_cap").read_text())
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -95,13 +98,29 @@ def protect_files(writable):
     mount("proc", "/proc", "proc", options="subset=pid,hidepid=invisible")
 
 
+def become(user, capabilities):
+    """USER, with CAPABILITIES that it keeps over executions."""
+    call("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    os.setgroups([user.pw_gid])
+    os.setresgid(*[user.pw_gid] * 3)
+    os.setresuid(*[user.pw_uid] * 3)
+    kept = sum(1 << capability for capability in capabilities)
+    call("capset", struct.pack("Ii", CAPABILITY_VERSION_3, 0), struct.pack("6I", kept, kept, kept, 0, 0, 0))
+    for capability in capabilities:
+        call("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0)
+
+
 def main(writable, without, *command):
+    user = pwd.getpwnam("nobody")
+    os.chown(writable, user.pw_uid, user.pw_gid)
     protect_files(writable)
     os.chdir(writable)
     os.umask(int(setting("UMask"), 8))
     kept = {CAPABILITIES[name] for name in setting("CapabilityBoundingSet").split() if name != without}
+    assert setting("AmbientCapabilities") == setting("CapabilityBoundingSet")
     for capability in set(range(CAPABILITY_LAST + 1)) - kept:
         call("prctl", PR_CAPBSET_DROP, capability, 0, 0, 0)
+    become(user, kept)
     filter_calls()
     os.execv(command[0], command)
 

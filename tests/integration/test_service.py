@@ -15,9 +15,9 @@ import instance
 import peers
 import service
 from instance import until
-from processes import config, listener, needs_root, only, status, through
+from processes import SANITIZED, config, listener, needs_root, only, status, through
 
-EXPOSURE_MAX = 23  # tenths, as systemd-analyze counts it
+EXPOSURE_MAX = 20  # tenths, as systemd-analyze counts it
 
 
 def analyze(*args):
@@ -86,6 +86,7 @@ def confined(own_mounts, monkeypatch, tmp_path, pki, target):
 def test_what_it_allows_is_enough(confined, pki, tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(f"{tmp_path}/notify")
+        os.chmod(f"{tmp_path}/notify", 0o777)  # as systemd's is
         lb = confined(NOTIFY_SOCKET=f"{tmp_path}/notify")
         manager.settimeout(instance.PATIENCE)
         assert manager.recv(100) == b"READY=1"
@@ -127,8 +128,8 @@ def test_what_hangs_is_killed_within_it(confined):
 @needs_root
 @pytest.mark.parametrize("capability, without", [
     ("CAP_NET_BIND_SERVICE", "ports below 1024 need root or CAP_NET_BIND_SERVICE"), ("CAP_DAC_READ_SEARCH", "Permission denied"),
-    ("CAP_SETUID", "cannot become user"), ("CAP_SETGID", "cannot become user")])
-def test_each_capability_is_needed_to_start(confined, capability, without):
+    pytest.param("CAP_SYS_CHROOT", "without an empty root folder",
+                 marks=pytest.mark.skipif(SANITIZED, reason="the sanitizers' runtime needs /proc"))])
+def test_each_capability_is_needed(confined, capability, without):
     lb = confined(without=capability, wait=False)
     until(lambda: without in lb.stderr(), lambda: f"{without!r} in {lb.stderr()}")
-    assert "ready: generation" not in lb.stderr()
