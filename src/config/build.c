@@ -280,6 +280,36 @@ static void read_server(struct build *b, const struct key *k, struct node *n, vo
         refuse(b, k, n, err.text);
 }
 
+static void read_url(struct build *b, const struct key *k, struct node *n, void *place)
+{
+    struct error err;
+    if (!expect_text(b, k, n) || !has_length(b, k, n))
+        return;
+    if (value_url(n->text, &err) < 0)
+        refuse(b, k, n, err.text);
+    *(const char **)place = n->text;
+}
+
+static void read_header(struct build *b, const struct key *k, struct node *n, void *place)
+{
+    struct config_header *header = place;
+    struct error err;
+    header->at = n->at;
+    if (expect_text(b, k, n) &&
+        value_header(b->arena, n->text, &header->name, &header->value, &err) < 0)
+        refuse(b, k, n, err.text);
+}
+
+static void read_header_name(struct build *b, const struct key *k, struct node *n, void *place)
+{
+    struct error err;
+    if (!expect_text(b, k, n))
+        return;
+    if (value_header_name(n->text, &err) < 0)
+        refuse(b, k, n, err.text);
+    *(struct config_text *)place = (struct config_text){n->text, n->at};
+}
+
 static void read_network(struct build *b, const struct key *k, struct node *n, void *place)
 {
     struct error err;
@@ -368,6 +398,9 @@ static const struct reading {
     [TYPE_RULE_DOMAIN] = {read_spelled, 0},
     [TYPE_HOST] = {read_spelled, 0},
     [TYPE_PATH] = {read_path, 0},
+    [TYPE_URL] = {read_url, 0},
+    [TYPE_HEADERS] = {read_header, sizeof(struct config_header)},
+    [TYPE_HEADER_NAMES] = {read_header_name, sizeof(struct config_text)},
     [TYPE_GROUP] = {read_group, 0},
     [TYPE_MAP] = {read_map, 0},
     [TYPE_MAPS] = {read_map, 0},
@@ -490,9 +523,13 @@ static void settle_rules(const struct config_listener *l, const struct node *map
 {
     const struct node *rules = tree_value(map, "rules");
     const struct node *n = rules ? rules->first : NULL;
-    for (size_t i = 0; i < l->rules_n; i++, n = n->next)
+    for (size_t i = 0; i < l->rules_n; i++, n = n->next) {
+        struct config_rule *rule = (struct config_rule *)(uintptr_t)&l->rules[i];
         if (!tree_value(n, "max_body"))
-            ((struct config_rule *)(uintptr_t)&l->rules[i])->max_body = l->max_body;
+            rule->max_body = l->max_body;
+        if (!tree_value(n, "target_group"))
+            rule->group = CONFIG_NO_GROUP;
+    }
 }
 
 static void settle_listener(struct config_listener *l, const struct node *map)

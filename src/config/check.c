@@ -146,13 +146,27 @@ static void check_protocols_match(
         protocols_text(ck, http ? ON_HTTP : ON_TCP));
 }
 
+static void check_rule_does_one_thing(struct check *ck, const struct node *rule)
+{
+    static const char *const actions[] = {"target_group", "respond", "redirect"};
+    size_t n = 0;
+    for (size_t i = 0; i < COUNT_OF(actions); i++)
+        n += tree_value(rule, actions[i]) != NULL;
+    if (n != 1)
+        report_error(ck->report, rule->at, "a rule needs %s: target_group, respond or redirect",
+            n ? "only one of" : "one of");
+}
+
 static void check_listener_groups(
     struct check *ck, const struct config_listener *l, const struct node *map)
 {
     const struct node *rules = tree_value(map, "rules");
     const struct node *n = rules ? rules->first : NULL;
-    for (size_t i = 0; i < l->rules_n; i++, n = n->next)
-        check_protocols_match(ck, l, l->rules[i].group, place_of(n, "target_group"));
+    for (size_t i = 0; i < l->rules_n; i++, n = n->next) {
+        check_rule_does_one_thing(ck, n);
+        if (l->rules[i].group != CONFIG_NO_GROUP)
+            check_protocols_match(ck, l, l->rules[i].group, place_of(n, "target_group"));
+    }
     if (tree_value(map, "target_group"))
         check_protocols_match(ck, l, l->group, place_of(map, "target_group"));
 }

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/report.h"
+#include "config/rule.h"
 
 /* The system's trust store: what vouches for targets where a target group names no CA. */
 #define CONFIG_SYSTEM_TRUST "/etc/ssl/certs/ca-certificates.crt"
@@ -101,25 +102,6 @@ struct config_tls {
     struct position at;
 };
 
-/* As in nginx and CLB; config_path_mark has what stands before the path in the file. */
-enum config_path_match {
-    PATH_PREFIX,
-    PATH_EXACT,
-    PATH_PREFIX_FINAL, /* a prefix before which no regular expression is asked */
-    PATH_REGEX,
-    PATH_REGEX_NOCASE,
-    PATH_MATCH_COUNT
-};
-
-struct config_rule {
-    const char *domain; /* lower case: exact, *.x, x.*; or "~" and a regular expression */
-    enum config_path_match match;
-    const char *path;  /* a regular expression, or begins with "/"; a prefix is a string prefix */
-    size_t group;      /* index into config.groups */
-    uint64_t max_body; /* bytes of a request's body; 0: any number */
-    struct position at;
-};
-
 /* An address and prefix length in binary. */
 struct config_network {
     uint8_t address[16]; /* IPv4 as v4-mapped IPv6 */
@@ -138,6 +120,7 @@ struct config_listener {
     const struct config_rule
         *rules; /* HTTP, HTTPS: at least one; the first one's domain is the default domain */
     size_t rules_n;
+    struct config_headers request_headers, response_headers; /* HTTP, HTTPS: before its rules' */
     uint64_t max_body;                            /* HTTP, HTTPS: what its rules leave out */
     size_t group;                                 /* TCP, TCP_SSL: index into config.groups */
     const struct config_network *trusted_proxies; /* whose X-Forwarded-For is appended to */
@@ -230,7 +213,6 @@ struct buf;
 void config_dump(const struct config *c, struct buf *out);
 
 const char *config_protocol_name(enum config_protocol p);
-const char *config_path_mark(enum config_path_match m); /* "= ", "~* ", … */
 const char *config_authentication_name(enum config_authentication a);
 
 static inline bool config_protocol_is_http(enum config_protocol p)

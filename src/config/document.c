@@ -45,6 +45,9 @@ static const char *const type_names[TYPE_COUNT] = {
     [TYPE_RULE_DOMAIN] = "domain",
     [TYPE_HOST] = "host name or address",
     [TYPE_PATH] = "path",
+    [TYPE_URL] = "URL",
+    [TYPE_HEADERS] = "list of `Name: value`",
+    [TYPE_HEADER_NAMES] = "list of names",
     [TYPE_GROUP] = "name of a target group",
     [TYPE_MAP] = "map",
     [TYPE_MAPS] = "list of maps",
@@ -132,6 +135,25 @@ static void put_scope(struct buf *out, enum scope scope)
     }
 }
 
+static const char variables_help[] =
+    "What `redirect.to` and the values of headers may say of the request at hand. `$$` is a dollar "
+    "sign; what does not apply is empty.";
+
+static const struct {
+    const char *name, *help;
+} variables[] = {
+#define X(symbol, name, help) {name, help},
+#include "config/variable.def"
+#undef X
+};
+
+static void put_variables(struct buf *out)
+{
+    PUT(out, "\n## Variables\n\n%s\n\n| variable | meaning |\n|---|---|\n", variables_help);
+    for (size_t i = 0; i < COUNT_OF(variables); i++)
+        PUT(out, "| `$%s` | %s |\n", variables[i].name, variables[i].help);
+}
+
 void document_write_markdown(struct buf *out)
 {
     PUT(out, "<!-- Generated from src/config/keys.def by `ninja -C build src/config/config-doc && "
@@ -142,6 +164,7 @@ void document_write_markdown(struct buf *out)
     PUT(out, "A commented example is in [etc/sallyport.yaml](../etc/sallyport.yaml).\n");
     for (enum scope s = SCOPE_ROOT; s < SCOPE_COUNT; s++)
         put_scope(out, s);
+    put_variables(out);
 }
 
 /* ---- the manual page: macros of man(7), ASCII only ---- */
@@ -258,6 +281,16 @@ static void put_manual_scope(struct buf *out, enum scope scope)
     }
 }
 
+static void put_manual_variables(struct buf *out)
+{
+    PUT(out, ".SH VARIABLES\n");
+    put_roff(out, bytes_of(variables_help));
+    for (size_t i = 0; i < COUNT_OF(variables); i++) {
+        PUT(out, ".TP\n\\fB$%s\\fR\n", variables[i].name);
+        put_roff(out, bytes_of(variables[i].help));
+    }
+}
+
 void document_write_manual(struct buf *out)
 {
     PUT(out, "%s", manual_begin);
@@ -268,5 +301,6 @@ void document_write_manual(struct buf *out)
     PUT(out, ".SH KEYS\n");
     for (enum scope s = SCOPE_ROOT; s < SCOPE_COUNT; s++)
         put_manual_scope(out, s);
+    put_manual_variables(out);
     PUT(out, "%s", manual_end);
 }

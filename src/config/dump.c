@@ -197,6 +197,14 @@ static void write_path(struct dump *d, const struct key *k, const void *place)
     write_text(d, text);
 }
 
+static void write_header(struct dump *d, const struct key *k, const void *place)
+{
+    const struct config_header *header = place;
+    char text[1100]; /* value.h allows 1024 */
+    snprintf(text, sizeof(text), "%s: %s", header->name, header->value);
+    write_text(d, text);
+}
+
 static void write_group(struct dump *d, const struct key *k, const void *place)
 {
     write_text(d, d->config->groups[*(const size_t *)place].name);
@@ -243,6 +251,9 @@ static const struct writing {
     [TYPE_RULE_DOMAIN] = {write_string, 0},
     [TYPE_HOST] = {write_string, 0},
     [TYPE_PATH] = {write_path, 0},
+    [TYPE_URL] = {write_string, 0},
+    [TYPE_HEADERS] = {write_header, sizeof(struct config_header)},
+    [TYPE_HEADER_NAMES] = {write_item, sizeof(struct config_text)},
     [TYPE_GROUP] = {write_group, 0},
     [TYPE_MAP] = {write_map, 0},
     [TYPE_MAPS] = {write_map, 0},
@@ -259,23 +270,44 @@ static void write_list(struct dump *d, const struct key *k, const void *owner)
     end_list(d);
 }
 
-/* Is there nothing under K? A map is absent if its required key, which is a pointer or a list,
- * holds nothing. */
+static bool is_zero(const void *value, size_t n)
+{
+    for (const uint8_t *at = value; n; n--)
+        if (*at++)
+            return false;
+    return true;
+}
+
+static bool is_absent(const struct key *k, const void *owner);
+
+/* A map is absent if its required key, for which 0 is no value, holds nothing; one without such a
+ * key, if all of its keys are. */
+static bool is_empty_map(enum scope scope, const void *map)
+{
+    for (size_t i = 0; i < key_count; i++) {
+        const struct key *k = &key_table[i];
+        if (k->scope != scope)
+            continue;
+        if (key_is_required(k))
+            return key_is_list(k) ? key_items(k, map) == 0 : is_zero(key_value(k, map), k->size);
+        if (!is_absent(k, map))
+            return false;
+    }
+    return true;
+}
+
+/* Is there nothing under K? */
 static bool is_absent(const struct key *k, const void *owner)
 {
     if (key_is_list(k))
         return key_items(k, owner) == 0;
     if (k->type == TYPE_FILE)
         return !((const struct config_file *)key_value(k, owner))->path;
+    if (k->type == TYPE_GROUP)
+        return *(const size_t *)key_value(k, owner) == CONFIG_NO_GROUP;
     if (k->type != TYPE_MAP || !(key_is_optional(k) || key_is_inherited(k)))
         return false;
-    for (size_t i = 0; i < key_count; i++) {
-        const struct key *inner = &key_table[i];
-        if (inner->scope == k->child && key_is_required(inner))
-            return key_is_list(inner) ? key_items(inner, key_value(k, owner)) == 0
-                                      : !*(void **)key_value(inner, key_value(k, owner));
-    }
-    panic("%s: an optional map without a required key", k->name);
+    return is_empty_map(k->child, key_value(k, owner));
 }
 
 /* ON: the protocol of the listener or group that the map belongs to, as a set. */

@@ -14,6 +14,7 @@ static const char *const engine_names[] = {"native", "openssl", NULL};
 static const char *const scheduler_names[] = {"wrr", "least_conn", "ip_hash", NULL};
 static const char *const proxy_protocol_names[] = {"none", "v2", NULL};
 static const char *const key_exchange_names[] = {"ecdhe", "rsa", NULL};
+static const char *const redirect_names[] = {"301", "302", "303", "307", "308", NULL};
 static const char *const switch_names[] = {"false", "true", NULL};
 
 #define CHOICE(names)                                  .type = TYPE_CHOICE, .choices = names
@@ -39,6 +40,9 @@ static const char *const switch_names[] = {"false", "true", NULL};
 #define RULE_DOMAIN                                    .type = TYPE_RULE_DOMAIN
 #define HOST                                           .type = TYPE_HOST
 #define PATH                                           .type = TYPE_PATH
+#define URL                                            .type = TYPE_URL
+#define FIELD_LINES                                    .type = TYPE_HEADERS
+#define FIELD_NAMES                                    .type = TYPE_HEADER_NAMES
 #define GROUP_NAME                                     .type = TYPE_GROUP
 #define RANGE(from, to)                                .min = (from), .max = (to)
 #define TIMEOUT                                        RANGE(10, 24ull * 3600 * 1000)

@@ -20,6 +20,9 @@ enum scope {
     SCOPE_DOMAIN,
     SCOPE_TLS,
     SCOPE_RULE,
+    SCOPE_RESPOND,
+    SCOPE_REDIRECT,
+    SCOPE_HEADERS,
     SCOPE_PROXY_PROTOCOL,
     SCOPE_GROUP,
     SCOPE_TARGET,
@@ -64,6 +67,9 @@ enum key_type {
     TYPE_RULE_DOMAIN,  /* const char *: exact, *.x or x.* */
     TYPE_HOST,         /* const char *: a host name or an IP address; may be empty */
     TYPE_PATH,         /* the path and match of struct config_rule */
+    TYPE_URL,          /* const char *: a template of an absolute http or https URL */
+    TYPE_HEADERS,      /* list of struct config_header: Name: value */
+    TYPE_HEADER_NAMES, /* list of struct config_text */
     TYPE_GROUP,        /* size_t, an index into config.groups */
     TYPE_MAP,          /* the struct of scope `child` */
     TYPE_MAPS,         /* list of them */
@@ -97,7 +103,7 @@ struct key {
     const char *help;
 };
 
-#define KEY_COUNT_MAX 96
+#define KEY_COUNT_MAX 160
 extern const struct key key_table[];
 extern const size_t key_count;
 
@@ -125,7 +131,8 @@ static inline bool key_is_optional(const struct key *k)
 static inline bool key_is_list(const struct key *k)
 {
     return k->type == TYPE_MAPS || k->type == TYPE_FILES || k->type == TYPE_CLIENT_NAMES ||
-           k->type == TYPE_NETWORKS || k->type == TYPE_SERVERS;
+           k->type == TYPE_NETWORKS || k->type == TYPE_SERVERS || k->type == TYPE_HEADERS ||
+           k->type == TYPE_HEADER_NAMES;
 }
 /* The place of the value in OWNER, a struct of the key's scope. */
 static inline void *key_value(const struct key *k, const void *owner)

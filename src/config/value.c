@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/regex.h"
+#include "config/template.h"
 
 #include "base/ban.h"
 
@@ -12,6 +13,7 @@
 #define LABEL_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-_"
 #define DIGITS           "0123456789"
 #define LABEL_MAX        63 /* RFC 1035 §2.3.4 */
+#define HEADER_MAX       1024
 #define DNS_PORT         53
 #define DOMAIN_MAX       253 /* RFC 1035 §2.3.4: 255 octets on the wire */
 
@@ -408,4 +410,48 @@ int value_path(
     }
     bool is_regex = *match == PATH_REGEX || *match == PATH_REGEX_NOCASE;
     return is_regex ? check_regex(*path, err) : check_path(*path, err);
+}
+
+static bool is_printable(const char *text)
+{
+    for (; *text; text++)
+        if ((uint8_t)*text < ' ' || (uint8_t)*text >= 0x7F)
+            return false;
+    return true;
+}
+
+int value_url(const char *text, struct error *err)
+{
+    const char *scheme = strncmp(text, "https://", 8) == 0 ? "https://" : "http://";
+    size_t n = strlen(scheme);
+    if (strncmp(text, scheme, n) != 0 || !text[n] || strchr("/?#", text[n]))
+        return error_set(
+            err, "is not an absolute URL; write https://www.example.com, or https://$host");
+    if (!is_printable(text) || strchr(text, ' '))
+        return error_set(
+            err, "has a character that no URL has; write others than ASCII percent-encoded");
+    return template_check(text, err);
+}
+
+int value_header_name(const char *text, struct error *err)
+{
+    if (!*text || text[strspn(text, NAME_CHARACTERS "!#$%&'*+^`|~")])
+        return error_set(err, "is not the name of a header; write X-Name");
+    return 0;
+}
+
+int value_header(
+    struct arena *a, const char *text, const char **name, const char **value, struct error *err)
+{
+    const char *colon = strchr(text, ':');
+    if (!colon || strlen(text) > HEADER_MAX)
+        return error_set(
+            err, "is not a header of at most %d bytes; write \"Name: value\"", HEADER_MAX);
+    *name = arena_strndup(a, text, (size_t)(colon - text));
+    *value = arena_strdup(a, colon + 1 + strspn(colon + 1, " "));
+    if (value_header_name(*name, err) < 0)
+        return -1;
+    if (!**value || !is_printable(*value))
+        return error_set(err, "needs a value of printable ASCII");
+    return template_check(*value, err);
 }

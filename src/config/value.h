@@ -62,3 +62,11 @@ int value_client_name(const char *text, struct error *err) MUST_USE;
 /* "/prefix", "= /whole/path", "^~ /prefix", "~ regex" or "~* regex". */
 int value_path(
     const char *text, enum config_path_match *match, const char **path, struct error *err) MUST_USE;
+
+/* An absolute URL of http or https, a template. */
+int value_url(const char *text, struct error *err) MUST_USE;
+/* A field name (RFC 9110 §5.1) of a header. */
+int value_header_name(const char *text, struct error *err) MUST_USE;
+/* "Name: value", the value a template; at most 1024 bytes. */
+int value_header(struct arena *a, const char *text, const char **name, const char **value,
+    struct error *err) MUST_USE;

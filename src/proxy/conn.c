@@ -430,7 +430,7 @@ static void late_idle(struct conn *c)
 
 static void run_head(struct conn *c)
 {
-    const struct http1_head *head = &c->proxy->head;
+    struct http1_head *head = &c->proxy->head;
     do {
         ssize_t n = http1_parse_request(buf_bytes(&c->client.in), &c->scanned, &c->proxy->head);
         if (n > 0) {

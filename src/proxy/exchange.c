@@ -9,6 +9,7 @@
 #include "proxy/headers.h"
 #include "proxy/proxy_parts.h"
 #include "proxy/relay.h"
+#include "proxy/rewrite.h"
 #include "proxy/target_fault.h"
 
 #include "base/ban.h"
@@ -147,8 +148,8 @@ static void remember(struct exchange *e, const struct http1_head *h)
     e->method = arena_copy(&e->arena, h->method);
     e->is_idempotent = is_idempotent(h->method);
     e->expects_continue = h->expects_continue;
-    e->path =
-        arena_copy(&e->arena, bytes_first(h->path_and_query, bytes_find(h->path_and_query, '?')));
+    e->uri = arena_copy(&e->arena, h->path_and_query);
+    e->path = bytes_first(e->uri, bytes_find(e->uri, '?'));
     party_http1_init(&e->target, NULL);
     party_http1_send(&e->target, h->framing == HTTP1_BODY_CHUNKED);
     remember_upgrade(e, h);
@@ -174,43 +175,76 @@ static int normalise(struct exchange *e, const struct http1_head *h, struct byte
     return 0;
 }
 
-void exchange_begin(struct exchange *e, const struct http1_head *head)
+/* The rule answers for itself. HEAD: the request's, no longer needed. */
+static void answer(struct exchange *e, struct http1_head *head)
 {
-    struct conn *c = e->conn;
-    struct bytes path;
-    remember(e, head);
-    int fault = normalise(e, head, &path);
-    if (fault == 0 && write_head(e, head) < 0)
-        fault = -HTTP1_HEAD_TOO_LARGE;
-    if (fault) {
-        exchange_refuse(e, -fault);
+    struct bytes content;
+    if (rewrite_answer(e, head, &content) < 0) {
+        exchange_refuse(e, HTTP1_HEAD_TOO_LARGE);
         return;
     }
+    struct party *client = e->client.party;
+    e->answered_ms = conn_now_ms(e->conn);
+    e->client.ops->respond(e, head);
+    e->status = head->status;
+    if (content.n)
+        client->ops->content(client, content);
+    client->ops->end(client);
+    e->response.bytes = content.n;
+    finish(e);
+}
+
+/* The rule for a request whose host and normalised PATH are known. False: it was refused. */
+static bool find_rule(struct exchange *e, struct bytes path)
+{
+    struct conn *c = e->conn;
     /* RFC 9110 §7.4: a request whose host is under another authentication policy than the
      * connection is misdirected. */
     if (c->listener->is_tls && listener_authn(c->listener, e->host) != c->authn) {
         exchange_fail(
             e, 421, CLOSE_MISDIRECTED, "this connection was not authenticated for that host");
-        return;
+        return false;
     }
     switch (routes_find(&c->listener->routes, e->host, path, &e->rule)) {
     case ROUTE_FOUND:
-        break;
+        return true;
     case ROUTE_NONE:
         exchange_fail(e, 404, CLOSE_NO_RULE, "no rule for this path");
-        return;
+        return false;
     case ROUTE_UNDECIDED:
         exchange_fail(e, 500, CLOSE_RULE_LIMIT, "no rule could be chosen for this request");
+        return false;
+    }
+    return false;
+}
+
+void exchange_begin(struct exchange *e, struct http1_head *head)
+{
+    struct bytes path;
+    remember(e, head);
+    int fault = normalise(e, head, &path);
+    if (fault) {
+        exchange_refuse(e, -fault);
         return;
     }
+    if (!find_rule(e, path))
+        return;
     /* RFC 9110 §15.5.14: content larger than the server is willing to process. */
     fault = transfer_limit(&e->request, head, e->rule->max_body);
     if (fault) {
         exchange_refuse(e, -fault);
         return;
     }
+    if (rewrite_answers(e->rule)) {
+        answer(e, head);
+        return;
+    }
+    if (rewrite_request(e, head) < 0 || write_head(e, head) < 0) {
+        exchange_refuse(e, HTTP1_HEAD_TOO_LARGE);
+        return;
+    }
     exchange_connect(
-        e, &c->service->groups[e->rule->group], e->is_idempotent ? UINT64_MAX : FRESH_MS);
+        e, &e->conn->service->groups[e->rule->group], e->is_idempotent ? UINT64_MAX : FRESH_MS);
 }
 
 void exchange_connected(struct exchange *e)
@@ -313,10 +347,15 @@ static void response_missing(struct exchange *e)
 }
 
 /* The head of LENGTH bytes at the start of what the target has sent. */
-static void take_head(struct exchange *e, const struct http1_head *h, size_t length)
+static void take_head(struct exchange *e, struct http1_head *h, size_t length)
 {
     if (h->status == 101) {
         switch_protocols(e, h, length);
+        return;
+    }
+    if (h->status >= 200 && rewrite_response(e, h) < 0) {
+        exchange_fail(e, 502, CLOSE_TARGET_BAD_RESPONSE,
+            "its head is too large for what response_headers adds");
         return;
     }
     if (h->status < 200)

@@ -81,7 +81,8 @@ struct exchange {
     struct party_http1 target;
 
     struct arena arena; /* the texts below */
-    struct bytes method, host, path;
+    struct bytes method, host, uri,
+        path; /* URI: path and query as received; PATH is its beginning */
     const struct config_rule *rule;
     bool is_suspect;       /* who knows where the client believes its request to end */
     bool is_idempotent;    /* RFC 9110 §9.2.2 */
@@ -107,7 +108,7 @@ void exchange_clear(struct exchange *e);
 void exchange_fini(struct exchange *e);
 
 /* A request has come with HEAD (valid during this call only): route it, or answer with an error. */
-void exchange_begin(struct exchange *e, const struct http1_head *head);
+void exchange_begin(struct exchange *e, struct http1_head *head);
 /* Bytes are to be relayed to GROUP (TCP, TCP_SSL). */
 void exchange_begin_relay(struct exchange *e, struct group *group);
 /* What came is no request: answer so. FAULT: enum http1_fault. */

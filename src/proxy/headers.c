@@ -204,15 +204,19 @@ int headers_write_response(struct buf *out, const struct http1_head *h, bool is_
     return result;
 }
 
-void headers_write_error(struct buf *out, unsigned status, const char *detail, bool is_head,
-    enum headers_connection connection, int64_t now_s)
+void headers_date(int64_t now_s, char out[HEADERS_DATE_SIZE])
 {
-    char date[40], body[256];
     struct tm tm;
     time_t t = (time_t)now_s;
     gmtime_r(&t, &tm);
-    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT",
-        &tm); /* RFC 9110 §5.6.7; no locale is set */
+    strftime(out, HEADERS_DATE_SIZE, "%a, %d %b %Y %H:%M:%S GMT", &tm); /* no locale is set */
+}
+
+void headers_write_error(struct buf *out, unsigned status, const char *detail, bool is_head,
+    enum headers_connection connection, int64_t now_s)
+{
+    char date[HEADERS_DATE_SIZE], body[256];
+    headers_date(now_s, date);
     int n = snprintf(body, sizeof(body), "%u %s%s%s\n", status, http1_reason_phrase(status),
         detail[0] ? ": " : "", detail);
     int result = http1_write_status(out, status);

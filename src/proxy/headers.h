@@ -43,6 +43,9 @@ enum headers_connection {
  * Upgrade. */
 int headers_write_response(struct buf *out, const struct http1_head *h, bool is_chunked,
     enum headers_connection connection) MUST_USE;
+/* RFC 9110 §5.6.7 */
+#define HEADERS_DATE_SIZE 40
+void headers_date(int64_t now_s, char out[HEADERS_DATE_SIZE]);
 /* A short answer of our own; no body after HEAD. */
 void headers_write_error(struct buf *out, unsigned status, const char *detail, bool is_head,
     enum headers_connection connection, int64_t now_s);

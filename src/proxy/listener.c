@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "proxy/rewrite.h"
 #include "proxy/tally.h"
 
 #include "base/ban.h"
@@ -69,6 +70,16 @@ static void check_certificates(const struct listener *l, const struct source *so
     }
 }
 
+static void check_headers(const struct config_listener *config, struct report *report)
+{
+    rewrite_check(&config->request_headers, report);
+    rewrite_check(&config->response_headers, report);
+    for (size_t i = 0; i < config->rules_n; i++) {
+        rewrite_check(&config->rules[i].request_headers, report);
+        rewrite_check(&config->rules[i].response_headers, report);
+    }
+}
+
 void listener_init(
     struct listener *l, const struct config_listener *config, const struct source *source)
 {
@@ -79,6 +90,8 @@ void listener_init(
         init_authn(l, source);
     if (l->is_http)
         routes_init(&l->routes, config);
+    if (l->is_http)
+        check_headers(l->config, source->report);
     if (l->is_http && l->is_tls)
         check_certificates(l, source);
 }

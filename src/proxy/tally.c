@@ -29,6 +29,8 @@ static void find_routes(
             route_row(c, config->name, s->config->groups[config->group].name);
     for (size_t i = 0; i < config->rules_n; i++) {
         size_t group = config->rules[i].group;
+        if (group == CONFIG_NO_GROUP)
+            continue;
         t->routes[group] = route_row(c, config->name, s->config->groups[group].name);
     }
 }
@@ -282,7 +284,7 @@ void tally_handshake(struct conn *c, enum close_reason reason, const char *detai
 static struct count *route_of(const struct conn *c, const struct config_rule *rule)
 {
     struct count **none = &c->listener->tally->routes[c->service->config->groups_n];
-    if (rule)
+    if (rule && rule->group != CONFIG_NO_GROUP)
         return c->listener->tally->routes[rule->group];
     if (!*none)
         *none = route_row(c->proxy->counters, c->listener->config->name, "");

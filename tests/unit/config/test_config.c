@@ -151,7 +151,8 @@ static const struct row wrong_keys[] = {
         "f:5:37: path: \"x\" is not a path;"},
     {HTTP "  rules: [{domain: \"*\", target_group: web}]\n" GROUPS,
         "f:5:20: domain: \"*\" is not a domain;"},
-    {HTTP "  rules: [{domain: a.example}]\n" GROUPS, "f:5:11: a rule needs target_group: "},
+    {HTTP "  rules: [{domain: a.example}]\n" GROUPS,
+        "f:5:11: a rule needs one of: target_group, respond or redirect"},
     {HTTP "  rules: [{domain: a.example, target_group: app}]\n" GROUPS,
         "f:5:45: target_group: there is no target group \"app\"; known: web, raw"},
     {"listeners: [{name: \"a b\", protocol: TCP, address: \":1\", target_group: raw}]\n" GROUPS,
@@ -423,6 +424,8 @@ static const char *frame(enum scope scope)
         return HTTPS "  %s\n" REST;
     if (scope == SCOPE_RULE)
         return HTTPS CERT "  rules: [{domain: a, target_group: web, %s}]\n" GROUPS;
+    if (scope == SCOPE_RESPOND)
+        return HTTPS CERT "  rules: [{domain: a, respond: {%s}}]\n" GROUPS;
     if (scope == SCOPE_TARGET)
         return GROUP_G "  protocol: HTTP\n  targets: [{address: 10.0.0.1:80, %s}]\n";
     if (scope == SCOPE_REVOCATION)
@@ -482,7 +485,7 @@ TEST(ranges_end_where_the_table_says)
         CHECK(is_accepted(k, k->min) && is_accepted(k, k->max) && !is_accepted(k, k->max + 1));
         CHECK(k->min == 0 || !is_accepted(k, k->min - 1));
     }
-    CHECK_INT(tried, 17);
+    CHECK_INT(tried, 18);
 }
 
 /* The configuration of the trial of issue 2, with its indentation and its order of keys. */
@@ -568,7 +571,13 @@ TEST(dumps_parse_back_to_the_same)
         "key: t.key}]\n"
         "  rules: [{domain: a.b, path: \"= /x\", target_group: web}, {domain: \"*.b\", "
         "target_group: web},"
-        " {domain: \"b.*\", path: /y, target_group: web}]\n" GROUPS
+        " {domain: \"b.*\", path: /y, target_group: web}, {domain: \"~^a{2}$\", path: \"~* [,:]\", "
+        "respond: {status: 200, body: \"a: b\"}}, {domain: a.b, path: \"^~ /z\", redirect: {to: "
+        "\"https://$host\", code: 308, keep_uri: false}}, {domain: a.b, path: /w, target_group: "
+        "web, "
+        "request_headers: {remove: [A], set: [\"B: $$ c\"], add: [\"C: d\", \"C: e\"]}}]\n"
+        "  response_headers: {set: [\"Server: x\"]}\n"
+        "  proxy_protocol: {accept_from: [10.0.0.0/8]}\n" GROUPS
         "access_log: {file: \"-\"}\nworkers: 3\nuser: nobody\ntimeouts: {drain: 0s, idle: 1d}\n"
         "resolver: {servers: [10.0.0.1, \"[::1]:5353\"]}\n");
     check_round_trip(GROUP_G "  protocol: HTTPS\n  targets: [{address: \"[::1]:80\", weight: 0}, "
@@ -581,7 +590,8 @@ TEST(a_dump_shows_defaults)
         ("\n  tls: {versions: [\"1.2\", \"1.3\"], preference: strongest, key_exchange: ecdhe, "
          "session_lifetime: 1h, engine: native}\n"),
         "certificate: /etc/s/s.crt, key: /etc/s/s.key, ocsp: null}\n",
-        "{domain: a.example, path: /, target_group: web, max_body: 0}\n",
+        ("{domain: a.example, path: /, target_group: web, respond: null, redirect: null, "
+         "request_headers: null, response_headers: null, max_body: 0}\n"),
         "address: '10.0.0.1:80', weight: 10}\n", "\nworkers: auto\n", "\n  relay_idle: 15m\n",
         "\naccess_log: null\n"};
     char *text = dump(GOOD);

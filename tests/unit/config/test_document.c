@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "config/document.c"
+#include "config/template.h"
 #include "test.h"
 
 #define PAGE_MAX (1u << 20)
@@ -62,10 +63,10 @@ static size_t count_rows(const struct page *page)
     return rows;
 }
 
-TEST(every_key_has_a_row)
+TEST(every_key_and_variable_has_a_row)
 {
     for (size_t i = 0; i < COUNT_OF(pages); i++)
-        CHECK_INT(count_rows(&pages[i]), key_count);
+        CHECK_INT(count_rows(&pages[i]), key_count + VARIABLE_COUNT);
 }
 
 TEST(markdown_becomes_roff)

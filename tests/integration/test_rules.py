@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What rules do besides choosing a target group: answers of their own, redirects, changes to heads."""
+import pytest
+
+import peers
+from files import command
+from http_peers import Client, Scripted, group, header, running
+
+# (path, keys of its rule)
+RULES = {
+    "/": "target_group: web",
+    "= /health": "respond: {status: 200, body: ok}",
+    "= /gone": "respond: {status: 410}",
+    "= /empty": "respond: {status: 204}",
+    "= /json": "respond: {status: 503, body: '{\"a\": 1}', type: application/json}, response_headers: {set: ['Retry-After: 5']}",
+    "/old/": "redirect: {to: 'https://new.test/', code: 302}",
+    "/moved/": "redirect: {to: 'https://new.test/here', keep_uri: false}",
+    "/secure/": "redirect: {to: 'https://$host', code: 308}",
+    "/see/": "redirect: {to: 'https://$host/$$/$method?from=$path', code: 303, keep_uri: false}",
+    "/headers/": """target_group: web, request_headers: {remove: [Accept, x-none], set: ['X-Who: $client_ip on $listener', 'X-Kept: new'],
+                    add: ['X-List: b', 'X-Uri: $uri', 'X-Subject: $client_cert_subject']},
+                    response_headers: {remove: [Server], set: ['X-Frame-Options: DENY'], add: ['Set-Cookie: b=2', 'X-Query: $query']}""",
+    "/long/": "target_group: web, response_headers: {set: ['X-Long: $uri$uri']}",
+}
+
+
+@pytest.fixture(scope="module")
+def world(pki, tmp_path_factory):
+    target = Scripted()
+    rules = ", ".join(f"{{domain: localhost, path: '{path}', {keys}}}" for path, keys in RULES.items())
+    ca = pki.ca("clients").crt
+    config = f"""
+listeners:
+  - name: web
+    protocol: HTTP
+    address: 127.0.0.1:0
+    request_headers: {{set: ["X-Listener: $listener"]}}
+    response_headers: {{set: ["Server: sallyport"]}}
+    rules: [{rules}]
+  - name: tls
+    protocol: HTTPS
+    address: 127.0.0.1:0
+    authentication: mutual
+    client_ca: [{ca}]
+    certificates: [{pki.server.yaml()}]
+    rules:
+      - {{domain: localhost, path: /, target_group: web,
+          request_headers: {{set: ["X-Tls: $scheme $tls_version $tls_cipher $sni $client_cert_subject $client_cert_sha256"]}}}}
+      - {{domain: localhost, path: /secure/, redirect: {{to: "https://$host"}}}}
+target_groups: {group("web", target)}
+access_log: {{file: access.log}}
+workers: 1
+"""
+    with running(tmp_path_factory.mktemp("rules"), config, target) as instance:
+        instance.target = target
+        yield instance
+
+
+@pytest.fixture
+def client(world):
+    with Client(world.port("web")) as c:
+        yield c
+
+
+def all_of(response, name):
+    return [v for k, v in response.headers if k.lower() == name.lower()]
+
+
+@pytest.mark.parametrize("path, status, body, kind", [
+    ("/health", 200, b"ok", "text/plain; charset=utf-8"), ("/gone", 410, b"", None), ("/json", 503, b'{"a": 1}', "application/json")])
+def test_a_rule_answers_by_itself(world, client, path, status, body, kind):
+    mark, calls = world.mark(), len(world.target.calls)
+    for _ in range(2):  # and the connection goes on
+        response = client.ask(path)
+        assert (response.status, response.body, header(response, "Content-Type")) == (status, body, kind)
+        assert header(response, "Server") == "sallyport" and header(response, "Date")
+    line = world.line(since=mark, client=client.name)
+    assert line["status"] == status and line["rule"]["path"] == f"= {path}" and "target_group" not in line
+    assert line["bytes_out"] == len(body) and "close" not in line
+    assert len(world.target.calls) == calls
+    assert header(client.ask("/json"), "Retry-After") == "5"
+
+
+def test_204_and_head_have_no_content(client):
+    assert (client.ask("/empty").status, client.ask("/empty").body) == (204, b"")
+    assert header(client.ask("/empty"), "Content-Length") is None
+    response = client.ask("/json", "HEAD")
+    assert (response.status, header(response, "Content-Length")) == (503, "8")
+    assert client.ask("/health").body == b"ok"
+
+
+def test_a_body_that_nobody_reads_is_not_taken_for_a_request(world, client):
+    smuggled = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    client.send(f"POST /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(smuggled) + 1}\r\n\r\n".encode() + smuggled)
+    response = client.response()
+    assert response.status == 200 and header(response, "Connection") == "close"
+    assert all(call.path != "/smuggled" for call in world.target.calls)
+
+
+@pytest.mark.parametrize("path, status, location", [
+    ("/old/a?b=c", 302, "https://new.test/old/a?b=c"), ("/moved/x?y", 301, "https://new.test/here"),
+    ("/secure/a%20b", 308, "https://localhost/secure/a%20b"), ("/see/x?y", 303, "https://localhost/$/GET?from=/see/x"),
+    ("/old//evil.test/", 302, "https://new.test/old//evil.test/")])
+def test_redirects(world, client, path, status, location):
+    calls = len(world.target.calls)
+    response = client.ask(path)
+    assert (response.status, header(response, "Location"), response.body) == (status, location, b"")
+    assert client.ask("/health").status == 200
+    assert len(world.target.calls) == calls
+
+
+def test_the_heads_of_requests_are_changed(world, client):
+    assert client.ask("/headers/a?b", "GET", "Accept: */*", "X-Kept: old", "x-kept: older", "X-List: a", "X-Who: me").status == 200
+    call = world.target.calls[-1]
+    assert call.all("Accept") == [] and call.all("X-Kept") == ["new"] and call.all("X-List") == ["a", "b"]
+    assert call.all("X-Who") == ["127.0.0.1 on web"] and call.all("X-Uri") == ["/headers/a?b"] and call.all("X-Listener") == ["web"]
+    assert call.all("X-Subject") == []  # nothing to say
+    assert client.ask("/other", "GET", "X-Kept: old").status == 200
+    assert world.target.calls[-1].all("X-Kept") == ["old"] and world.target.calls[-1].all("X-Listener") == ["web"]
+
+
+def test_the_heads_of_responses_are_changed(world, client):
+    world.target.script("/headers/r")(
+        lambda call: call.answer(b"ok", "Server: apache", "Set-Cookie: a=1", "X-Frame-Options: SAMEORIGIN", "x-frame-options: x"))
+    response = client.ask("/headers/r?q=1")
+    assert all_of(response, "Server") == [] and all_of(response, "X-Frame-Options") == ["DENY"]
+    assert all_of(response, "Set-Cookie") == ["a=1", "b=2"] and all_of(response, "X-Query") == ["q=1"]
+
+
+def test_what_does_not_fit_a_head_is_a_502(world, client):
+    assert client.ask("/long/" + "x" * 3000).status == 200
+    mark = world.mark()
+    assert client.ask("/long/" + "x" * 5000).status == 502
+    assert "too large" in world.line(since=mark, client=client.name)["detail"]
+
+
+def test_variables_of_tls(world, pki):
+    context = peers.client_context(pki.ca("servers"), pki.good)
+    with peers.connect(world.port("tls"), context) as tls:
+        status, _, _ = peers.ask(tls, b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Tls: forged\r\n\r\n")
+        assert status == 200
+        scheme, version, cipher, sni, *subject, sha256 = world.target.calls[-1].all("X-Tls")[0].split(" ")
+        assert (scheme, version, cipher, sni, subject) == ("https", "1.3", tls.cipher()[0], "localhost", ["CN=good"])
+        assert len(sha256) == 64
+
+
+@pytest.mark.parametrize("keys, why", [
+    ("", "a rule needs one of"), ("target_group: t, respond: {status: 200}", "a rule needs only one of"),
+    ("respond: {status: 100}", "status"), ("respond: {body: x}", "needs status"), ("redirect: {to: /relative}", "is not an absolute URL"),
+    ("redirect: {to: 'https://'}", "is not an absolute URL"), ("redirect: {to: 'https://$hots'}", "no variable behind a $"),
+    ("redirect: {to: 'https://a', code: 300}", "code"),
+    ("target_group: t, request_headers: {set: [Nonsense]}", "is not a header"),
+    ("target_group: t, request_headers: {set: ['X-A: $x']}", "no variable behind a $"),
+    ("target_group: t, request_headers: {set: ['X A: x']}", "is not the name of a header"),
+    ("target_group: t, request_headers: {remove: [Host]}", "Host cannot be changed"),
+    ("target_group: t, request_headers: {add: ['transfer-encoding: chunked']}", "cannot be changed"),
+    ("target_group: t, request_headers: {set: ['X_Client.Cert-Verified: accepted']}", "cannot be changed"),
+    ("target_group: t, response_headers: {set: ['Content-Length: 1']}", "cannot be changed")])
+def test_what_makes_no_sense_is_refused(tmp_path, keys, why):
+    file = tmp_path / "sallyport.yaml"
+    file.write_text(f"""
+listeners: [{{name: a, protocol: HTTP, address: "127.0.0.1:0", rules: [{{domain: a.test, {keys}}}]}}]
+target_groups: [{{name: t, protocol: HTTP, targets: [{{address: "127.0.0.1:1"}}]}}]
+""")
+    done = command("check", "-c", file)
+    assert done.returncode == 1 and why in done.stderr and "1 error" in done.stderr
