@@ -107,22 +107,37 @@ static void refuse_choice(struct build *b, const struct key *k, const struct nod
         nearest ? "? " : "", words);
 }
 
-static void read_choice(struct build *b, const struct key *k, struct node *n, void *place)
+/* The index of N among the choices of K. */
+static bool find_choice(struct build *b, const struct key *k, const struct node *n, unsigned *index)
 {
-    if (!expect_text(b, k, n))
-        return;
     struct words words = {0};
-    for (unsigned i = 0; k->choices[i]; i++) {
-        add_word(&words, k->choices[i]);
-        if (strcmp(n->text, k->choices[i]) != 0)
-            continue;
-        if (k->size == sizeof(bool))
-            *(bool *)place = i == 1;
-        else
-            *(unsigned *)place = i; /* an enum */
-        return;
+    if (!expect_text(b, k, n))
+        return false;
+    for (*index = 0; k->choices[*index]; ++*index) {
+        add_word(&words, k->choices[*index]);
+        if (strcmp(n->text, k->choices[*index]) == 0)
+            return true;
     }
     refuse_choice(b, k, n, keys_nearest_choice(k->choices, n->text), words.text);
+    return false;
+}
+
+static void read_choice(struct build *b, const struct key *k, struct node *n, void *place)
+{
+    unsigned i;
+    if (!find_choice(b, k, n, &i))
+        return;
+    if (k->size == sizeof(bool))
+        *(bool *)place = i == 1;
+    else
+        *(unsigned *)place = i; /* an enum */
+}
+
+static void read_one_of_choices(struct build *b, const struct key *k, struct node *n, void *place)
+{
+    unsigned i;
+    if (find_choice(b, k, n, &i))
+        *(struct config_text *)place = (struct config_text){n->text, n->at};
 }
 
 static void read_integer(struct build *b, const struct key *k, struct node *n, void *place)
@@ -380,6 +395,7 @@ static const struct reading {
     [TYPE_TEXT] = {read_text, 0},
     [TYPE_NAME] = {read_name, 0},
     [TYPE_CHOICE] = {read_choice, 0},
+    [TYPE_CHOICES] = {read_one_of_choices, sizeof(struct config_text)},
     [TYPE_INTEGER] = {read_integer, 0},
     [TYPE_WORKERS] = {read_workers, 0},
     [TYPE_DURATION] = {read_duration, 0},

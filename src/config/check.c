@@ -278,6 +278,22 @@ static void check_groups_differ(struct check *ck)
     free(names);
 }
 
+static void check_words_differ(
+    struct check *ck, const struct config_text *words, size_t n, const char *what)
+{
+    struct named *names = mem_calloc(n + 1, sizeof(*names));
+    for (size_t i = 0; i < n; i++)
+        names[i] = (struct named){words[i].text, words[i].at};
+    refuse_duplicates(ck, names, n, what);
+    free(names);
+}
+
+static void check_negotiable(struct check *ck, const struct config_negotiable *c)
+{
+    check_words_differ(ck, c->groups, c->groups_n, "the group");
+    check_words_differ(ck, c->schemes, c->schemes_n, "the signature scheme");
+}
+
 /* --- target groups
  * -------------------------------------------------------------------------------------------- */
 
@@ -320,14 +336,17 @@ static void check_listener(
     check_one_way_asks_nobody(ck, l, map);
     check_domains(ck, l, map);
     check_rsa_key_exchange(ck, l->tls.key_exchange_rsa, l->tls.tls12, map);
+    check_negotiable(ck, &l->tls.negotiable);
 }
 
 static void check_group(struct check *ck, const struct config_group *g, const struct node *map)
 {
     check_keys_fit_protocol(ck, SCOPE_GROUP, g->protocol, map);
     check_certificate_and_key(ck, map);
-    if (config_protocol_is_tls(g->protocol))
-        check_rsa_key_exchange(ck, g->tls.key_exchange_rsa, g->tls.tls12, map);
+    if (!config_protocol_is_tls(g->protocol))
+        return;
+    check_rsa_key_exchange(ck, g->tls.key_exchange_rsa, g->tls.tls12, map);
+    check_negotiable(ck, &g->tls.negotiable);
 }
 
 void check_config(const struct config *c, const struct node *root, struct report *report)

@@ -93,10 +93,19 @@ struct config_domain {
     struct position at;
 };
 
+/* What handshakes may be agreed on, by their IANA names, the one that we like best first. */
+struct config_negotiable {
+    const struct config_text *groups;
+    size_t groups_n;
+    const struct config_text *schemes;
+    size_t schemes_n;
+};
+
 struct config_tls {
     bool tls12, tls13;
     enum config_engine engine;
     enum config_preference preference;
+    struct config_negotiable negotiable;
     bool key_exchange_rsa;
     uint64_t session_lifetime_ms;
     struct position at;
@@ -145,6 +154,7 @@ struct config_group_tls {         /* HTTPS, TCP_SSL groups */
     struct config_file certificate, key; /* path NULL: none */
     bool tls12, tls13, key_exchange_rsa;
     enum config_engine engine;
+    struct config_negotiable negotiable;
     bool resumption; /* the targets' sessions are resumed */
     struct position at;
 };

@@ -27,6 +27,7 @@ static const char *const type_names[TYPE_COUNT] = {
     [TYPE_TEXT] = "text",
     [TYPE_NAME] = "name",
     [TYPE_CHOICE] = NULL, /* its choices */
+    [TYPE_CHOICES] = "list of ",
     [TYPE_INTEGER] = "whole number",
     [TYPE_WORKERS] = "`auto` or a whole number",
     [TYPE_DURATION] = "duration",
@@ -57,7 +58,7 @@ static const char *const type_names[TYPE_COUNT] = {
 
 static void put_type(struct buf *out, const struct key *k)
 {
-    if (k->type != TYPE_CHOICE)
+    if (type_names[k->type])
         PUT(out, "%s", type_names[k->type]);
     for (size_t i = 0; k->choices && k->choices[i]; i++)
         PUT(out, "%s`%s`", i ? ", " : "", k->choices[i]);

@@ -233,6 +233,7 @@ static const struct writing {
     [TYPE_TEXT] = {write_string, 0},
     [TYPE_NAME] = {write_string, 0},
     [TYPE_CHOICE] = {write_choice, 0},
+    [TYPE_CHOICES] = {write_item, sizeof(struct config_text)},
     [TYPE_INTEGER] = {write_integer, 0},
     [TYPE_WORKERS] = {write_workers, 0},
     [TYPE_DURATION] = {write_duration, 0},

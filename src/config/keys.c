@@ -15,9 +15,23 @@ static const char *const scheduler_names[] = {"wrr", "least_conn", "ip_hash", NU
 static const char *const proxy_protocol_names[] = {"none", "v2", NULL};
 static const char *const key_exchange_names[] = {"ecdhe", "rsa", NULL};
 static const char *const redirect_names[] = {"301", "302", "303", "307", "308", NULL};
+static const char *const tls_group_names[] = {"x25519", "secp256r1", "secp384r1", NULL};
+#define FIRST_SCHEME "ecdsa_secp256r1_sha256"
+/* clang-format off */
+#define MORE_SCHEMES(X) \
+    X(ed25519) X(ecdsa_secp384r1_sha384) X(ecdsa_secp521r1_sha512) \
+    X(rsa_pss_rsae_sha256) X(rsa_pss_rsae_sha384) X(rsa_pss_rsae_sha512) \
+    X(rsa_pss_pss_sha256) X(rsa_pss_pss_sha384) X(rsa_pss_pss_sha512) \
+    X(rsa_pkcs1_sha256) X(rsa_pkcs1_sha384) X(rsa_pkcs1_sha512)
+/* clang-format on */
+#define AS_CHOICE(name) #name,
+#define AS_ITEM(name)   ", " #name
+static const char *const signature_scheme_names[] = {FIRST_SCHEME, MORE_SCHEMES(AS_CHOICE) NULL};
+#define ALL_SIGNATURE_SCHEMES "[" FIRST_SCHEME MORE_SCHEMES(AS_ITEM) "]"
 static const char *const switch_names[] = {"false", "true", NULL};
 
 #define CHOICE(names)                                  .type = TYPE_CHOICE, .choices = names
+#define CHOICES(names)                                 .type = TYPE_CHOICES, .choices = names
 #define MAP(scope)                                     .type = TYPE_MAP, .child = SCOPE_##scope
 #define MAPS(scope)                                    .type = TYPE_MAPS, .child = SCOPE_##scope
 #define TEXT                                           .type = TYPE_TEXT

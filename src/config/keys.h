@@ -49,6 +49,7 @@ enum key_type {
     TYPE_TEXT,         /* const char *; min, max: bytes */
     TYPE_NAME,         /* const char *: letters, digits, _ . - */
     TYPE_CHOICE,       /* enum or bool, an index into choices */
+    TYPE_CHOICES,      /* list of struct config_text, each one of choices */
     TYPE_INTEGER,      /* unsigned */
     TYPE_WORKERS,      /* unsigned; `auto` is 0 */
     TYPE_DURATION,     /* uint64_t, milliseconds */
@@ -99,7 +100,7 @@ struct key {
     uint64_t min, max;    /* integers, durations and sizes: the value; texts: bytes; lists: items */
     unsigned on;          /* protocols of the listener or target group that the map belongs to */
     enum scope child;     /* TYPE_MAP, TYPE_MAPS */
-    const char *const *choices; /* TYPE_CHOICE: ended by NULL */
+    const char *const *choices; /* TYPE_CHOICE, TYPE_CHOICES: ended by NULL */
     const char *help;
 };
 
@@ -132,7 +133,7 @@ static inline bool key_is_list(const struct key *k)
 {
     return k->type == TYPE_MAPS || k->type == TYPE_FILES || k->type == TYPE_CLIENT_NAMES ||
            k->type == TYPE_NETWORKS || k->type == TYPE_SERVERS || k->type == TYPE_HEADERS ||
-           k->type == TYPE_HEADER_NAMES;
+           k->type == TYPE_HEADER_NAMES || k->type == TYPE_CHOICES;
 }
 /* The place of the value in OWNER, a struct of the key's scope. */
 static inline void *key_value(const struct key *k, const void *owner)

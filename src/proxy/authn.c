@@ -127,6 +127,7 @@ static void make_tls(struct authn *a, const struct config_listener *listener,
         .tickets = !authn_asks(a) || can_judge_again,
         .session_lifetime_s = (uint32_t)(listener->tls.session_lifetime_ms / 1000),
     };
+    source_negotiable(s, &listener->tls.negotiable, &config);
     policy_hash(a, listener, domain, s, a->hash);
     memcpy(config.hash, a->hash, sizeof(config.hash));
     config.ticket_secret = s->from->ticket_secret;

@@ -70,6 +70,7 @@ static void init_group_tls(struct group *g, const struct source *s)
         .tickets = c->resumption,
         .session_lifetime_s = GROUP_SESSION_LIFETIME_S,
     };
+    source_negotiable(s, &c->negotiable, &config);
     group_hash(g, s, config.hash);
     struct error err;
     if (s->report->errors == errors) {

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/panic.h"
 #include "config/archive.h"
+#include "tls/names.h"
 
 #include "base/ban.h"
 
@@ -33,6 +34,23 @@ enum tlspolicy_engine source_engine(enum config_engine e)
         return ENGINE_OPENSSL;
     }
     return ENGINE_NATIVE;
+}
+
+static struct tlspolicy_list numbers_of(struct arena *arena, const struct config_text *names,
+    size_t n, uint16_t (*number_of)(const char *name))
+{
+    uint16_t *numbers = arena_alloc(arena, n * sizeof(*numbers));
+    for (size_t i = 0; i < n; i++)
+        numbers[i] = number_of(names[i].text);
+    return (struct tlspolicy_list){numbers, n};
+}
+
+void source_negotiable(
+    const struct source *s, const struct config_negotiable *c, struct tlspolicy_config *config)
+{
+    config->groups = numbers_of(s->arena, c->groups, c->groups_n, names_find_group);
+    config->schemes = numbers_of(s->arena, c->schemes, c->schemes_n, names_find_signature_scheme);
+    config->own_schemes = config->schemes;
 }
 
 void source_digest_number(struct digest *d, uint64_t n)

@@ -24,6 +24,10 @@ struct bytes source_key(const struct source *s, const struct config_file *file);
 /* As tls/ calls it. */
 enum tlspolicy_engine source_engine(enum config_engine e);
 
+/* C's lists by number, which lie in the service's arena, go into CONFIG. */
+void source_negotiable(
+    const struct source *s, const struct config_negotiable *c, struct tlspolicy_config *config);
+
 /* What a policy is made of, for its hash (tlspolicy.h), unambiguously: a number; a text; the
  * content of files; a revocation rule with its lists. */
 void source_digest_number(struct digest *d, uint64_t n);

@@ -33,13 +33,6 @@ void client_set_server_name(struct machine *m, const char *name)
             server_name_normalise(bytes_of(name), text), m->facts.sni, sizeof(m->facts.sni));
 }
 
-struct bytes client_groups(void)
-{
-    static const uint8_t groups[] = {
-        0, GROUP_X25519, 0, GROUP_SECP256R1, 0, GROUP_SECP384R1}; /* each below 256 */
-    return (struct bytes){groups, sizeof(groups)};
-}
-
 /* In our order; none: VERSION is not offered. */
 static struct suite_list own_suites(const struct machine *m, uint16_t version)
 {
@@ -151,7 +144,7 @@ static void put_vector_16(struct wire_writer *w, struct bytes content)
 
 static void put_groups(const struct machine *m, struct wire_writer *w)
 {
-    put_vector_16(w, client_groups());
+    put_vector_16(w, m->policy->groups);
 }
 
 static void put_point_formats(const struct machine *m, struct wire_writer *w)
@@ -179,7 +172,7 @@ static void put_status_request(const struct machine *m, struct wire_writer *w)
 
 static void put_schemes(const struct machine *m, struct wire_writer *w)
 {
-    put_vector_16(w, signature_schemes_ours());
+    put_vector_16(w, m->policy->schemes);
 }
 
 static void put_versions(const struct machine *m, struct wire_writer *w)
@@ -343,8 +336,10 @@ static int start(struct machine *m)
     m->authenticated_s = m->now_s;
     random_fill(hs->client_random, sizeof(hs->client_random));
     hs->session_id = choose_session_id(m);
-    if (offers_tls13(m))
-        hs->shares[0] = key_share_new(GROUP_X25519);
+    struct bytes groups = m->policy->groups;
+    uint16_t first;
+    if (offers_tls13(m) && wire_take_16(&groups, &first))
+        hs->shares[0] = key_share_new(first);
     return send_hello(m);
 }
 
@@ -402,7 +397,7 @@ static int retry_share(struct machine *m, struct bytes body)
     uint16_t group;
     if (!extension_read_number(body, &group))
         return machine_violation(m, ALERT_DECODE_ERROR, "malformed key_share");
-    if (!wire_contains_16(client_groups(), group) || group == key_share_group(*share))
+    if (!wire_contains_16(m->policy->groups, group) || group == key_share_group(*share))
         return machine_violation(m, ALERT_ILLEGAL_PARAMETER, "bad key share");
     key_share_free(share);
     *share = key_share_new(group);
@@ -535,10 +530,8 @@ void client_choose_certificate(struct machine *m, struct bytes types)
     m->facts.peer_asked = hs->asked_peer = true;
     if (!c)
         return;
-    enum key_kind kind = credential_key_kind(c);
-    hs->scheme = signature_scheme_choose(
-        hs->peer_schemes, m->version, kind, certificate_facts(c->chain.at[0])->key_bits);
-    if (hs->scheme && is_type_wanted(types, kind))
+    hs->scheme = machine_choose_scheme(m, c);
+    if (hs->scheme && is_type_wanted(types, credential_key_kind(c)))
         hs->credential = c;
 }
 

@@ -12,8 +12,6 @@
 
 /* Before M's first machine_run: send NAME as server_name if it is a DNS name; may be NULL. */
 void client_set_server_name(struct machine *m, const char *name);
-/* The content of supported_groups: ours, the cheapest first. */
-struct bytes client_groups(void);
 /* The answers to what we asked for in either version: server_name, ALPN. */
 int client_read_answers(struct machine *m, const struct extensions *e);
 /* The server was accepted: a client that takes sessions remembers what it showed. */

@@ -198,7 +198,7 @@ static int read_key_exchange(struct machine *m, struct bytes message, struct byt
         return -1;
     if (!server_key_exchange_read(body, &exchange))
         return machine_violation(m, ALERT_DECODE_ERROR, "malformed ServerKeyExchange");
-    if (!wire_contains_16(client_groups(), exchange.group))
+    if (!wire_contains_16(m->policy->groups, exchange.group))
         return machine_violation(m, ALERT_ILLEGAL_PARAMETER, "wrong curve");
     if (check_signature(m, &exchange) < 0)
         return -1;

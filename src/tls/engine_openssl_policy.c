@@ -19,14 +19,12 @@
 #include "crypto/native.h"
 #include "tls/engine_openssl.h"
 #include "tls/names.h"
-#include "tls/signature_scheme.h"
 #include "tls/wire.h"
 
 #include "base/ban.h"
 
-#define SECURITY_LEVEL   2 /* 112 bits: RSA of 2048 bits, no SHA-1 */
-#define GROUPS           "X25519:P-256:P-384"
-#define SCHEMES_TEXT_MAX 512
+#define SECURITY_LEVEL 2 /* 112 bits: RSA of 2048 bits, no SHA-1 */
+#define LIST_TEXT_MAX  512
 
 /* libssl's defaults would read an openssl.cnf, which could change anything below. */
 static void initialise_once(void)
@@ -77,20 +75,33 @@ static int verify_mode_of(const struct tlspolicy *p)
 }
 
 /* NUMBERS as libssl takes them: "A:B:C", by their IANA names. */
-static void schemes_text(struct bytes numbers, char text[SCHEMES_TEXT_MAX])
+static char *list_text(
+    struct bytes numbers, const char *(*name_of)(uint16_t), char text[LIST_TEXT_MAX])
 {
     size_t n = 0;
     uint16_t number;
     while (wire_take_16(&numbers, &number))
-        n += (size_t)snprintf(
-            text + n, SCHEMES_TEXT_MAX - n, "%s%s", n ? ":" : "", names_signature_scheme(number));
-    ASSERT(n < SCHEMES_TEXT_MAX);
+        n += (size_t)snprintf(text + n, LIST_TEXT_MAX - n, "%s%s", n ? ":" : "", name_of(number));
+    ASSERT(n < LIST_TEXT_MAX);
+    return text;
+}
+
+/* Of a server "sigalgs" are what it signs with and "client_sigalgs" what clients may; of a client
+ * it is the other way round. */
+static bool set_lists(const struct tlspolicy *p, SSL_CTX *ctx)
+{
+    bool is_server = p->role == TLSPOLICY_SERVER;
+    char groups[LIST_TEXT_MAX], servers[LIST_TEXT_MAX], clients[LIST_TEXT_MAX];
+    list_text(p->groups, names_group, groups);
+    list_text(is_server ? p->own_schemes : p->schemes, names_signature_scheme, servers);
+    list_text(is_server ? p->schemes : p->own_schemes, names_signature_scheme, clients);
+    return SSL_CTX_set1_groups_list(ctx, groups) == 1 &&
+           SSL_CTX_set1_sigalgs_list(ctx, servers) == 1 &&
+           SSL_CTX_set1_client_sigalgs_list(ctx, clients) == 1;
 }
 
 static int set_parameters(const struct tlspolicy *p, SSL_CTX *ctx)
 {
-    char groups[] = GROUPS, schemes[SCHEMES_TEXT_MAX]; /* libssl's macros cast const away */
-    schemes_text(signature_schemes_ours(), schemes);
     SSL_CTX_set_security_level(ctx, SECURITY_LEVEL);
     SSL_CTX_set_options(ctx, options_of(p));
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN |
@@ -104,8 +115,7 @@ static int set_parameters(const struct tlspolicy *p, SSL_CTX *ctx)
                    SSL_CTX_set_max_early_data(ctx, 0) == 1 &&
                    SSL_CTX_set_num_tickets(ctx, p->tickets ? 1 : 0) == 1 &&
                    SSL_CTX_set_session_id_context(ctx, p->binding, sizeof(p->binding)) == 1 &&
-                   SSL_CTX_set1_groups_list(ctx, groups) == 1 &&
-                   SSL_CTX_set1_sigalgs_list(ctx, schemes) == 1;
+                   set_lists(p, ctx);
     return is_good ? set_suites(p, ctx) : -1;
 }
 
@@ -278,13 +288,15 @@ int engine_policy_apply(const struct tlspolicy *p, SSL *ssl, struct bytes host_n
      * ask for the connection's policy. */
     if (!SSL_set_SSL_CTX(ssl, p->openssl->contexts[certificate_sets_find(p->sets, host_name)]))
         return -1;
+    char groups[LIST_TEXT_MAX];
     SSL_set_verify(ssl, verify_mode_of(p), NULL);
     SSL_clear_options(ssl, SSL_OP_NO_TICKET);
     SSL_set_options(ssl, options_of(p));
     bool is_good = SSL_set_min_proto_version(ssl, p->version_min) == 1 &&
                    SSL_set_max_proto_version(ssl, p->version_max) == 1 &&
                    SSL_set_num_tickets(ssl, p->tickets ? 1 : 0) == 1 &&
-                   SSL_set_session_id_context(ssl, p->binding, sizeof(p->binding)) == 1;
+                   SSL_set_session_id_context(ssl, p->binding, sizeof(p->binding)) == 1 &&
+                   SSL_set1_groups_list(ssl, list_text(p->groups, names_group, groups)) == 1;
     return is_good ? 0 : -1;
 }
 

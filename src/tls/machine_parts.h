@@ -84,6 +84,9 @@ void machine_handshake_secrets(struct machine *m);
 /* After the server's Finished: the application traffic secrets, into receive_secret and
  * send_secret. Neither is in use yet. */
 void machine_application_secrets(struct machine *m);
+/* The scheme that C can sign with for a peer that takes hs->peer_schemes; NULL: none. */
+const struct signature_scheme *machine_choose_scheme(
+    const struct machine *m, const struct credential *c);
 /* hs->sign.content is there: pause for the signature of it with hs->scheme by facts.credential. */
 int machine_sign(struct machine *m, machine_fn *fn);
 /* Scheme and signature, as in CertificateVerify and ServerKeyExchange; -1 if there is none. */

@@ -188,6 +188,14 @@ void machine_application_secrets(struct machine *m)
 
 /* ---- our signature ---- */
 
+const struct signature_scheme *machine_choose_scheme(
+    const struct machine *m, const struct credential *c)
+{
+    const struct signature_scheme_signer signer = {m->version, credential_key_kind(c),
+        certificate_facts(c->chain.at[0])->key_bits, m->policy->own_schemes};
+    return signature_scheme_choose(m->hs->peer_schemes, &signer);
+}
+
 int machine_sign(struct machine *m, machine_fn *fn)
 {
     m->hs->sign.scheme = m->hs->scheme;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tls/names.h"
 
+#include <string.h>
+
+#include "base/attributes.h"
 #include "tls/tlsconn.h"
 
 #include "base/ban.h"
@@ -75,4 +78,35 @@ const char *names_version(uint16_t version)
     default:
         return NULL;
     }
+}
+
+struct numbered {
+    uint16_t number;
+    const char *name;
+};
+
+static uint16_t find(const struct numbered *rows, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return rows[i].number;
+    return 0;
+}
+
+uint16_t names_find_signature_scheme(const char *name)
+{
+    static const struct numbered rows[] = {
+#define SCHEME(number, name) {number, #name},
+#include "tls/names.def"
+    };
+    return find(rows, COUNT_OF(rows), name);
+}
+
+uint16_t names_find_group(const char *name)
+{
+    static const struct numbered rows[] = {
+#define GROUP(number, name) {number, #name},
+#include "tls/names.def"
+    };
+    return find(rows, COUNT_OF(rows), name);
 }

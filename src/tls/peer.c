@@ -108,7 +108,7 @@ int peer_check_signature(struct machine *m, const struct digitally_signed *d, st
     snprintf(m->facts.signature, sizeof(m->facts.signature), "%s", name ? name : "");
     /* RFC 8446 §4.4.3: "the signature algorithm MUST be one offered […] unless no valid certificate
      * chain can be produced"; and it has to suit the key. */
-    if (!scheme || !wire_contains_16(signature_schemes_ours(), d->scheme) ||
+    if (!scheme || !wire_contains_16(m->policy->schemes, d->scheme) ||
         !signature_scheme_fits(scheme, m->version, facts->key_kind))
         return machine_violation(m, ALERT_ILLEGAL_PARAMETER, "wrong signature type");
     /* The chain may have been accepted where nothing depends on its key. */

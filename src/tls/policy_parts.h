@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "tls/certificate_set.h"
 #include "tls/suite.h"
 #include "tls/tlsconn.h"
@@ -25,6 +26,7 @@ struct tlspolicy {
     uint16_t version_min, version_max;
     enum tlspolicy_preference preference;
     bool key_exchange_rsa, key_exchange_rsa_only;
+    struct bytes groups, schemes, own_schemes; /* struct tlspolicy_config's, as on the wire */
     enum tlspolicy_peer peer;
     bool tickets;
     uint32_t session_lifetime_s;
@@ -38,8 +40,11 @@ struct tlspolicy {
     struct certificate_sets *sets; /* server */
     struct engine_openssl_policy *openssl;
     struct engine_native_policy *native;
+    struct arena arena; /* lists of numbers */
 };
 
+/* All groups that we have, the cheapest first: 16-bit numbers as on the wire. */
+struct bytes tlspolicy_all_groups(void);
 /* The rules for suites of VERSION under P. */
 struct suite_choice tlspolicy_suites(const struct tlspolicy *p, uint16_t version);
 

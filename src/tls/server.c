@@ -17,8 +17,6 @@
 #define FALLBACK_SCSV      0x5600 /* RFC 7507 */
 #define RENEGOTIATION_SCSV 0x00ff /* RFC 5746 §3.3 */
 
-const uint16_t server_groups[SERVER_GROUPS_N] = {GROUP_X25519, GROUP_SECP256R1, GROUP_SECP384R1};
-
 bool server_was_sent(const struct machine *m, enum extension e)
 {
     return m->hs->hello->extensions.present & EXTENSION_BIT(e);
@@ -115,11 +113,13 @@ int server_read_groups(struct machine *m, struct bytes *groups)
     return 0;
 }
 
-uint16_t server_choose_group(struct bytes groups)
+uint16_t server_choose_group(const struct machine *m, struct bytes groups)
 {
-    for (size_t i = 0; i < SERVER_GROUPS_N; i++)
-        if (wire_contains_16(groups, server_groups[i]))
-            return server_groups[i];
+    struct bytes ours = m->policy->groups;
+    uint16_t group;
+    while (wire_take_16(&ours, &group))
+        if (wire_contains_16(groups, group))
+            return group;
     return 0;
 }
 
@@ -288,10 +288,8 @@ static bool can_show(struct machine *m, const struct credential *c)
 {
     if (!c)
         return false;
-    enum key_kind kind = credential_key_kind(c);
-    m->hs->scheme = signature_scheme_choose(
-        m->hs->peer_schemes, m->version, kind, certificate_facts(c->chain.at[0])->key_bits);
-    if (!m->hs->scheme || !is_curve_supported(m, kind))
+    m->hs->scheme = machine_choose_scheme(m, c);
+    if (!m->hs->scheme || !is_curve_supported(m, credential_key_kind(c)))
         return false;
     m->hs->credential = c;
     return true;

@@ -14,12 +14,9 @@
 int server_keep_hello(struct machine *m, struct bytes message);
 bool server_was_sent(const struct machine *m, enum extension e);
 struct bytes server_extension(const struct machine *m, enum extension e);
-/* Ours in our order: the cheapest first. */
-#define SERVER_GROUPS_N 3
-extern const uint16_t server_groups[SERVER_GROUPS_N];
 /* The content of supported_groups; the first of ours among GROUPS (0: none). */
 int server_read_groups(struct machine *m, struct bytes *groups);
-uint16_t server_choose_group(struct bytes groups);
+uint16_t server_choose_group(const struct machine *m, struct bytes groups);
 /* Of the certificates for the name that was asked for: the first whose key suits KEY and the
  * client's schemes. False: there is none. */
 bool server_choose_certificate(struct machine *m, enum suite_key key);

@@ -42,13 +42,14 @@ static struct suite_list offered_suites(const struct machine *m)
  * before the extension was usual. */
 static int choose_group(struct machine *m)
 {
-    struct bytes groups;
-    m->hs->group = GROUP_SECP256R1;
+    static const uint8_t usual[] = {0, GROUP_SECP256R1};
+    struct bytes groups = {usual, sizeof(usual)};
+    m->hs->group = server_choose_group(m, groups);
     if (!server_was_sent(m, EXTENSION_SUPPORTED_GROUPS))
         return 0;
     if (server_read_groups(m, &groups) < 0)
         return -1;
-    m->hs->group = server_choose_group(groups);
+    m->hs->group = server_choose_group(m, groups);
     return 0;
 }
 
@@ -186,7 +187,7 @@ static int send_certificate_request(struct machine *m)
     wire_put(&w, (struct bytes){certificate_types, sizeof(certificate_types)});
     wire_end(&w, vector);
     vector = wire_begin(&w, 2);
-    wire_put(&w, signature_schemes_ours());
+    wire_put(&w, m->policy->schemes);
     wire_end(&w, vector);
     vector = wire_begin(&w, 2);
     wire_put(&w, m->policy->native->authorities);

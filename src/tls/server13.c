@@ -75,12 +75,11 @@ static int choose_group(struct machine *m)
         return machine_violation(m, alert, "malformed key_share");
     if (check_shares(m, groups, shares) < 0)
         return -1;
-    for (size_t i = 0; i < SERVER_GROUPS_N && !hs->peer_share.n; i++) {
-        hs->group = server_groups[i];
+    for (struct bytes ours = m->policy->groups;
+         !hs->peer_share.n && wire_take_16(&ours, &hs->group);)
         hs->peer_share = find_share(shares, hs->group);
-    }
     if (!hs->peer_share.n)
-        hs->group = server_choose_group(groups);
+        hs->group = server_choose_group(m, groups);
     if (!hs->group)
         return machine_fail(
             m, ALERT_HANDSHAKE_FAILURE, TLSCONN_FAULT_NO_COMMON, "no suitable key share");
@@ -221,7 +220,7 @@ static int send_certificate_request(struct machine *m)
     struct wire_mark extensions = wire_begin(&w, 2);
     struct wire_mark schemes = message_begin_extension(&w, EXTENSION_SIGNATURE_ALGORITHMS);
     struct wire_mark list = wire_begin(&w, 2);
-    wire_put(&w, signature_schemes_ours());
+    wire_put(&w, m->policy->schemes);
     wire_end(&w, list);
     wire_end(&w, schemes);
     if (authorities.n) {

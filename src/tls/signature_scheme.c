@@ -72,13 +72,19 @@ static bool has_room(const struct signature_scheme *s, unsigned key_bits)
            key_bits / 8 >= 2 * signature_digest_size(s->algorithm) + 2;
 }
 
+static bool can_sign(const struct signature_scheme_signer *signer, const struct signature_scheme *s)
+{
+    return wire_contains_16(signer->ours, s->number) &&
+           signature_scheme_fits(s, signer->version, signer->kind) && has_room(s, signer->key_bits);
+}
+
 const struct signature_scheme *signature_scheme_choose(
-    struct bytes offered, uint16_t version, enum key_kind kind, unsigned key_bits)
+    struct bytes offered, const struct signature_scheme_signer *signer)
 {
     uint16_t number;
     while (wire_take_16(&offered, &number)) {
         const struct signature_scheme *s = signature_scheme_find(number);
-        if (s && signature_scheme_fits(s, version, kind) && has_room(s, key_bits))
+        if (s && can_sign(signer, s))
             return s;
     }
     return NULL;

@@ -22,9 +22,16 @@ const struct signature_scheme *signature_scheme_find(uint16_t number);
 /* Ours in order of preference, as they go into signature_algorithms: 16-bit numbers. For TLS 1.2
  * alone, too. */
 struct bytes signature_schemes_ours(void);
-/* The scheme that VERSION lets a key of KIND sign with, first of OFFERED (the peer's list); NULL:
- * none. KEY_BITS: RSA-PSS with SHA-512 wants 1040 or more. */
+/* What is signed with: a key of KIND, in VERSION, by a scheme of OURS (16-bit numbers). KEY_BITS:
+ * RSA-PSS with SHA-512 wants 1040 or more. */
+struct signature_scheme_signer {
+    uint16_t version;
+    enum key_kind kind;
+    unsigned key_bits;
+    struct bytes ours;
+};
+/* The first scheme of OFFERED (the peer's list) that S can sign with; NULL: none. */
 const struct signature_scheme *signature_scheme_choose(
-    struct bytes offered, uint16_t version, enum key_kind kind, unsigned key_bits);
+    struct bytes offered, const struct signature_scheme_signer *s);
 /* May the peer, with a key of KIND, have signed with scheme S in VERSION? */
 bool signature_scheme_fits(const struct signature_scheme *s, uint16_t version, enum key_kind kind);

@@ -7,8 +7,11 @@
 #include "base/memory.h"
 #include "base/panic.h"
 #include "crypto/digest.h"
+#include "crypto/key_share.h"
 #include "tls/policy_parts.h"
+#include "tls/signature_scheme.h"
 #include "tls/ticket_keys.h"
+#include "tls/wire.h"
 
 #include "base/ban.h"
 
@@ -28,7 +31,24 @@ const char *tlspolicy_engine_name(enum tlspolicy_engine e)
     return engines[e]->name;
 }
 
-static int check_credential(const struct credential *c, struct error *err)
+/* Can the key of C sign a handshake under CONFIG, or serve it otherwise? */
+static bool is_usable(const struct tlspolicy_config *config, const struct credential *c)
+{
+    const struct tlspolicy_list *l = &config->own_schemes;
+    enum key_kind kind = credential_key_kind(c);
+    if (!l->n || (config->key_exchange_rsa && kind == KEY_RSA))
+        return true;
+    for (size_t i = 0; i < l->n; i++) {
+        const struct signature_scheme *s = signature_scheme_find(l->at[i]);
+        if (signature_scheme_fits(s, config->version_min, kind) ||
+            signature_scheme_fits(s, config->version_max, kind))
+            return true;
+    }
+    return false;
+}
+
+static int check_credential(
+    const struct tlspolicy_config *config, const struct credential *c, struct error *err)
 {
     const char *subject = certificate_subject(c->chain.at[0]);
     size_t total = 0;
@@ -42,8 +62,28 @@ static int check_credential(const struct credential *c, struct error *err)
             "%s: this kind of key is not supported; use RSA, ECDSA (P-256, P-384, P-521) or "
             "Ed25519",
             subject);
+    if (!is_usable(config, c))
+        return error_set(err,
+            "%s: its key cannot sign with any of signature_schemes; add one for this kind of key",
+            subject);
     if (!private_key_matches(c->key, certificate_facts(c->chain.at[0])->spki))
         return error_set(err, "%s: the private key is not the certificate's", subject);
+    return 0;
+}
+
+struct bytes tlspolicy_all_groups(void)
+{
+    static const uint8_t groups[] = {
+        0, GROUP_X25519, 0, GROUP_SECP256R1, 0, GROUP_SECP384R1}; /* each below 256 */
+    return (struct bytes){groups, sizeof(groups)};
+}
+
+static int check_list(
+    const struct tlspolicy_list *l, struct bytes all, const char *what, struct error *err)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (!wire_contains_16(all, l->at[i]))
+            return error_set(err, "0x%04x is no %s that we have", l->at[i], what);
     return 0;
 }
 
@@ -61,8 +101,12 @@ static int check_config(const struct tlspolicy_config *config, struct error *err
         if (!config->alpn[i].n || config->alpn[i].n > ALPN_NAME_MAX)
             return error_set(err, "an ALPN name of %zu bytes; it has 1 to %d (RFC 7301 §3.1)",
                 config->alpn[i].n, ALPN_NAME_MAX);
+    if (check_list(&config->groups, tlspolicy_all_groups(), "group", err) < 0 ||
+        check_list(&config->schemes, signature_schemes_ours(), "signature scheme", err) < 0 ||
+        check_list(&config->own_schemes, signature_schemes_ours(), "signature scheme", err) < 0)
+        return -1;
     for (size_t i = 0; i < config->credentials_n; i++)
-        if (check_credential(config->credentials[i], err) < 0)
+        if (check_credential(config, config->credentials[i], err) < 0)
             return -1;
     return 0;
 }
@@ -80,21 +124,46 @@ static void copy_alpn(struct tlspolicy *p, const struct tlspolicy_config *config
     }
 }
 
-/* A session carries version and suite past their negotiation, so they are part of what it is bound
- * to. */
+static struct bytes copy_list(
+    struct arena *arena, const struct tlspolicy_list *l, struct bytes otherwise)
+{
+    uint8_t *copy = arena_alloc(arena, 2 * l->n + 1);
+    for (size_t i = 0; i < l->n; i++) {
+        copy[2 * i] = (uint8_t)(l->at[i] >> 8);
+        copy[2 * i + 1] = (uint8_t)l->at[i];
+    }
+    return l->n ? (struct bytes){copy, 2 * l->n} : otherwise;
+}
+
+static void copy_lists(struct tlspolicy *p, const struct tlspolicy_config *config)
+{
+    p->groups = copy_list(&p->arena, &config->groups, tlspolicy_all_groups());
+    p->schemes = copy_list(&p->arena, &config->schemes, signature_schemes_ours());
+    p->own_schemes = copy_list(&p->arena, &config->own_schemes, signature_schemes_ours());
+}
+
+/* A session carries version, suite and what authenticated it past their negotiation, so they are
+ * part of what it is bound to. */
 static void bind_sessions(struct tlspolicy *p, const struct tlspolicy_config *config)
 {
+    const struct bytes lists[] = {p->groups, p->schemes, p->own_schemes};
     const uint8_t negotiable[] = {(uint8_t)p->version_min, (uint8_t)p->version_max,
         p->key_exchange_rsa, p->key_exchange_rsa_only};
     struct digest *d = digest_new();
     digest_add(d, (struct bytes){config->hash, sizeof(config->hash)});
     digest_add(d, (struct bytes){negotiable, sizeof(negotiable)});
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        const uint8_t n = (uint8_t)lists[i].n;
+        digest_add(d, (struct bytes){&n, 1});
+        digest_add(d, lists[i]);
+    }
     digest_finish(&d, p->binding);
 }
 
 static struct tlspolicy *copy_config(const struct tlspolicy_config *config)
 {
     struct tlspolicy *p = mem_alloc(sizeof(*p));
+    arena_init(&p->arena);
     p->engine = engines[config->engine];
     p->role = config->role;
     p->version_min = config->version_min;
@@ -115,6 +184,7 @@ static struct tlspolicy *copy_config(const struct tlspolicy_config *config)
     if (p->role == TLSPOLICY_SERVER)
         p->sets = certificate_sets_new(p->credentials, p->credentials_n);
     copy_alpn(p, config);
+    copy_lists(p, config);
     bind_sessions(p, config);
     return p;
 }
@@ -140,6 +210,7 @@ void tlspolicy_free(struct tlspolicy **p)
     free((*p)->alpn);
     mem_wipe((*p)->ticket_keys, sizeof(*(*p)->ticket_keys));
     free((*p)->ticket_keys);
+    arena_fini(&(*p)->arena);
     free(*p);
     *p = NULL;
 }

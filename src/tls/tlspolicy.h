@@ -34,6 +34,12 @@ enum tlspolicy_engine {
 /* As the configuration has it. */
 const char *tlspolicy_engine_name(enum tlspolicy_engine e);
 
+/* 16-bit numbers in our order of preference; none: all that we have. */
+struct tlspolicy_list {
+    const uint16_t *at;
+    size_t n;
+};
+
 struct tlspolicy_config {
     enum tlspolicy_engine engine;
     enum tlspolicy_role role;
@@ -41,6 +47,9 @@ struct tlspolicy_config {
     enum tlspolicy_preference preference; /* server */
     bool key_exchange_rsa;                /* TLS 1.2 RSA key transport is offered as well (last) */
     bool key_exchange_rsa_only;           /* client: nothing else (connect --key-exchange rsa) */
+    struct tlspolicy_list groups;         /* NamedGroup (RFC 8446 §4.2.7) */
+    struct tlspolicy_list schemes;     /* SignatureScheme (§4.2.3): what a peer may sign with, */
+    struct tlspolicy_list own_schemes; /* and we; of these the peer's order decides */
     /* Server: at least one, the first is the default; client: none or one. */
     const struct credential *const *credentials;
     size_t credentials_n;

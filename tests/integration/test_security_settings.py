@@ -53,6 +53,11 @@ POLICIES = {
 VERSIONS = {'["1.2"]': {"1.2": "in", "1.3": "no_common"}, '["1.3"]': {"1.2": "no_common", "1.3": "in"},
             '["1.2", "1.3"]': {"1.2": "in", "1.3": "in"}, None: {"1.2": "in", "1.3": "in"}}
 KEY_EXCHANGE = {"rsa": {"rsa": "in", "ecdhe": "in"}, "ecdhe": {"rsa": "no_common", "ecdhe": "in"}, None: {"rsa": "no_common", "ecdhe": "in"}}
+# a peer that knows one group; peers that can sign with one kind of key
+GROUPS = {"[x25519, secp256r1]": {"p384": "no_common"}, "[secp384r1]": {"p384": "in"}, None: {"p384": "in"}}
+SCHEMES = {"[ecdsa_secp256r1_sha256]": {"good": "in", "good_rsa": "no_certificate"},
+           "[rsa_pss_rsae_sha256, ecdsa_secp256r1_sha256]": {"good": "in", "good_rsa": "in"}, None: {"good": "in", "good_rsa": "in"}}
+TARGET_SCHEMES = {"[ecdsa_secp256r1_sha256]": {"good": "in", "ecdhe": "no_common"}, None: {"good": "in", "ecdhe": "in"}}
 # what a client gets that has both, and the weaker one first
 PREFERENCE = {value: {"weak_first": bits} for value, bits in (("strongest", "256"), ("fastest", "128"), ("client", "128"), (None, "256"))}
 # whoever speaks TLS lets in the same
@@ -131,6 +136,11 @@ class Listeners:
             for value, outcomes in values.items():
                 certificate = self.rsa if key == "key_exchange" else None
                 self.add(f"TLS.{key}", "", value, outcomes, self.base(f"tls: {braces(under(key, value))}", certificate=certificate))
+        for value, outcomes in GROUPS.items():
+            self.add("TLS.groups", "", value, outcomes, self.base(f"tls: {braces(under('groups', value))}"))
+        for value, outcomes in SCHEMES.items():
+            self.add("TLS.signature_schemes", "", value, outcomes,
+                     self.base(*self.of_authentication("mutual"), f"tls: {braces(under('signature_schemes', value))}"))
         for value in ENGINE:
             self.add("TLS.engine", "", value, THE_GOOD_IN, self.base(*self.of_authentication("mutual"), f"tls: {braces(under('engine', value))}"))
         for value, outcomes in LISTENER_PROTOCOL.items():
@@ -145,6 +155,8 @@ def target_context(certificate, peer):
     context = peers.server_context(certificate, version=peer if peer in peers.VERSIONS else "1.2" if peer in ("rsa", "ecdhe") else None)
     if peer in CIPHERS:
         context.set_ciphers(CIPHERS[peer])
+    if peer == "p384":
+        context.set_ecdh_curve("secp384r1")
     return context
 
 
@@ -169,7 +181,7 @@ class Groups:
         self.crls = {"fresh": ca.crl(revoked, file=pki.folder / "fresh-servers.crl"),
                      "old": ca.crl(revoked, file=pki.folder / "old-servers.crl", next_update=-HOUR), "none": pki.ca("strangers").crl_file}
         certificates = {"good": ca.issue("settings-server", "server", ["DNS:localhost"]), "stranger": stranger, "revoked": revoked,
-                        "rsa": listeners.rsa, "ecdhe": listeners.rsa, "1.2": pki.server, "1.3": pki.server}
+                        "rsa": listeners.rsa, "ecdhe": listeners.rsa, "1.2": pki.server, "1.3": pki.server, "p384": pki.server}
         for peer, certificate in certificates.items():
             self.targets[peer] = peers.Target(peers.http_echo, target_context(certificate, peer))
         self.targets["again"] = peers.Target(answer_anything, target_context(pki.server, "again"))
@@ -190,7 +202,8 @@ class Groups:
                 self.add("REVOCATION_CA.policy", f"{crl} list", value, outcomes,
                          f"revocation: {rule_for_one_ca(self.crls[crl], value)}")
         self.add("REVOCATION.policy", "no revocation at all", None, NOT_LISTED)
-        for key, values in (("versions", VERSIONS), ("key_exchange", KEY_EXCHANGE)):
+        for key, values in (("versions", VERSIONS), ("key_exchange", KEY_EXCHANGE), ("groups", GROUPS),
+                            ("signature_schemes", TARGET_SCHEMES)):
             for value, outcomes in values.items():
                 refused = {peer: "target_handshake" if outcome == "no_common" else outcome for peer, outcome in outcomes.items()}
                 self.add(f"GROUP_TLS.{key}", "", value, refused, under(key, value))
@@ -222,7 +235,7 @@ def world(pki, tmp_path_factory):
     instance.fronts, instance.backs = fronts, backs
     ca = pki.ca("settings")
     instance.visitors = {"nobody": None, "good": ca.issue("settings-good"), "stranger": pki.ca("strangers").issue("settings-odd"),
-                         "expired": ca.issue("settings-expired", not_after=-DAY / 2), "revoked": listeners.revoked}
+                         "good_rsa": ca.issue("settings-good-rsa", key="rsa"), "expired": ca.issue("settings-expired", not_after=-DAY / 2), "revoked": listeners.revoked}
     yield instance
     instance.check()
     for target in groups.targets.values():
@@ -249,6 +262,8 @@ def visit(world, pki, listener, peer):
         else:
             version = peer if peer in peers.VERSIONS else "1.2" if peer in CIPHERS else None
             context = peers.client_context(pki.ca("servers"), world.visitors.get(peer), version, CIPHERS.get(peer))
+            if peer == "p384":
+                context.set_ecdh_curve("secp384r1")
             with peers.connect(world.port(listener), context) as tls:
                 was_served = peers.ask(tls)[0] == 200
     except (peers.Refused, ssl.SSLError, ConnectionError, peers.http.client.HTTPException):
@@ -269,12 +284,13 @@ def table(rows):
 
 def settings_here():
     return {"LISTENER.authentication", "DOMAIN.authentication", "REVOCATION.policy", "REVOCATION_CA.policy",
-            "TLS.versions", "TLS.key_exchange", "TLS.preference", "TLS.engine",
+            "TLS.versions", "TLS.key_exchange", "TLS.preference", "TLS.engine", "TLS.groups", "TLS.signature_schemes",
             "LISTENER.protocol", "GROUP.protocol", "GROUP_TLS.versions", "GROUP_TLS.key_exchange", "GROUP_TLS.engine",
-            "GROUP_TLS.resumption"}
+            "GROUP_TLS.resumption", "GROUP_TLS.groups", "GROUP_TLS.signature_schemes"}
 
 
-OF_GROUPS = {"GROUP.protocol", "GROUP_TLS.versions", "GROUP_TLS.key_exchange", "GROUP_TLS.engine", "GROUP_TLS.resumption"}
+OF_GROUPS = {"GROUP.protocol", "GROUP_TLS.versions", "GROUP_TLS.key_exchange", "GROUP_TLS.engine", "GROUP_TLS.resumption", "GROUP_TLS.groups",
+             "GROUP_TLS.signature_schemes"}
 
 
 def test_t34_every_choice_of_the_configuration_is_tried_here(world):

@@ -141,6 +141,12 @@ static const struct row wrong_keys[] = {
         "f:5:17: engine: \"libressl\" is not accepted; accepted: native, openssl"},
     {HTTPS "  tls: {preference: speed}\n" REST,
         "f:5:21: preference: \"speed\" is not accepted; accepted: strongest, fastest, client"},
+    {HTTPS "  tls: {groups: [x25519, p256]}\n" REST,
+        "f:5:26: groups: \"p256\" is not accepted; accepted: x25519, secp256r1, secp384r1"},
+    {HTTPS "  tls: {groups: []}\n" REST, "f:5:17: groups: a list of 0; accepted: 1 to 3"},
+    {HTTPS "  tls: {signature_schemes: [rsa_pkcs1_sha1]}\n" REST,
+        "f:5:29: signature_schemes: \"rsa_pkcs1_sha1\" is not accepted; did you mean "
+        "rsa_pkcs1_sha512? accepted: ecdsa_secp256r1_sha256, "},
     {HTTPS "  tls: {session_lifetime: 1}\n" REST, "f:5:27: session_lifetime: \"1\" has no unit;"},
     {HTTPS "  trusted_proxies: [10.0.0.1/8]\n" REST,
         "f:5:21: trusted_proxies: \"10.0.0.1/8\" has bits set"},
@@ -247,6 +253,10 @@ static const struct row contradictions[] = {
                                          "TCP listeners are accepted: TCP, TCP_SSL"},
     {HTTPS "  tls: {versions: [1.3], key_exchange: rsa}\n" REST,
         "f:5:40: key_exchange: rsa exists in TLS 1.2 only;"},
+    {HTTPS "  tls: {groups: [x25519, secp256r1, x25519]}\n" REST,
+        "f:5:37: the group x25519 is already at line 5;"},
+    {HTTPS "  tls: {signature_schemes: [ed25519, ed25519]}\n" REST,
+        "f:5:38: the signature scheme ed25519 is already at line 5;"},
     {"listeners:\n- {name: a, protocol: TCP, address: \":1\", target_group: raw}\n- {name: a, "
      "protocol: TCP, address: \":2\", target_group: raw}\n" GROUPS,
         "f:3:3: the listener name a is already at line 2;"},
@@ -566,7 +576,7 @@ TEST(dumps_parse_back_to_the_same)
         "  domains: [{name: a.b, authentication: one-way}, {name: c.d, revocation: {crl: [q], "
         "policy: soft}}]\n"
         "  tls: {versions: [1.3], preference: client, engine: openssl, "
-        "session_lifetime: 1500ms}\n"
+        "groups: [secp384r1, x25519], signature_schemes: [ed25519], session_lifetime: 1500ms}\n"
         "  certificates: [{certificate: s.crt, key: s.key, ocsp: s.ocsp}, {certificate: t.crt, "
         "key: t.key}]\n"
         "  rules: [{domain: a.b, path: \"= /x\", target_group: web}, {domain: \"*.b\", "
@@ -587,8 +597,9 @@ TEST(dumps_parse_back_to_the_same)
 TEST(a_dump_shows_defaults)
 {
     static const char *const wants[] = {"\n  authentication: one-way\n", "\n  client_ca: null\n",
-        ("\n  tls: {versions: [\"1.2\", \"1.3\"], preference: strongest, key_exchange: ecdhe, "
-         "session_lifetime: 1h, engine: native}\n"),
+        "\n  tls: {versions: [\"1.2\", \"1.3\"], preference: strongest, key_exchange: ecdhe, ",
+        "groups: [x25519, secp256r1, secp384r1], signature_schemes: [ecdsa_secp256r1_sha256, ",
+        "rsa_pkcs1_sha512], session_lifetime: 1h, engine: native}\n",
         "certificate: /etc/s/s.crt, key: /etc/s/s.key, ocsp: null}\n",
         ("{domain: a.example, path: /, target_group: web, respond: null, redirect: null, "
          "request_headers: null, response_headers: null, max_body: 0}\n"),

@@ -37,6 +37,14 @@ TEST(numbers_without_a_name)
     CHECK(names_version(0x0305) == NULL);
 }
 
+TEST(a_name_finds_its_number)
+{
+    CHECK_INT(names_find_signature_scheme("rsa_pss_pss_sha256"), 0x0809);
+    CHECK_INT(names_find_group("secp384r1"), 0x0018);
+    CHECK_INT(names_find_group("ed25519"), 0);
+    CHECK_INT(names_find_signature_scheme(""), 0);
+}
+
 TEST(names_of_each_kind)
 {
     CHECK_TEXT(tlsconn_alert_name(44), "certificate_revoked");

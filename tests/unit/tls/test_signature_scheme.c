@@ -69,7 +69,8 @@ TEST(what_fits_which_key_and_version)
 
 static int choose(struct bytes offered, uint16_t version, enum key_kind kind, unsigned bits)
 {
-    const struct signature_scheme *s = signature_scheme_choose(offered, version, kind, bits);
+    const struct signature_scheme_signer signer = {version, kind, bits, signature_schemes_ours()};
+    const struct signature_scheme *s = signature_scheme_choose(offered, &signer);
     return s ? s->number : 0;
 }
 
@@ -83,6 +84,14 @@ TEST(the_peers_order_decides)
     CHECK_INT(choose(offered, TLS_1_3, KEY_EC_P384, 384), 0);
     CHECK_INT(choose(offered, TLS_1_3, KEY_ED25519, 256), ED25519);
     CHECK_INT(choose((struct bytes){0}, TLS_1_3, KEY_RSA, 2048), 0);
+}
+
+TEST(a_policy_may_have_fewer)
+{
+    const struct signature_scheme_signer signer = {
+        TLS_1_3, KEY_RSA, 2048, BYTES("\x04\x03\x08\x04")};
+    CHECK_INT(signature_scheme_choose(BYTES("\x08\x06\x08\x04"), &signer)->number, PSS_SHA256);
+    CHECK(!signature_scheme_choose(BYTES("\x08\x06\x04\x03"), &signer));
 }
 
 /* RFC 8017 §9.1.1: two digests of 64 octets and two more need 1040 bits. */

@@ -267,3 +267,66 @@ TEST(groups_in_common_or_not)
     }
     tlspolicy_free(&policy);
 }
+
+static const struct tlspolicy_list two_groups = {(const uint16_t[]){0x18, 0x1d}, 2};
+static const struct tlspolicy_list one_scheme = {(const uint16_t[]){0x0403}, 1};
+
+/* TLS 1.2: the server's preference; 1.3: of those that there is a share of. */
+TEST(a_policy_has_its_own_groups)
+{
+    static const struct {
+        const char *offered, *want[2];
+    } cases[] = {{"X25519:P-384", {"secp384r1", "x25519"}},
+        {"P-256:P-384", {"secp384r1", "secp384r1"}}, {"P-256", {NULL, NULL}}};
+    run_all((struct run){.offers = tls13, .offers_n = 1, .is_tls13 = true}, 2, false);
+    struct tlspolicy_config config =
+        pair_config(TLSPOLICY_SERVER, (const struct credential *const *)credentials, 2);
+    config.groups = two_groups;
+    struct tlspolicy *policy = pair_policy(&config);
+    for (uint16_t version = TLS_1_2; version <= TLS_1_3; version++)
+        for (size_t i = 0; i < COUNT_OF(cases); i++) {
+            struct raw client;
+            struct end server;
+            const char *want = cases[i].want[version - TLS_1_2];
+            SSL_CTX *ctx = raw_context(version, version);
+            raw_new(&client, ctx, "same.example", NULL);
+            CHECK(raw_set_groups(&client, cases[i].offered));
+            end_server(&server, policy);
+            raw_handshake(&client, &server);
+            CHECK_TEXT(tlsconn_facts(server.c)->group, want ? want : "");
+            CHECK_INT(server.status, want ? TLSCONN_OK : TLSCONN_FAILED);
+            raw_free(&client);
+            end_free(&server);
+            SSL_CTX_free(ctx);
+        }
+    tlspolicy_free(&policy);
+}
+
+static void check_refused(struct tlspolicy_config *config, const char *why)
+{
+    struct error err = {""};
+    struct tlspolicy *p = tlspolicy_new(config, &err);
+    CHECK(!p && strstr(err.text, why));
+    tlspolicy_free(&p);
+}
+
+/* A key that could never sign, and numbers that mean nothing to us. */
+TEST(what_a_policy_cannot_do_is_said_at_once)
+{
+    static const uint16_t p521[] = {0x19}, sha1[] = {0x0203};
+    run_all((struct run){.offers = tls13, .offers_n = 1, .is_tls13 = true}, 2, false);
+    struct tlspolicy_config usual =
+        pair_config(TLSPOLICY_SERVER, (const struct credential *const *)credentials, 1);
+    struct tlspolicy_config config = usual;
+    config.own_schemes = one_scheme;
+    struct tlspolicy *p = pair_policy(&config);
+    tlspolicy_free(&p);
+    config.credentials_n = 2; /* the second is RSA */
+    check_refused(&config, "cannot sign with any of signature_schemes");
+    config = usual;
+    config.groups = (struct tlspolicy_list){p521, 1};
+    check_refused(&config, "0x0019 is no group");
+    config = usual;
+    config.schemes = (struct tlspolicy_list){sha1, 1};
+    check_refused(&config, "0x0203 is no signature scheme");
+}
