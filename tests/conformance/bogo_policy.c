@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "bogo_plan.h"
+#include "crypto/key_share.h"
+#include "tls/signature_scheme.h"
 
 #include "base/ban.h"
 
@@ -115,6 +117,26 @@ static void set_versions(struct tlspolicy_config *config, const struct plan *p)
     config->version_max = (uint16_t)most;
 }
 
+/* What of L, a list of numbers, we have. */
+static struct tlspolicy_list numbers_of(
+    const struct list *l, bool (*is_ours)(uint16_t), uint16_t numbers[LIST_MAX])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        uint16_t number = (uint16_t)plan_number(l->at[i], 0);
+        if (is_ours(number))
+            numbers[n++] = number;
+    }
+    if (l->n && !n)
+        plan_end(EXIT_UNIMPLEMENTED, "nothing of ours in a list of groups or signature schemes");
+    return (struct tlspolicy_list){numbers, n};
+}
+
+static bool is_our_scheme(uint16_t number)
+{
+    return signature_scheme_find(number);
+}
+
 static enum tlspolicy_engine engine_of(const struct plan *p)
 {
     for (int e = 0; p->engine && e < ENGINE_COUNT; e++)
@@ -136,6 +158,7 @@ void setup_init(struct setup *s, const struct plan *p)
 {
     struct bytes alpn[ALPN_MAX];
     struct error err = {""};
+    uint16_t groups[LIST_MAX], schemes[LIST_MAX], own_schemes[LIST_MAX];
     if (p->is_server && p->fail_ocsp)
         plan_end(EXIT_UNIMPLEMENTED, "a server of ours does not fail for want of a staple");
     load_credentials(s, p);
@@ -145,6 +168,9 @@ void setup_init(struct setup *s, const struct plan *p)
         .role = p->is_server ? TLSPOLICY_SERVER : TLSPOLICY_CLIENT,
         .preference = PREFER_CLIENT, /* as the runner's own shim */
         .key_exchange_rsa = true,
+        .groups = numbers_of(&p->groups, key_share_is_known, groups),
+        .schemes = numbers_of(&p->schemes, is_our_scheme, schemes),
+        .own_schemes = numbers_of(&p->own_schemes, is_our_scheme, own_schemes),
         .credentials = (const struct credential *const *)s->credentials,
         .credentials_n = s->credentials_n,
         .peer = peer,
