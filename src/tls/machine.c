@@ -251,6 +251,8 @@ static machine_read_fn *reader_of(const struct machine *m, uint8_t type)
 static int ignore_hello_request(struct machine *m, struct bytes message, struct bytes body)
 {
     m->hs->is_added = true;
+    if (body.n)
+        return machine_violation(m, ALERT_DECODE_ERROR, "length mismatch");
     if (++m->warnings > MACHINE_WARNINGS_MAX)
         return machine_violation(m, ALERT_UNEXPECTED_MESSAGE, "too many HelloRequest messages");
     return 0;

@@ -598,6 +598,7 @@ TEST(tls12_has_a_certificate)
         {"a ticket", RECORD_HANDSHAKE, BYTES(TICKET_0), 10},
         {"data", RECORD_APPLICATION_DATA, BYTES("HTTP/1.1"), 10},
         {"no certificate", RECORD_HANDSHAKE, BYTES("\x0b\0\0\3\0\0\0"), 50},
+        {"HelloRequest with a body", RECORD_HANDSHAKE, BYTES("\0\0\0\1\0"), 50},
     };
     check_utterances(rows, COUNT_OF(rows), after_hello12);
 }
