@@ -157,6 +157,34 @@ static void check_rule_does_one_thing(struct check *ck, const struct node *rule)
             n ? "only one of" : "one of");
 }
 
+static bool asks_somebody(const struct config_listener *l)
+{
+    bool asks = l->authn.authentication != AUTHENTICATION_ONE_WAY;
+    for (size_t i = 0; i < l->domains_n; i++)
+        asks |= l->domains[i].authn.authentication != AUTHENTICATION_ONE_WAY;
+    return asks;
+}
+
+static void check_rule_authentication(
+    struct check *ck, const struct config_listener *l, const struct node *rule)
+{
+    const struct node *authn = tree_value(rule, "authentication");
+    if (!authn)
+        return;
+    if (l->protocol != PROTOCOL_HTTPS)
+        report_error(ck->report, authn->key_at,
+            "authentication of a rule needs an HTTPS listener; %s is %s", l->name,
+            config_protocol_name(l->protocol));
+    else if (!asks_somebody(l))
+        report_error(ck->report, authn->key_at,
+            "nobody could pass: authentication of the listener %s is one-way, so that no client is "
+            "asked for a certificate; set it to optional",
+            l->name);
+    if (!tree_value(authn, "client_ca") && !tree_value(authn, "client_names"))
+        report_error(
+            ck->report, authn->at, "authentication needs client_ca, client_names, or both");
+}
+
 static void check_listener_groups(
     struct check *ck, const struct config_listener *l, const struct node *map)
 {
@@ -164,6 +192,7 @@ static void check_listener_groups(
     const struct node *n = rules ? rules->first : NULL;
     for (size_t i = 0; i < l->rules_n; i++, n = n->next) {
         check_rule_does_one_thing(ck, n);
+        check_rule_authentication(ck, l, n);
         if (l->rules[i].group != CONFIG_NO_GROUP)
             check_protocols_match(ck, l, l->rules[i].group, place_of(n, "target_group"));
     }

@@ -109,6 +109,9 @@ void config_each_file(const struct config *c, config_file_fn *fn, void *owner)
         visit_authn(&v, &c->listeners[i].authn);
         for (size_t j = 0; j < c->listeners[i].domains_n; j++)
             visit_authn(&v, &c->listeners[i].domains[j].authn);
+        for (size_t j = 0; j < c->listeners[i].rules_n; j++)
+            visit_files(&v, c->listeners[i].rules[j].authn.client_ca,
+                c->listeners[i].rules[j].authn.client_ca_n, CONFIG_FILE_PUBLIC);
     }
     for (size_t i = 0; i < c->groups_n; i++)
         visit_group(&v, &c->groups[i]);

@@ -8,6 +8,7 @@
 
 #include "base/report.h"
 
+struct config_file;
 struct config_text;
 
 /* As in nginx and CLB; config_path_mark has what stands before the path in the file. */
@@ -53,6 +54,15 @@ struct config_redirect {
     bool keeps_uri; /* path and query follow TO */
 };
 
+/* HTTPS: what a rule asks of clients besides what the listener asks. Both empty: nothing. */
+struct config_rule_authn {
+    const struct config_file *client_ca;
+    size_t client_ca_n;
+    const struct config_text *client_names;
+    size_t client_names_n;
+    struct position at;
+};
+
 #define CONFIG_NO_GROUP SIZE_MAX
 
 struct config_rule {
@@ -62,6 +72,7 @@ struct config_rule {
     size_t group;     /* index into config.groups; or CONFIG_NO_GROUP and one of the next two */
     struct config_respond respond;
     struct config_redirect redirect;
+    struct config_rule_authn authn;
     struct config_headers request_headers, response_headers;
     uint64_t max_body; /* bytes of a request's body; 0: any number */
     struct position at;

@@ -144,6 +144,8 @@ static void remedy(const struct exchange *e, struct json *j)
     const struct verdict *v = NULL;
     if (e->conn->verdict && !e->conn->verdict->accepted)
         v = e->conn->verdict;
+    else if (e->refused)
+        v = e->refused;
     else if (e->upstream && e->upstream->verdict && !e->upstream->verdict->accepted)
         v = e->upstream->verdict;
     if (v) {
@@ -199,6 +201,8 @@ void access_log_exchange(struct exchange *e, enum close_reason reason, const cha
         json_integer(&j, "status", e->status);
     if (e->rule)
         rule_object(&j, e->rule);
+    if (e->refused)
+        verdict_json(e->refused, &j, "rule_peer");
     target(e, &j);
     json_integer(&j, "bytes_in", (int64_t)e->request.bytes);
     json_integer(&j, "bytes_out", (int64_t)e->response.bytes);

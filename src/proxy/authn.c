@@ -62,20 +62,6 @@ static void load_credentials(
             "remove key_exchange");
 }
 
-static void load_names(struct authn *a, const struct source *s)
-{
-    const struct config_authn *c = a->config;
-    a->names = mem_calloc(c->client_names_n, sizeof(*a->names));
-    for (size_t i = 0; i < c->client_names_n; i++) {
-        struct error err;
-        if (name_pattern_parse(
-                bytes_of(c->client_names[i].text), true, s->arena, &a->names[i], &err) < 0)
-            report_error(s->report, c->client_names[i].at, "client_names: %s", err.text);
-    }
-    a->verify.names = a->names;
-    a->verify.names_n = c->client_names_n;
-}
-
 static enum tlspolicy_preference preference(enum config_preference p)
 {
     switch (p) {
@@ -152,7 +138,9 @@ void authn_init(struct authn *a, const struct config_listener *listener,
         a->verify.anchors = path_store_new(&ca, false);
         a->verify.cache = verdict_cache_new();
         source_revocation(s, &a->config->revocation, &ca, &a->verify);
-        load_names(a, s);
+        a->names = source_names(s, a->config->client_names, a->config->client_names_n);
+        a->verify.names = a->names;
+        a->verify.names_n = a->config->client_names_n;
     }
     if (s->report->errors == errors)
         make_tls(a, listener, domain, &ca, s);

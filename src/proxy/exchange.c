@@ -32,6 +32,7 @@ void exchange_init(struct exchange *e, struct conn *conn, struct client client, 
 void exchange_fini(struct exchange *e)
 {
     upstream_close(&e->upstream);
+    verdict_free(&e->refused);
     arena_fini(&e->arena);
     buf_fini(&e->sent);
 }
@@ -218,6 +219,19 @@ static bool find_rule(struct exchange *e, struct bytes path)
     return false;
 }
 
+/* RFC 9110 §15.5.4. False: the rule's own authentication refuses the client. */
+static bool may_pass(struct exchange *e)
+{
+    struct conn *c = e->conn;
+    const struct guard *g = listener_guard(c->listener, e->rule);
+    if (g)
+        e->refused = guard_refuses(g, c->verdict, loop_wall_s(c->proxy->loop));
+    if (!e->refused)
+        return true;
+    exchange_fail(e, 403, CLOSE_FORBIDDEN, "this path asks for another client certificate");
+    return false;
+}
+
 void exchange_begin(struct exchange *e, struct http1_head *head)
 {
     struct bytes path;
@@ -227,7 +241,7 @@ void exchange_begin(struct exchange *e, struct http1_head *head)
         exchange_refuse(e, -fault);
         return;
     }
-    if (!find_rule(e, path))
+    if (!find_rule(e, path) || !may_pass(e))
         return;
     /* RFC 9110 §15.5.14: content larger than the server is willing to process. */
     fault = transfer_limit(&e->request, head, e->rule->max_body);

@@ -84,13 +84,14 @@ struct exchange {
     struct bytes method, host, uri,
         path; /* URI: path and query as received; PATH is its beginning */
     const struct config_rule *rule;
-    bool is_suspect;       /* who knows where the client believes its request to end */
-    bool is_idempotent;    /* RFC 9110 §9.2.2 */
-    bool expects_continue; /* RFC 9110 §10.1.1 */
-    struct bytes upgrade;  /* the protocols that were asked for on the way to the target */
-    struct buf sent;       /* what the target is sent, as long as it may have to be sent again */
-    bool can_repeat;       /* all of it is there */
-    bool is_heard;         /* the target has sent an interim response */
+    struct verdict *refused; /* by the rule's own authentication, or NULL */
+    bool is_suspect;         /* who knows where the client believes its request to end */
+    bool is_idempotent;      /* RFC 9110 §9.2.2 */
+    bool expects_continue;   /* RFC 9110 §10.1.1 */
+    struct bytes upgrade;    /* the protocols that were asked for on the way to the target */
+    struct buf sent;         /* what the target is sent, as long as it may have to be sent again */
+    bool can_repeat;         /* all of it is there */
+    bool is_heard;           /* the target has sent an interim response */
     struct transfer request;
     struct transfer response;
     enum response_state response_state;

@@ -70,6 +70,18 @@ static void check_certificates(const struct listener *l, const struct source *so
     }
 }
 
+static void init_guards(struct listener *l, const struct source *source)
+{
+    l->guards = mem_calloc(l->config->rules_n, sizeof(struct guard *));
+    for (size_t i = 0; i < l->config->rules_n; i++)
+        l->guards[i] = guard_new(l->config, &l->config->rules[i], source);
+}
+
+const struct guard *listener_guard(const struct listener *l, const struct config_rule *rule)
+{
+    return l->guards ? l->guards[rule - l->config->rules] : NULL;
+}
+
 static void check_headers(const struct config_listener *config, struct report *report)
 {
     rewrite_check(&config->request_headers, report);
@@ -93,6 +105,8 @@ void listener_init(
     if (l->is_http)
         check_headers(l->config, source->report);
     if (l->is_http && l->is_tls)
+        init_guards(l, source);
+    if (l->is_http && l->is_tls)
         check_certificates(l, source);
 }
 
@@ -103,6 +117,9 @@ void listener_fini(struct listener *l)
     for (size_t i = 0; l->domain_authn && i < l->config->domains_n; i++)
         authn_fini(&l->domain_authn[i]);
     free(l->domain_authn);
+    for (size_t i = 0; l->guards && i < l->config->rules_n; i++)
+        guard_free(&l->guards[i]);
+    free(l->guards);
     domain_map_fini(&l->authn_of);
     routes_fini(&l->routes);
     tally_fini(&l->tally);

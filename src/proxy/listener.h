@@ -10,6 +10,7 @@
 #include "balance/group.h"
 #include "proxy/authn.h"
 #include "proxy/domain_map.h"
+#include "proxy/guard.h"
 #include "proxy/routes.h"
 
 struct tally;
@@ -20,6 +21,7 @@ struct listener {
     struct authn authn;         /* TLS: of the listener itself */
     struct authn *domain_authn; /* one per config->domains */
     struct domain_map authn_of; /* SNI or host → struct authn */
+    struct guard **guards;      /* HTTPS: one per rule, NULL where it asks nothing */
     struct routes routes;       /* HTTP */
     struct tally *tally;        /* what is counted of it; NULL until it is in force */
 };
@@ -31,6 +33,9 @@ void listener_fini(struct listener *l);
 /* How clients of this server name are authenticated. HOST: lower case, without port; empty for
  * none. */
 const struct authn *listener_authn(const struct listener *l, struct bytes host);
+
+/* What RULE, one of L's, asks of clients besides; NULL: nothing. */
+const struct guard *listener_guard(const struct listener *l, const struct config_rule *rule);
 
 /* Does NOW (NULL: gone) let in those whom OLD let in under AUTHN (plain: NULL), and by the same
  * rules? */

@@ -2,6 +2,7 @@
 #include "proxy/source.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/panic.h"
 #include "config/archive.h"
 #include "tls/names.h"
@@ -92,6 +93,17 @@ struct credential *source_credential(
     if (config->ocsp.path)
         files.ocsp = source_file(s, &config->ocsp);
     return credential_load(&files, purpose, s->from->now_s, s->report);
+}
+
+struct name_pattern *source_names(const struct source *s, const struct config_text *names, size_t n)
+{
+    struct name_pattern *patterns = mem_calloc(n, sizeof(*patterns));
+    for (size_t i = 0; i < n; i++) {
+        struct error err;
+        if (name_pattern_parse(bytes_of(names[i].text), true, s->arena, &patterns[i], &err) < 0)
+            report_error(s->report, names[i].at, "client_names: %s", err.text);
+    }
+    return patterns;
 }
 
 static void check_anchor(

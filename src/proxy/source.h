@@ -42,6 +42,10 @@ void source_digest_revocation(struct digest *d, const struct config_revocation_r
 struct credential *source_credential(
     const struct source *s, const struct config_certificate *config, enum path_purpose purpose);
 
+/* client_names as patterns, N of them, which the caller frees. */
+struct name_pattern *source_names(
+    const struct source *s, const struct config_text *names, size_t n) MUST_USE;
+
 /* All CA certificates of FILES in OUT; those that are no self-signed CA are errors. */
 void source_anchors(const struct source *s, const struct config_file *files, size_t files_n,
     struct certificate_list *out);

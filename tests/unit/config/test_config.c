@@ -601,7 +601,8 @@ TEST(a_dump_shows_defaults)
         "groups: [x25519, secp256r1, secp384r1], signature_schemes: [ecdsa_secp256r1_sha256, ",
         "rsa_pkcs1_sha512], session_lifetime: 1h, engine: native}\n",
         "certificate: /etc/s/s.crt, key: /etc/s/s.key, ocsp: null}\n",
-        ("{domain: a.example, path: /, target_group: web, respond: null, redirect: null, "
+        ("{domain: a.example, path: /, target_group: web, authentication: null, "
+         "respond: null, redirect: null, "
          "request_headers: null, response_headers: null, max_body: 0}\n"),
         "address: '10.0.0.1:80', weight: 10}\n", "\nworkers: auto\n", "\n  relay_idle: 15m\n",
         "\naccess_log: null\n"};
