@@ -54,7 +54,7 @@ static void *prepare(const struct server_plan *plan, enum tlspolicy_engine engin
         .credentials_n = 1,
         .peer = plan->ca ? PEER_REQUIRED : PEER_NOT_ASKED,
         .ca = plan->ca,
-        .tickets = !plan->ca, /* as authn.c has it */
+        .tickets = !plan->ca || engine == ENGINE_NATIVE, /* as authn.c has it */
         .session_lifetime_s = LIFETIME_S,
         .hash = {1},
         .ticket_secret = {.at = {2}}};
