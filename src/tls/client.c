@@ -280,9 +280,9 @@ static void make_binder(struct machine *m, uint8_t *message, size_t n)
     const struct session *s = hs->offered;
     size_t binder_n = hash_size(s->psk.hash);
     uint8_t digest[HASH_SIZE_MAX], binder[HASH_SIZE_MAX];
-    struct bytes empty = {digest, hash_make(s->psk.hash, (struct bytes){0}, digest)};
     key_schedule_start(&hs->schedule, s->psk.hash, (struct bytes){s->psk.at, binder_n});
-    key_schedule_derive(&hs->schedule, "res binder", empty, &hs->binder_key);
+    key_schedule_derive(
+        &hs->schedule, "res binder", key_schedule_nothing(s->psk.hash), &hs->binder_key);
     struct hash partial;
     if (hs->has_transcript)
         partial = hs->transcript;

@@ -75,10 +75,11 @@ int client13_continue(struct machine *m, const struct server_hello *hello)
     if (read_share(m, &e) < 0 || read_psk(m, &e) < 0 || agree(m) < 0)
         return -1;
     machine_handshake_secrets(m);
-    if (machine_receive_secret(m, &hs->server_secret) < 0)
+    if (machine_receive_with(m, &hs->server_traffic.keys) < 0)
         return -1;
     /* RFC 8446 D.4: before anything of ours that is protected, which an alert may be. */
-    if (machine_send_change_cipher_spec(m) < 0 || machine_send_secret(m, &hs->client_secret) < 0)
+    if (machine_send_change_cipher_spec(m) < 0 ||
+        machine_send_with(m, &hs->client_traffic.keys) < 0)
         return -1;
     machine_goto(m, MACHINE_WAIT_ENCRYPTED_EXTENSIONS);
     return 0;

@@ -5,6 +5,7 @@
  */
 #include "tls/key_schedule.h"
 
+#include "base/attributes.h"
 #include "base/memory.h"
 #include "base/panic.h"
 
@@ -63,18 +64,42 @@ static void expand(const struct hmac_key *secret, const char *label, struct byte
     hkdf_expand(secret, (struct bytes){info, (size_t)(at - info)}, out, out_n);
 }
 
+/* Salts that are the same in every handshake: none, which is zeros (RFC 8446 §7.1), and
+ * Derive-Secret(Early Secret, "derived", "") where there is no PSK. */
+enum salt { SALT_NONE, SALT_DERIVED, SALT_COUNT };
+
+/* … its pads hashed, once per process. */
+static const struct hmac_key *constant_salt(enum hash_kind hash, enum salt which)
+{
+    static struct salt_key {
+        bool is_made;
+        struct hmac_key key;
+    } keys[COUNT_OF(constants)][SALT_COUNT];
+    struct salt_key *k = &keys[hash][which];
+    size_t n = which == SALT_NONE ? 0 : hash_size(hash);
+    if (!k->is_made)
+        hmac_key_init(&k->key, hash, (struct bytes){constants[hash].derived, n});
+    k->is_made = true;
+    return &k->key;
+}
+
 static struct bytes secret_bytes(const struct secret *s)
 {
     return (struct bytes){s->at, hash_size(s->hash)};
 }
 
 /* The secret that HKDF-Extract makes of SALT and INPUT becomes the current one. */
-static void extract(struct key_schedule *s, struct bytes salt, struct bytes input)
+static void extract(struct key_schedule *s, const struct hmac_key *salt, struct bytes input)
 {
     uint8_t secret[HASH_SIZE_MAX];
-    hkdf_extract(s->hash, salt, input, secret);
+    hmac_make(salt, input, (struct bytes){0}, secret); /* RFC 5869 §2.2 */
     hmac_key_init(&s->current, s->hash, (struct bytes){secret, hash_size(s->hash)});
     mem_wipe(secret, sizeof(secret));
+}
+
+struct bytes key_schedule_nothing(enum hash_kind hash)
+{
+    return (struct bytes){constants[hash].of_nothing, hash_size(hash)};
 }
 
 void key_schedule_start(struct key_schedule *s, enum hash_kind hash, struct bytes psk)
@@ -82,22 +107,27 @@ void key_schedule_start(struct key_schedule *s, enum hash_kind hash, struct byte
     s->hash = hash;
     s->is_constant = psk.n == 0;
     if (!s->is_constant)
-        extract(s, (struct bytes){0}, psk);
+        extract(s, constant_salt(hash, SALT_NONE), psk);
 }
 
 void key_schedule_next(struct key_schedule *s, struct bytes input)
 {
     static const uint8_t zeros[HASH_SIZE_MAX];
-    const struct constants *c = &constants[s->hash];
     const size_t n = hash_size(s->hash);
     uint8_t derived[HASH_SIZE_MAX];
-    if (s->is_constant)
-        memcpy(derived, c->derived, n);
-    else
-        expand(&s->current, "derived", (struct bytes){c->of_nothing, n}, derived, n);
-    s->is_constant = false;
+    struct hmac_key salt;
     /* RFC 8446 §7.1: what is not there is "a string of Hash.length bytes set to zeros". */
-    extract(s, (struct bytes){derived, n}, input.n ? input : (struct bytes){zeros, n});
+    if (!input.n)
+        input = (struct bytes){zeros, n};
+    if (s->is_constant) {
+        s->is_constant = false;
+        extract(s, constant_salt(s->hash, SALT_DERIVED), input);
+        return;
+    }
+    expand(&s->current, "derived", key_schedule_nothing(s->hash), derived, n);
+    hmac_key_init(&salt, s->hash, (struct bytes){derived, n});
+    extract(s, &salt, input);
+    hmac_key_wipe(&salt);
     mem_wipe(derived, sizeof(derived));
 }
 
@@ -118,14 +148,37 @@ void key_schedule_expand(const struct secret *secret, const char *label, struct 
     hmac_key_wipe(&key);
 }
 
+static void expand_keys(
+    const struct hmac_key *traffic, const struct suite *suite, struct record_keys *out)
+{
+    *out = (struct record_keys){.format = RECORD_TLS13, .kind = suite->aead};
+    expand(traffic, "key", (struct bytes){0}, out->key, aead_key_size(suite->aead));
+    expand(traffic, "iv", (struct bytes){0}, out->iv, sizeof(out->iv));
+}
+
 void key_schedule_keys(
     const struct secret *traffic, const struct suite *suite, struct record_keys *out)
 {
     struct hmac_key key;
-    *out = (struct record_keys){.format = RECORD_TLS13, .kind = suite->aead};
     hmac_key_init(&key, traffic->hash, secret_bytes(traffic));
-    expand(&key, "key", (struct bytes){0}, out->key, aead_key_size(suite->aead));
-    expand(&key, "iv", (struct bytes){0}, out->iv, sizeof(out->iv));
+    expand_keys(&key, suite, out);
+    hmac_key_wipe(&key);
+}
+
+static void expand_finished(
+    const struct hmac_key *base, enum hash_kind hash, struct secret *finished)
+{
+    finished->hash = hash;
+    expand(base, "finished", (struct bytes){0}, finished->at, hash_size(hash));
+}
+
+void key_schedule_handshake_traffic(
+    const struct secret *traffic, const struct suite *suite, struct handshake_traffic *out)
+{
+    struct hmac_key key;
+    hmac_key_init(&key, traffic->hash, secret_bytes(traffic));
+    expand_keys(&key, suite, &out->keys);
+    expand_finished(&key, traffic->hash, &out->finished);
     hmac_key_wipe(&key);
 }
 
@@ -138,16 +191,25 @@ void key_schedule_update(struct secret *traffic)
     mem_wipe(next, sizeof(next));
 }
 
+size_t key_schedule_finish(
+    const struct secret *finished, struct bytes transcript_hash, uint8_t out[HASH_SIZE_MAX])
+{
+    struct hmac_key key;
+    hmac_key_init(&key, finished->hash, secret_bytes(finished));
+    size_t n = hmac_make(&key, transcript_hash, (struct bytes){0}, out);
+    hmac_key_wipe(&key);
+    return n;
+}
+
 size_t key_schedule_verify_data(
     const struct secret *base, struct bytes transcript_hash, uint8_t out[HASH_SIZE_MAX])
 {
-    uint8_t finished[HASH_SIZE_MAX];
     struct hmac_key key;
-    const size_t n = hash_size(base->hash);
-    key_schedule_expand(base, "finished", (struct bytes){0}, finished, n);
-    hmac_key_init(&key, base->hash, (struct bytes){finished, n});
-    hmac_make(&key, transcript_hash, (struct bytes){0}, out);
+    struct secret finished;
+    hmac_key_init(&key, base->hash, secret_bytes(base));
+    expand_finished(&key, base->hash, &finished);
+    size_t n = key_schedule_finish(&finished, transcript_hash, out);
     hmac_key_wipe(&key);
-    mem_wipe(finished, sizeof(finished));
+    mem_wipe(&finished, sizeof(finished));
     return n;
 }

@@ -23,6 +23,8 @@ struct key_schedule {
     struct hmac_key current; /* otherwise: the secret, its pads hashed */
 };
 
+/* The digest of nothing: the transcript that some derivations have. */
+struct bytes key_schedule_nothing(enum hash_kind hash);
 /* Early Secret from PSK. Empty: there is none, so nothing but key_schedule_next will be asked. */
 void key_schedule_start(struct key_schedule *s, enum hash_kind hash, struct bytes psk);
 /* Mix in the (EC)DHE secret (Handshake Secret), then nothing (Master Secret). */
@@ -36,9 +38,19 @@ void key_schedule_expand(const struct secret *secret, const char *label, struct 
 /* Traffic keys (§7.3). */
 void key_schedule_keys(
     const struct secret *traffic, const struct suite *suite, struct record_keys *out);
+/* What a handshake traffic secret is for: traffic keys, and finished_key (§4.4.4). */
+struct handshake_traffic {
+    struct record_keys keys;
+    struct secret finished;
+};
+void key_schedule_handshake_traffic(
+    const struct secret *traffic, const struct suite *suite, struct handshake_traffic *out);
 /* The next generation (§7.2), in place. */
 void key_schedule_update(struct secret *traffic);
-/* verify_data of Finished, or a PSK binder (§4.4.4, §4.2.11.2): BASE is the traffic secret or
- * binder key. */
+/* verify_data (§4.4.4) by finished_key. */
+size_t key_schedule_finish(
+    const struct secret *finished, struct bytes transcript_hash, uint8_t out[HASH_SIZE_MAX]);
+/* The same by the secret that finished_key derives from: a traffic secret, or the key of a PSK
+ * binder (§4.2.11.2). */
 size_t key_schedule_verify_data(
     const struct secret *base, struct bytes transcript_hash, uint8_t out[HASH_SIZE_MAX]);

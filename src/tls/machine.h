@@ -145,9 +145,10 @@ struct handshake {
     uint16_t group;
     struct bytes peer_share;      /* server 1.3: the client's of that group; empty: not yet */
     struct key_schedule schedule; /* 1.3 */
-    struct secret client_secret, server_secret; /* 1.3: handshake traffic secrets */
-    uint8_t master[MASTER_SECRET_SIZE];         /* 1.2 */
-    struct prf_keys keys;                       /* 1.2: of the master secret, if has_keys */
+    struct secret client_secret, server_secret;              /* 1.3: handshake traffic secrets */
+    struct handshake_traffic client_traffic, server_traffic; /* … and what they are for */
+    uint8_t master[MASTER_SECRET_SIZE];                      /* 1.2 */
+    struct prf_keys keys; /* 1.2: of the master secret, if has_keys */
     bool has_keys;
     bool has_extended_master_secret, is_renegotiation_safe, has_retried, has_ccs_sent;
     bool has_early_ccs;     /* client: one came before ServerHello, which may yet say TLS 1.2 */
@@ -157,6 +158,7 @@ struct handshake {
 
     struct client_hello *hello;            /* server: in ARENA, as are the octets it points to */
     struct bytes hello_message;            /* … with its header */
+    size_t hello_added_n;                  /* … so many octets of which are in the transcript */
     uint8_t hello_digest[SHA256_SIZE];     /* server: what HelloRetryRequest must not change */
     const struct certificate_set *set;     /* server: which certificates may be shown */
     const struct credential *credential;   /* server: the one that will be */
@@ -166,6 +168,7 @@ struct handshake {
     struct certificate_list peer_chain;    /* MACHINE_JUDGE */
     bool asked_peer; /* server: we sent CertificateRequest; client: we got one */
     bool wants_staple, wants_ticket, has_psk_dhe;
+    uint32_t age_add;                     /* server 1.3: of the ticket that will be issued */
     unsigned asked;                       /* client: set of EXTENSION_BIT that we sent */
     struct bytes cookie;                  /* client: of HelloRetryRequest */
     struct bytes staple;                  /* client: the OCSP response that came with the chain */

@@ -172,6 +172,8 @@ void machine_handshake_secrets(struct machine *m)
     struct bytes transcript = machine_transcript_hash(m, digest);
     key_schedule_derive(&hs->schedule, "c hs traffic", transcript, &hs->client_secret);
     key_schedule_derive(&hs->schedule, "s hs traffic", transcript, &hs->server_secret);
+    key_schedule_handshake_traffic(&hs->client_secret, m->suite, &hs->client_traffic);
+    key_schedule_handshake_traffic(&hs->server_secret, m->suite, &hs->server_traffic);
     key_schedule_next(&hs->schedule, (struct bytes){0});
 }
 
@@ -224,8 +226,9 @@ static size_t verify_data(const struct machine *m, bool by_server, uint8_t out[H
     const struct handshake *hs = m->hs;
     struct bytes transcript = machine_transcript_hash(m, digest);
     if (m->version == TLS_1_3)
-        return key_schedule_verify_data(
-            by_server ? &hs->server_secret : &hs->client_secret, transcript, out);
+        return key_schedule_finish(
+            by_server ? &hs->server_traffic.finished : &hs->client_traffic.finished, transcript,
+            out);
     prf_make(m->suite->hash, (struct bytes){hs->master, sizeof(hs->master)},
         (struct prf_seed){by_server ? "server finished" : "client finished", transcript, {0}}, out,
         VERIFY_DATA_SIZE);

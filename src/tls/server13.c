@@ -288,18 +288,30 @@ static int choose_certificate(struct machine *m)
     return 0;
 }
 
+/* At once: a draw costs the same whatever its size. */
+static void draw_randoms(struct handshake *hs)
+{
+    struct {
+        uint8_t server_random[sizeof(hs->server_random)];
+        uint32_t age_add;
+    } fresh;
+    random_fill((uint8_t *)&fresh, sizeof(fresh));
+    memcpy(hs->server_random, fresh.server_random, sizeof(hs->server_random));
+    hs->age_add = fresh.age_add;
+}
+
 /* The hello is understood, and whether it resumes is decided. */
 static int answer(struct machine *m)
 {
     struct handshake *hs = m->hs;
     if (!hs->is_resuming && choose_certificate(m) < 0)
         return -1;
-    random_fill(hs->server_random, sizeof(hs->server_random));
+    draw_randoms(hs);
     if (agree(m) < 0 || send_server_hello(m) < 0 || send_compatibility_ccs(m) < 0)
         return -1;
     machine_handshake_secrets(m);
-    if (machine_receive_secret(m, &hs->client_secret) < 0 ||
-        machine_send_secret(m, &hs->server_secret) < 0 || send_encrypted_extensions(m) < 0)
+    if (machine_receive_with(m, &hs->client_traffic.keys) < 0 ||
+        machine_send_with(m, &hs->server_traffic.keys) < 0 || send_encrypted_extensions(m) < 0)
         return -1;
     if (!hs->has_retried && server_was_sent(m, EXTENSION_EARLY_DATA))
         hs->early_data_left = MACHINE_EARLY_DATA_MAX;
@@ -315,12 +327,11 @@ static int check_binder(struct machine *m, size_t truncated_n, struct bytes bind
     struct handshake *hs = m->hs;
     enum hash_kind kind = m->suite->hash;
     uint8_t digest[HASH_SIZE_MAX], expected[HASH_SIZE_MAX];
-    struct bytes empty = {digest, hash_make(kind, (struct bytes){0}, digest)};
-    key_schedule_start(&hs->schedule, kind, (struct bytes){hs->ticket->secret.at, empty.n});
-    key_schedule_derive(&hs->schedule, "res binder", empty, &hs->binder_key);
-    struct hash partial = hs->transcript;
-    hash_add(&partial, bytes_first(hs->hello_message, MESSAGE_HEADER_SIZE + truncated_n));
-    struct bytes transcript = {digest, hash_peek(&partial, digest)};
+    key_schedule_start(&hs->schedule, kind, (struct bytes){hs->ticket->secret.at, hash_size(kind)});
+    key_schedule_derive(&hs->schedule, "res binder", key_schedule_nothing(kind), &hs->binder_key);
+    hs->hello_added_n = MESSAGE_HEADER_SIZE + truncated_n;
+    machine_transcript_add(m, bytes_first(hs->hello_message, hs->hello_added_n));
+    struct bytes transcript = machine_transcript_hash(m, digest);
     size_t n = key_schedule_verify_data(&hs->binder_key, transcript, expected);
     if (binder.n != n || !constant_time_equal(binder.at, expected, n))
         return machine_violation(m, ALERT_DECRYPT_ERROR, "binder does not verify");
@@ -367,7 +378,7 @@ static int read_hello(struct machine *m)
         return send_retry(m);
     if (server_was_sent(m, EXTENSION_PRE_SHARED_KEY) && choose_psk(m) < 0)
         return -1;
-    machine_transcript_add(m, hs->hello_message);
+    machine_transcript_add(m, bytes_skip(hs->hello_message, hs->hello_added_n));
     return hs->ticket ? server_ticket_judge(m, answer) : answer(m);
 }
 
@@ -449,14 +460,13 @@ static int send_ticket(struct machine *m)
     struct handshake *hs = m->hs;
     struct secret resumption, psk = {.hash = m->suite->hash};
     uint8_t digest[HASH_SIZE_MAX];
-    struct server_ticket t = {.secret = &psk};
+    struct server_ticket t = {.secret = &psk, .age_add = hs->age_add};
     struct buf ticket;
     if (!m->policy->tickets || !hs->has_psk_dhe)
         return 0;
     key_schedule_derive(
         &hs->schedule, "res master", machine_transcript_hash(m, digest), &resumption);
     key_schedule_expand(&resumption, "resumption", TICKET_NONCE, psk.at, hash_size(m->suite->hash));
-    random_fill((uint8_t *)&t.age_add, sizeof(t.age_add));
     buf_init(&ticket, TICKET_SIZE_MAX);
     int result = 0;
     if (server_ticket_seal(m, &t, &ticket))

@@ -71,6 +71,8 @@ static void add_secrets(const struct machine *m)
         return;
     add("the client's handshake secret", hs->client_secret.at);
     add("the server's handshake secret", hs->server_secret.at);
+    add("the key of the client's Finished", hs->client_traffic.finished.at);
+    add("the key of the server's Finished", hs->server_traffic.finished.at);
     add("the master secret", hs->master);
     if (hs->offered)
         add("the session's secret",
