@@ -4,21 +4,19 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <openssl/rand.h>
 
 #include "base/attributes.h"
 #include "base/memory.h"
 #include "base/panic.h"
+#include "crypto/hash.h"
 
 #include "base/ban.h"
 
 struct digest {
-    EVP_MD_CTX *context;
+    struct hash hash;
 };
 
 /* Fetching an algorithm searches the providers: once per process, never per call. */
@@ -37,20 +35,6 @@ static const EVP_MD *algorithm(enum digest_kind kind)
     return fetched[kind];
 }
 
-static const EVP_MD *sha256(void)
-{
-    return algorithm(DIGEST_SHA256);
-}
-
-static EVP_KDF *hkdf(void)
-{
-    static EVP_KDF *fetched;
-    if (!fetched)
-        fetched = EVP_KDF_fetch(NULL, "HKDF", NULL);
-    ASSERT(fetched);
-    return fetched;
-}
-
 size_t digest_make(enum digest_kind kind, struct bytes data, uint8_t out[DIGEST_SIZE_MAX])
 {
     unsigned n = 0;
@@ -60,14 +44,14 @@ size_t digest_make(enum digest_kind kind, struct bytes data, uint8_t out[DIGEST_
 
 void digest_sha256(struct bytes data, uint8_t out[SHA256_SIZE])
 {
-    ASSERT(EVP_Digest(data.at, data.n, out, NULL, sha256(), NULL));
+    uint8_t digest[HASH_SIZE_MAX];
+    memcpy(out, digest, hash_make(HASH_SHA256, data, digest));
 }
 
 struct digest *digest_new(void)
 {
     struct digest *d = mem_alloc(sizeof(*d));
-    d->context = EVP_MD_CTX_new();
-    ASSERT(d->context && EVP_DigestInit_ex2(d->context, sha256(), NULL));
+    hash_init(&d->hash, HASH_SHA256);
     return d;
 }
 
@@ -76,41 +60,30 @@ void digest_add(struct digest *d, struct bytes piece)
     uint8_t length[8];
     for (size_t i = 0; i < sizeof(length); i++)
         length[i] = (uint8_t)((uint64_t)piece.n >> (56 - 8 * i));
-    ASSERT(EVP_DigestUpdate(d->context, length, sizeof(length)));
-    ASSERT(EVP_DigestUpdate(d->context, piece.at, piece.n));
+    hash_add(&d->hash, (struct bytes){length, sizeof(length)});
+    hash_add(&d->hash, piece);
 }
 
 void digest_finish(struct digest **d, uint8_t out[SHA256_SIZE])
 {
-    ASSERT(EVP_DigestFinal_ex((*d)->context, out, NULL));
-    EVP_MD_CTX_free((*d)->context);
+    uint8_t digest[HASH_SIZE_MAX];
+    memcpy(out, digest, hash_peek(&(*d)->hash, digest));
+    mem_wipe(*d, sizeof(**d));
     free(*d);
     *d = NULL;
-}
-
-/* libcrypto wants writable addresses, and no NULL, for what it only reads. */
-static OSSL_PARAM octets(const char *key, struct bytes b)
-{
-    static char nothing;
-    void *at = b.n ? (void *)(uintptr_t)b.at : &nothing;
-    return OSSL_PARAM_construct_octet_string(key, at, b.n);
 }
 
 void digest_hkdf(
     struct bytes secret, struct bytes salt, struct bytes info, uint8_t *out, size_t out_n)
 {
-    static char hash[] = "SHA256";
-    OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, hash, 0),
-        octets(OSSL_KDF_PARAM_KEY, secret),
-        octets(OSSL_KDF_PARAM_SALT, salt),
-        octets(OSSL_KDF_PARAM_INFO, info),
-        OSSL_PARAM_construct_end(),
-    };
-    ASSERT(out_n > 0 && out_n <= 255 * SHA256_SIZE); /* RFC 5869 §2.3 */
-    EVP_KDF_CTX *context = EVP_KDF_CTX_new(hkdf());
-    ASSERT(context && EVP_KDF_derive(context, out, out_n, parameters) == 1);
-    EVP_KDF_CTX_free(context);
+    uint8_t key[HASH_SIZE_MAX];
+    struct hmac_key prk;
+    ASSERT(out_n > 0);
+    hkdf_extract(HASH_SHA256, salt, secret, key);
+    hmac_key_init(&prk, HASH_SHA256, (struct bytes){key, SHA256_SIZE});
+    hkdf_expand(&prk, info, out, out_n);
+    hmac_key_wipe(&prk);
+    mem_wipe(key, sizeof(key));
 }
 
 void random_fill(uint8_t *out, size_t n)
