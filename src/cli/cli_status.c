@@ -60,6 +60,7 @@ static void print_instance(const json_t *s)
         json_is_true(json_object_get(s, "ready")) ? "ready" : "not ready",
         number_of(s, "generation"), text_of(s, "reloaded"), uptime, number_of(reloads, "good"),
         number_of(reloads, "bad"));
+    printf("sandbox: %s\n", text_of(s, "sandbox"));
     if (number_of(s, "access_log_lines_lost"))
         printf("access log: %lld lines lost\n", number_of(s, "access_log_lines_lost"));
 }

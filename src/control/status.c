@@ -43,6 +43,7 @@ static void write_instance(struct json *j, const struct totals *t, bool is_ready
     const uint64_t *v = find(t, COUNTERS_INSTANCE, NULL, NULL);
     json_integer(j, "generation", (int64_t)v[INSTANCE_GENERATION]);
     json_bool(j, "ready", is_ready);
+    json_text(j, "sandbox", v[INSTANCE_UNBOXED] ? "off" : "on");
     time_if(j, "started", v[INSTANCE_STARTED]);
     json_integer(j, "uptime_s", v[INSTANCE_STARTED] ? now_s - (int64_t)v[INSTANCE_STARTED] : 0);
     time_if(j, "reloaded", v[INSTANCE_RELOADED]);

@@ -19,6 +19,7 @@ int ledger_open(struct supervisor *s, struct error *err)
         return -1;
     s->instance = counters_row(s->counters, COUNTERS_INSTANCE, NULL);
     count_set(&s->instance[INSTANCE_STARTED], (uint64_t)clock_wall_s());
+    count_set(&s->instance[INSTANCE_UNBOXED], s->means.is_sandbox_off);
     return 0;
 }
 

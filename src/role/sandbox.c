@@ -96,29 +96,35 @@ static int go_to(int root_fd)
     return fchdir(root_fd) < 0 || chroot(".") < 0 ? -1 : 0;
 }
 
-/* Namespaces of its own, and the root folder if it has not got there: as its own user, and so in a
- * user namespace, where it may. ROOT_FD -1: it is there, or there is none. */
-static void isolate(int namespaces, int root_fd)
+/* Namespaces of its own are made as the user and before the root folder is changed: the kernel
+ * gives none to whoever is in a chroot. Whoever may not change the root folder (an instance that
+ * was not started by root) may in a user namespace. */
+static void isolate(const struct row *r, int root_fd)
 {
-    if (!namespaces && root_fd < 0)
-        return;
-    int failed = unshare(CLONE_NEWUSER | namespaces);
-    if (failed && namespaces && must_tell) /* it can open no socket, either way */
+    bool is_apart = r->namespaces && unshare(CLONE_NEWUSER | r->namespaces) == 0;
+    if (r->namespaces && !is_apart && must_tell) /* it can open no socket, either way */
         log_info("sandbox: without a network namespace of its own (%s)", strerrordesc_np(errno));
-    if (!failed && root_fd >= 0)
-        failed = go_to(root_fd);
-    if (failed && root_fd >= 0)
+    if (root_fd < 0 || r->keeps_root)
+        return;
+    int failed = go_to(root_fd);
+    if (failed && !is_apart)
+        failed = unshare(CLONE_NEWUSER) < 0 || go_to(root_fd) < 0;
+    if (failed)
         lacks("an empty root folder");
 }
 
 static int become_servant(
     const struct row *r, const struct identity *who, int root_fd, struct error *err)
 {
-    bool is_there = root_fd < 0 || r->keeps_root || go_to(root_fd) == 0;
+    /* CAP_SYS_CHROOT is needed once more after the change of user. */
+    if (!is_off && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+        return error_errno(err, errno, "cannot keep capabilities for a moment");
     if (privilege_become(who, err) < 0)
         return -1;
+    if (!is_off && sandbox_raise_capabilities() < 0)
+        return error_errno(err, errno, "cannot keep capabilities for a moment");
     if (!is_off && !IS_SANITIZED)
-        isolate(r->namespaces, is_there ? -1 : root_fd);
+        isolate(r, root_fd);
     return privilege_forbid_processes(err);
 }
 

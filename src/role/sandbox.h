@@ -44,5 +44,7 @@ struct sandbox_landlock {
 /* sandbox_landlock.c: what of L this kernel can; ENOSYS or EOPNOTSUPP if it has no Landlock. */
 int sandbox_restrict(const struct sandbox_landlock *l) MUST_USE;
 
+/* sandbox_capability.c: have in effect what is permitted: a change of user has ended it. */
+int sandbox_raise_capabilities(void) MUST_USE;
 /* sandbox_capability.c: keep, of the capabilities that there are, only those in KEPT (bits). */
 int sandbox_keep_capabilities(uint64_t kept) MUST_USE;

@@ -25,10 +25,26 @@ static int lower_bound(uint64_t kept)
     return 0;
 }
 
+static int get(struct capabilities *c)
+{
+    *c = (struct capabilities){.head = {.version = _LINUX_CAPABILITY_VERSION_3}};
+    return (int)syscall(SYS_capget, &c->head, c->words);
+}
+
+int sandbox_raise_capabilities(void)
+{
+    struct capabilities c;
+    if (get(&c) < 0)
+        return -1;
+    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+        c.words[i].effective = c.words[i].permitted;
+    return (int)syscall(SYS_capset, &c.head, c.words);
+}
+
 int sandbox_keep_capabilities(uint64_t kept)
 {
-    struct capabilities c = {.head = {.version = _LINUX_CAPABILITY_VERSION_3}};
-    if (lower_bound(kept) < 0 || syscall(SYS_capget, &c.head, c.words) < 0)
+    struct capabilities c;
+    if (lower_bound(kept) < 0 || get(&c) < 0)
         return -1;
     for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
         uint32_t word = (uint32_t)(kept >> 32 * i);

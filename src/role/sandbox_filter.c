@@ -48,6 +48,10 @@ struct rule {
     {                            \
         index, 0xffffffff, value \
     }
+#define BITS(index, mask, value) \
+    {                            \
+        index, mask, value       \
+    }
 #define HAS_NO(index, bits) \
     {                       \
         index, bits, 0      \

@@ -389,9 +389,16 @@ void staff_hurry(struct supervisor *s)
     staff_each(s, start_waiting);
 }
 
+#define END_MAX 256
+
 static void describe_end(int status, char *out, size_t out_max)
 {
-    if (WIFSIGNALED(status))
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+        snprintf(out, out_max,
+            "was ended by its sandbox (SIGSYS) for a system call that is not on its list; report "
+            "it with the kernel's log line (type=1326), and use --sandbox=off until then if it "
+            "was no attack");
+    else if (WIFSIGNALED(status))
         snprintf(out, out_max, "was killed by signal %d (%s)", WTERMSIG(status),
             strsignal(WTERMSIG(status)));
     else
@@ -444,7 +451,7 @@ void staff_ended(struct supervisor *s, pid_t pid, int status)
     struct child *c = find(s, pid);
     if (!c)
         return;
-    char end[96];
+    char end[END_MAX];
     describe_end(status, end, sizeof(end));
     child_ended(c);
     staff_send_state(s, false);

@@ -202,10 +202,13 @@ int supervisor_main(const char *config, bool is_sandbox_off)
 
 static int usage(FILE *out, int status)
 {
-    fputs("usage: sallyport run [-c FILE] [--sandbox=off]\n\n"
-          "Runs in the foreground with the configuration FILE (default " CONFIG_DEFAULT ").\n"
-          "SIGHUP reloads it, SIGUSR1 reopens the logs, SIGTERM and SIGINT drain and stop (twice: "
-          "at once).\n",
+    fputs(
+        "usage: sallyport run [-c FILE] [--sandbox=off]\n\n"
+        "Runs in the foreground with the configuration FILE (default " CONFIG_DEFAULT ").\n"
+        "Its processes give up what they do not need; with --sandbox=off they do not, and the log "
+        "warns.\n"
+        "SIGHUP reloads it, SIGUSR1 reopens the logs, SIGTERM and SIGINT drain and stop (twice: "
+        "at once).\n",
         out);
     return status;
 }

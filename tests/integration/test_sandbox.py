@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a process may not do it cannot do, even where an attacker runs in it (injection.py, forbidden.py)."""
+import os
+import pathlib
+import platform
+import re
+import signal
+
+import pytest
+
+import forbidden
+import instance
+from forbidden import ACTIONS, KILLED, OK, OTHER, STACK
+from injection import Killed, Tracee, copy_of, next_child_of
+from instance import run, until
+from processes import ADMIN, SANITIZED, admin_port, config, get, listener, needs_root, only, status
+
+pytestmark = [needs_root, pytest.mark.skipif(platform.machine() != "x86_64", reason="code is injected on x86-64 only")]
+
+SERVANTS = ("worker 0", "control", "logger")
+CALLS = pathlib.Path(instance.ROOT / "src/role/sandbox_calls.def").read_text()
+# In a build with sanitizers their runtime needs more.
+SANITIZERS = set(re.findall(r"^CALL\((\w+),", CALLS.partition("#if IS_SANITIZED")[2], re.M)) if SANITIZED else set()
+SET_MODE_FILTER, CHANNEL = 1, 3
+CHUNK = 5  # a process that dies more often is held back
+CHUNKS = [ACTIONS[i:i + CHUNK] for i in range(0, len(ACTIONS), CHUNK)]
+
+
+def served(target, **keys):
+    return config(listener(), web=target(), admin=ADMIN, **keys)
+
+
+def role(name):
+    return name.split()[0]
+
+
+def result_of(tracee, action, other):
+    """KILLED, OK or an errno."""
+    known = {OTHER: other, STACK: tracee.registers.rsp & ~(forbidden.PAGE - 1)}
+    try:
+        result = tracee.call(action.call, *(known.get(a, a) if isinstance(a, str) else a for a in action.args))
+    except Killed as end:
+        return KILLED if end.args == (signal.SIGSYS,) else f"signal {end}"
+    if isinstance(result, Tracee):
+        os.kill(result.pid, signal.SIGKILL)
+        with pytest.raises(Killed):
+            result.wait()
+        return OK
+    return OK if result >= 0 else -result
+
+
+def expected(action, name):
+    """What becomes of ACTION in the sandbox; None: it is allowed."""
+    if action.call in SANITIZERS or action.may.get(role(name)) == OK:
+        return None
+    return action.may.get(role(name), KILLED)
+
+
+def layers(pid):
+    return int(status(pid)["Seccomp_filters"][0])
+
+
+def sealed(lb, name, but=None):
+    """The process called NAME, once it is sealed."""
+    def find():
+        return [pid for pid in lb.pids(name) if pid != but and layers(pid) > layers(lb.process.pid)]
+    return only(until(find, f"{name} to be sealed"))
+
+
+def try_in(lb, name, actions):
+    wrong = []
+    for action in actions:
+        want = expected(action, name)
+        if want is None:
+            continue
+        pid = sealed(lb, name)
+        with Tracee(pid) as tracee:
+            got = result_of(tracee, action, lb.process.pid)
+        if got != want:
+            wrong.append((name, action.what, action.call, got))
+        if tracee.is_gone:
+            sealed(lb, name, but=pid)
+    return wrong
+
+
+@pytest.mark.parametrize("actions", CHUNKS, ids=lambda actions: actions[0].what.replace(" ", "-"))
+def test_who_meets_the_network_can_do_none_of_it(lb, target, actions):
+    """And what it costs to try is the process."""
+    running = lb(served(target))
+    assert not [wrong for name in SERVANTS for wrong in try_in(running, name, actions)]
+    until(lambda: get(admin_port(running), "/readyz")[0] == 200, "readiness")
+    assert get(running.port("web"))[0] == 200
+    killed = {(role(name)) for name in SERVANTS for action in actions if expected(action, name) == KILLED}
+    for name in killed:
+        assert re.search(rf"warning supervisor: {name}[ \d]* \(pid \d+\) was ended by its sandbox \(SIGSYS\)", running.stderr()), running.stderr()
+
+
+def test_neither_can_the_supervisor(lb, target):
+    running = lb(served(target))
+    wrong = []
+    for action in ACTIONS:
+        want = expected(action, "supervisor")
+        if want is None:
+            continue
+        with copy_of(running.process.pid) as copy:
+            got = result_of(copy, action, os.getpid())
+        if got != want:
+            wrong.append((action.what, action.call, got))
+    assert not wrong
+
+
+def test_nor_the_loader(lb, target):
+    running = lb(served(target))
+    running.expect_error("reload failed|loader was ended by its sandbox")
+    wrong = []
+    for action in ACTIONS:
+        want = expected(action, "loader")
+        if want is None:
+            continue
+        before = len(running.stderr())
+        with next_child_of(running.process.pid, lambda: running.send(signal.SIGHUP), "seccomp", SET_MODE_FILTER) as loader:
+            got = result_of(loader, action, running.process.pid)
+        if got != want:
+            wrong.append((action.what, action.call, got))
+        until(lambda: re.search("reload failed|reloaded: gen", running.stderr()[before:]), "the end of the reload")
+    assert not wrong
+    running.reload()
+
+
+@pytest.mark.parametrize("name", [*SERVANTS, "supervisor", "loader"])
+def test_without_the_sandbox_each_gets_as_far_as_the_kernel_lets_it(lb, target, name):
+    """So it is the sandbox that forbids it."""
+    running = lb(served(target), args=["--sandbox=off"])
+    running.expect_error(".")
+    assert "warning supervisor: the sandbox is off (--sandbox=off)" in running.stderr()
+    if name == "supervisor":
+        took = copy_of(running.process.pid)
+    elif name == "loader":
+        took = next_child_of(running.process.pid, lambda: running.send(signal.SIGHUP), "recvmsg", CHANNEL)
+    else:
+        took = Tracee(only(running.pids(name)))
+    with took as tracee:
+        wrong = [(action.what, action.call, got) for action in ACTIONS
+                 if (got := result_of(tracee, action, running.process.pid)) not in action.without]
+        if not tracee.is_gone and name != "supervisor":
+            os.kill(tracee.pid, signal.SIGKILL)
+            with pytest.raises(Killed):
+                tracee.wait()
+    assert not wrong
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers' runtime executes what finds the names of functions")
+def test_the_supervisor_executes_nothing_but_this_program(lb, target):
+    running = lb(served(target))
+    with copy_of(running.process.pid) as copy:
+        other = copy.call("openat", forbidden.AT_FDCWD, b"/bin/true", forbidden.O_RDONLY)
+        assert other >= 0
+        assert copy.call("execveat", other, b"", 0, 0, forbidden.AT_EMPTY_PATH) == -forbidden.EACCES
+
+
+def test_status_tells_whether_there_is_a_sandbox(lb, target):
+    boxed, unboxed = lb(served(target)), lb(served(target), args=["--sandbox=off"])
+    for running, state in (boxed, "on"), (unboxed, "off"):
+        assert f"sandbox: {state}\n" in run("status", "--admin", f"127.0.0.1:{admin_port(running)}").stdout
+        shown = "sallyport_sandbox_off 1\n" in get(admin_port(running), "/metrics")[1].decode()
+        assert shown == (state == "off")
