@@ -175,6 +175,23 @@ static void put_schemes(const struct machine *m, struct wire_writer *w)
     put_vector_16(w, m->policy->schemes);
 }
 
+static bool has_fewer_schemes(const struct machine *m)
+{
+    return tlspolicy_has_fewer_schemes(m->policy);
+}
+
+static void put_schemes_cert(const struct machine *m, struct wire_writer *w)
+{
+    put_vector_16(w, signature_schemes_ours());
+}
+
+/* RFC 8449 §4: what we take, which is as much as without it (TLS 1.3 counts the content type): so
+ * that the server may say what it takes. */
+static void put_record_size_limit(const struct machine *m, struct wire_writer *w)
+{
+    wire_put_16(w, (uint16_t)(RECORD_PLAIN_MAX + offers_tls13(m)));
+}
+
 static void put_versions(const struct machine *m, struct wire_writer *w)
 {
     struct wire_mark list = wire_begin(w, 1);
@@ -236,6 +253,8 @@ static void put_extensions(struct machine *m, struct wire_writer *w)
         {EXTENSION_ALPN, has_alpn, put_alpn},
         {EXTENSION_STATUS_REQUEST, is_always, put_status_request},
         {EXTENSION_SIGNATURE_ALGORITHMS, is_always, put_schemes},
+        {EXTENSION_SIGNATURE_ALGORITHMS_CERT, has_fewer_schemes, put_schemes_cert},
+        {EXTENSION_RECORD_SIZE_LIMIT, is_always, put_record_size_limit},
         {EXTENSION_SUPPORTED_VERSIONS, offers_tls13, put_versions},
         {EXTENSION_COOKIE, has_cookie, put_cookie},
         {EXTENSION_KEY_SHARE, offers_tls13, put_key_share},
@@ -485,8 +504,21 @@ static int read_alpn(struct machine *m, struct bytes body)
     return machine_violation(m, ALERT_ILLEGAL_PARAMETER, "a protocol that was not offered");
 }
 
+static int read_record_size_limit(struct machine *m, struct bytes body)
+{
+    uint8_t alert;
+    if (!extension_read_record_size_limit(body, &m->hs->record_limit, &alert))
+        return machine_violation(m, alert, "bad record_size_limit");
+    if (m->version == TLS_1_3)
+        machine_limit_records(m); /* what we send is protected already */
+    return 0;
+}
+
 int client_read_answers(struct machine *m, const struct extensions *e)
 {
+    struct bytes limit = e->at[EXTENSION_RECORD_SIZE_LIMIT];
+    if (limit.at && read_record_size_limit(m, limit) < 0)
+        return -1;
     /* RFC 6066 §3: "The extension_data field of this extension SHALL be empty." */
     if (e->at[EXTENSION_SERVER_NAME].n)
         return machine_violation(m, ALERT_DECODE_ERROR, "malformed server_name");

@@ -12,7 +12,7 @@
 
 /* Before M's first machine_run: send NAME as server_name if it is a DNS name; may be NULL. */
 void client_set_server_name(struct machine *m, const char *name);
-/* The answers to what we asked for in either version: server_name, ALPN. */
+/* The answers to what we asked for in either version: server_name, ALPN, record_size_limit. */
 int client_read_answers(struct machine *m, const struct extensions *e);
 /* The server was accepted: a client that takes sessions remembers what it showed. */
 void client_note_shown(struct machine *m);

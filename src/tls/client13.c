@@ -183,13 +183,16 @@ static int read_finished(struct machine *m, struct bytes message, struct bytes b
 
 /* ---- afterwards ---- */
 
-/* RFC 8446 §4.6.1: any number of them, at any time. */
+/* RFC 8446 §4.6.1: any number of them, at any time: the first ones are kept. */
 static int read_ticket(struct machine *m, struct bytes message, struct bytes body)
 {
     struct new_session_ticket ticket;
     uint8_t alert;
     if (!new_session_ticket_read(body, true, &ticket, &alert))
         return machine_violation(m, alert, "malformed NewSessionTicket");
+    if (m->sessions_n == TLSCONN_SESSIONS_MAX)
+        return 0;
+    m->sessions_n++;
     session_give(m, session_new_13(m, &ticket));
     return 0;
 }

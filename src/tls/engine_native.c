@@ -79,6 +79,8 @@ static struct connection *new_connection(const struct tlspolicy *p, const struct
     c->base.engine = &engine_native;
     c->base.policy = p;
     c->m = machine_new(p, role, h, owner);
+    c->base.facts = &c->m->facts;
+    c->base.failure = &c->m->failure;
     return c;
 }
 
@@ -245,16 +247,6 @@ static void say_goodbye(struct tlsconn *base)
 
 /* ---- what is known ---- */
 
-static const struct tlsconn_facts *facts(const struct tlsconn *base)
-{
-    return &machine_of(base)->facts;
-}
-
-static const struct tlsconn_failure *failure(const struct tlsconn *base)
-{
-    return &machine_of(base)->failure;
-}
-
 static struct bytes staple(const struct tlsconn *base)
 {
     const struct machine *m = machine_of(base);
@@ -282,8 +274,6 @@ const struct tlsconn_engine engine_native = {
     .write_room = write_room,
     .has_pending = has_pending,
     .close = say_goodbye,
-    .facts = facts,
-    .failure = failure,
     .staple = staple,
     .offer = offer,
     .session_free = session_free,

@@ -223,6 +223,8 @@ static struct connection *new_connection(
     struct connection *c = mem_alloc(sizeof(*c));
     c->base.engine = &engine_openssl;
     c->base.policy = policy;
+    c->base.facts = &c->facts;
+    c->base.failure = &c->failure;
     c->handler = handler;
     c->owner = owner;
     c->is_server = policy->role == TLSPOLICY_SERVER;
@@ -424,16 +426,6 @@ static void say_goodbye(struct tlsconn *base)
     ignore_result(SSL_shutdown(c->ssl));
 }
 
-static const struct tlsconn_facts *facts(const struct tlsconn *base)
-{
-    return &as_connection(base)->facts;
-}
-
-static const struct tlsconn_failure *failure(const struct tlsconn *base)
-{
-    return &as_connection(base)->failure;
-}
-
 static struct bytes staple(const struct tlsconn *base)
 {
     return buf_bytes(&as_connection(base)->staple);
@@ -454,8 +446,6 @@ const struct tlsconn_engine engine_openssl = {
     .write_room = write_room,
     .has_pending = has_pending,
     .close = say_goodbye,
-    .facts = facts,
-    .failure = failure,
     .staple = staple,
     .offer = engine_session_offer,
     .session_free = engine_session_free,

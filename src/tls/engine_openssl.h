@@ -47,6 +47,7 @@ struct connection {
     uint8_t first_byte; /* that the peer sent; 0 before */
     uint8_t alert_sent;
     unsigned key_updates;   /* received */
+    unsigned sessions_n;    /* client: given to the owner */
     int64_t now_s;          /* wall clock of the call that is in progress */
     int64_t resumed_auth_s; /* when the session that is being resumed was authenticated */
     /* Client that takes sessions: what the server showed, now or when the session that it resumes

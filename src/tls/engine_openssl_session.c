@@ -75,8 +75,10 @@ static void give(struct connection *c, const SSL_SESSION *native)
     int64_t authenticated_s = SSL_session_reused(c->ssl) ? c->resumed_auth_s : c->now_s;
     int64_t ends_s = end_of(c, native, authenticated_s);
     if (!c->base.policy->tickets || !c->handler->session || !SSL_SESSION_is_resumable(native) ||
-        !is_short(native) || !is_bound(c, native) || ends_s <= c->now_s || !c->shown.n)
+        !is_short(native) || !is_bound(c, native) || ends_s <= c->now_s || !c->shown.n ||
+        c->sessions_n == TLSCONN_SESSIONS_MAX)
         return;
+    c->sessions_n++;
     struct session *s = mem_alloc(sizeof(*s));
     s->native = copy_native(native);
     s->base.engine = &engine_openssl;

@@ -196,7 +196,7 @@ struct machine {
     struct record_layer receive, send;
     struct secret receive_secret, send_secret; /* 1.3: application traffic, for KeyUpdate */
     struct secret resumption;                  /* 1.3 client: resumption_master_secret */
-    unsigned key_updates, empty_records, warnings;
+    unsigned key_updates, empty_records, warnings, sessions_n;
     int64_t now_s;           /* of the call in progress */
     int64_t authenticated_s; /* of the full handshake that this one goes back to */
     struct handshake *hs;    /* NULL when the handshake is over */

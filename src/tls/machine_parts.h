@@ -70,6 +70,8 @@ void machine_note_group(struct machine *m);
  * flushed before. */
 int machine_receive_with(struct machine *m, const struct record_keys *keys);
 int machine_send_with(struct machine *m, const struct record_keys *keys);
+/* What the peer takes (hs->record_limit) holds for the records that we send now, too. */
+void machine_limit_records(struct machine *m);
 /* … those of a traffic secret (RFC 8446 §7.3). */
 int machine_receive_secret(struct machine *m, const struct secret *traffic);
 int machine_send_secret(struct machine *m, const struct secret *traffic);

@@ -95,7 +95,7 @@ int machine_receive_with(struct machine *m, const struct record_keys *keys)
 }
 
 /* RFC 8449 §4: the limit is for protected records; in TLS 1.3 it counts the content type, too. */
-static void limit_records(struct machine *m)
+void machine_limit_records(struct machine *m)
 {
     size_t limit = m->hs->record_limit;
     if (!limit)
@@ -111,7 +111,7 @@ int machine_send_with(struct machine *m, const struct record_keys *keys)
     if (machine_flush(m) < 0)
         return -1;
     record_set_keys(&m->send, keys);
-    limit_records(m);
+    machine_limit_records(m);
     return 0;
 }
 

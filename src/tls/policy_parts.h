@@ -45,6 +45,9 @@ struct tlspolicy {
 
 /* All groups that we have, the cheapest first: 16-bit numbers as on the wire. */
 struct bytes tlspolicy_all_groups(void);
+/* Does P let handshakes be signed with less than our verifier takes on certificates, so that peers
+ * are told both (RFC 8446 §4.2.3: signature_algorithms_cert)? */
+bool tlspolicy_has_fewer_schemes(const struct tlspolicy *p);
 /* The rules for suites of VERSION under P. */
 struct suite_choice tlspolicy_suites(const struct tlspolicy *p, uint16_t version);
 
@@ -67,8 +70,6 @@ struct tlsconn_engine {
     size_t (*write_room)(const struct tlsconn *c);
     bool (*has_pending)(const struct tlsconn *c);
     void (*close)(struct tlsconn *c);
-    const struct tlsconn_facts *(*facts)(const struct tlsconn *c);
-    const struct tlsconn_failure *(*failure)(const struct tlsconn *c);
     struct bytes (*staple)(const struct tlsconn *c);
     /* S is this engine's, of the same policy and server name, and has not ended. */
     bool (*offer)(struct tlsconn *c, const struct tlsconn_session *s);
@@ -80,7 +81,9 @@ extern const struct tlsconn_engine engine_openssl, engine_native;
 /* A connection of either engine: what the engine's own begins with. */
 struct tlsconn {
     const struct tlsconn_engine *engine;
-    const struct tlspolicy *policy; /* server: the initial one until the ClientHello is read */
+    const struct tlspolicy *policy;    /* server: the initial one until the ClientHello is read */
+    const struct tlsconn_facts *facts; /* where the engine keeps them */
+    const struct tlsconn_failure *failure;
 };
 
 /* A session of either engine: what the engine's own begins with. */

@@ -212,24 +212,26 @@ static int send_encrypted_extensions(struct machine *m)
     return machine_send(m, &w);
 }
 
+static void put_list(struct wire_writer *w, enum extension e, struct bytes content)
+{
+    struct wire_mark extension = message_begin_extension(w, e);
+    struct wire_mark list = wire_begin(w, 2);
+    wire_put(w, content);
+    wire_end(w, list);
+    wire_end(w, extension);
+}
+
 static int send_certificate_request(struct machine *m)
 {
     struct bytes authorities = m->policy->native->authorities;
     struct wire_writer w = machine_begin(m, MESSAGE_CERTIFICATE_REQUEST);
     wire_put_8(&w, 0); /* certificate_request_context: empty in a handshake (RFC 8446 §4.3.2) */
     struct wire_mark extensions = wire_begin(&w, 2);
-    struct wire_mark schemes = message_begin_extension(&w, EXTENSION_SIGNATURE_ALGORITHMS);
-    struct wire_mark list = wire_begin(&w, 2);
-    wire_put(&w, m->policy->schemes);
-    wire_end(&w, list);
-    wire_end(&w, schemes);
-    if (authorities.n) {
-        struct wire_mark cas = message_begin_extension(&w, EXTENSION_CERTIFICATE_AUTHORITIES);
-        list = wire_begin(&w, 2);
-        wire_put(&w, authorities);
-        wire_end(&w, list);
-        wire_end(&w, cas);
-    }
+    put_list(&w, EXTENSION_SIGNATURE_ALGORITHMS, m->policy->schemes);
+    if (tlspolicy_has_fewer_schemes(m->policy))
+        put_list(&w, EXTENSION_SIGNATURE_ALGORITHMS_CERT, signature_schemes_ours());
+    if (authorities.n)
+        put_list(&w, EXTENSION_CERTIFICATE_AUTHORITIES, authorities);
     wire_end(&w, extensions);
     m->hs->asked_peer = true;
     m->facts.peer_asked = true;

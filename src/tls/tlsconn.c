@@ -75,12 +75,12 @@ void tlsconn_close(struct tlsconn *c)
 
 const struct tlsconn_facts *tlsconn_facts(const struct tlsconn *c)
 {
-    return c->engine->facts(c);
+    return c->facts;
 }
 
 const struct tlsconn_failure *tlsconn_failure(const struct tlsconn *c)
 {
-    return c->engine->failure(c);
+    return c->failure;
 }
 
 struct bytes tlsconn_staple(const struct tlsconn *c)

@@ -16,9 +16,10 @@
 #include "base/buf.h"
 #include "tls/tlspolicy.h"
 
-#define TLSCONN_WIRE_MAX    (128 * 1024) /* the most that wire_in or wire_out ever holds */
-#define TLSCONN_OFFERED_MAX 64
-#define TLSCONN_TICKET_MAX  (8 * 1024) /* bytes; a longer one is not kept */
+#define TLSCONN_WIRE_MAX     (128 * 1024) /* the most that wire_in or wire_out ever holds */
+#define TLSCONN_OFFERED_MAX  64
+#define TLSCONN_TICKET_MAX   (8 * 1024) /* bytes; a longer one is not kept */
+#define TLSCONN_SESSIONS_MAX 16         /* of one connection; servers send as many as they like */
 
 struct tlsconn;
 /* What a client keeps of a connection so that another one can resume it. Holds secrets, which are

@@ -220,3 +220,8 @@ struct suite_choice tlspolicy_suites(const struct tlspolicy *p, uint16_t version
     return (struct suite_choice){
         version, p->preference, p->key_exchange_rsa, p->key_exchange_rsa_only};
 }
+
+bool tlspolicy_has_fewer_schemes(const struct tlspolicy *p)
+{
+    return !bytes_equal(p->schemes, signature_schemes_ours());
+}

@@ -178,6 +178,7 @@ static const struct hello hellos[] = {
     {"a ticket unasked", TLS12, WITH(35, ""), .alert = 110},
     {"a share in TLS 1.2", TLS12, WITH(51, SHARE), .alert = 47},
     {"a name that is repeated", TLS12, WITH(0, "www"), .alert = 50},
+    {"a tiny record_size_limit", TLS12, WITH(28, "\0\x3f"), .alert = 47},
     {"a status in the wrong place", TLS12, WITH(5, "\1"), .alert = 50},
     {"compressed points only", TLS12, WITH(11, "\1\1"), .alert = 47},
     {"groups, as some servers have them", TLS12, WITH(10, "\0\2\0\x1d")},
@@ -493,8 +494,48 @@ TEST(extensions_follow_the_hello)
         {"early data unasked", RECORD_HANDSHAKE, BYTES("\x08\0\0\6\0\4\0\x2a\0\0"), 110},
         {"a share", RECORD_HANDSHAKE, BYTES("\x08\0\0\6\0\4\0\x33\0\0"), 47},
         {"a name with content", RECORD_HANDSHAKE, BYTES("\x08\0\0\7\0\5\0\0\0\1a"), 50},
+        {"tiny records", RECORD_HANDSHAKE, BYTES("\x08\0\0\x08\0\6\0\x1c\0\2\0\x3f"), 47},
     };
     check_utterances(rows, COUNT_OF(rows), after_hello);
+}
+
+/* RFC 8449 §4: from what comes next on; in TLS 1.3 the content type counts. */
+TEST(records_are_as_small_as_asked_for)
+{
+    static const struct hello tls12 = {"with a limit", TLS12, WITH(28, "\1\0")};
+    struct forger f;
+    after_hello(&f);
+    say(&f, RECORD_HANDSHAKE, BYTES("\x08\0\0\x08\0\6\0\x1c\0\2\1\0"));
+    CHECK_INT(f.client.event, MACHINE_WANT_INPUT);
+    CHECK_INT(f.client.m->send.plain_max, 255);
+    forget(&f);
+    forge(&f, &tls12);
+    CHECK_INT(f.client.event, MACHINE_WANT_INPUT);
+    CHECK_INT(f.client.m->hs->record_limit, 256);
+    forget(&f);
+}
+
+/* RFC 8446 §4.2.3: "If no signature_algorithms_cert extension is present, then
+ * signature_algorithms also applies to signatures appearing in certificates." */
+TEST(fewer_schemes_are_for_handshakes_only)
+{
+    for (int has_fewer = 0; has_fewer < 2; has_fewer++) {
+        struct side s;
+        struct bytes schemes = {0};
+        side_init(&s, &machine_client, &ecdsa, 1);
+        if (has_fewer)
+            s.policy.schemes = BYTES("\x08\x07");
+        side_start(&s);
+        side_run(&s);
+        struct client_hello hello = sent_hello(&s);
+        CHECK_INT(hello.extensions.at[EXTENSION_SIGNATURE_ALGORITHMS].n,
+            2 + (has_fewer ? 2 : signature_schemes_ours().n));
+        bool is_sent = extension_read_list_16(
+            hello.extensions.at[EXTENSION_SIGNATURE_ALGORITHMS_CERT], &schemes);
+        CHECK_INT(is_sent, has_fewer);
+        CHECK(!is_sent || bytes_equal(schemes, signature_schemes_ours()));
+        side_free(&s);
+    }
 }
 
 TEST(a_server_that_resumes_nothing_has_a_certificate)

@@ -37,7 +37,7 @@ struct addition {
 struct hello {
     const char *what;
     struct addition a;
-    struct bytes suites, compression;
+    struct bytes session_id, suites, compression;
     uint8_t alert;
     bool is_left_out, is_tls12;
     struct addition b; /* at the end */
@@ -80,7 +80,9 @@ static void put_hello(struct buf *out, const struct hello *h)
     struct wire_mark message = message_begin(&w, MESSAGE_CLIENT_HELLO);
     wire_put_16(&w, TLS_1_2);
     wire_put(&w, (struct bytes){random, sizeof(random)});
-    wire_put_8(&w, 0);
+    vector = wire_begin(&w, 1);
+    wire_put(&w, h->session_id);
+    wire_end(&w, vector);
     vector = wire_begin(&w, 2);
     wire_put(&w, h->suites.at ? h->suites : BYTES("\x13\x01\xc0\x2b"));
     wire_end(&w, vector);
@@ -209,6 +211,30 @@ TEST(after_a_retry)
             side_feed(&s, (struct bytes){garbage, sizeof(garbage)});
         CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL,
             answers[i] == &second ? ALERT_BAD_RECORD_MAC : ALERT_ILLEGAL_PARAMETER));
+        side_free(&s);
+    }
+}
+
+/* What is the same only if one does not look where a field ends. */
+TEST(the_second_hello_is_the_same_field_by_field)
+{
+    static const struct hello first = {.what = "no share",
+        WITH(51, "\0\0"),
+        .session_id = BYTES("\x13\x03"),
+        .suites = BYTES("\x13\x01")};
+    static const struct hello seconds[] = {
+        {.what = "the same", .session_id = BYTES("\x13\x03"), .suites = BYTES("\x13\x01")},
+        {.what = "shifted", .suites = BYTES("\x13\x03\x13\x01")},
+        {.what = "shifted", .session_id = BYTES("\x13"), .suites = BYTES("\x03\x13\x01\0")}};
+    for (size_t i = 0; i < COUNT_OF(seconds); i++) {
+        struct side s;
+        start(&s, &first);
+        put_hello(&s.m->wire_in, &seconds[i]);
+        side_run(&s);
+        if (i)
+            CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_ILLEGAL_PARAMETER));
+        else
+            CHECK_INT(s.event, MACHINE_WANT_INPUT);
         side_free(&s);
     }
 }
