@@ -55,13 +55,13 @@ static const struct kind {
 /* In the order of the rows in metrics.def. */
 static const size_t columns_n[] = {INSTANCE_COLUMNS, PROCESS_COLUMNS, ADDRESS_COLUMNS,
     WORKER_COLUMNS, LISTENER_COLUMNS, HANDSHAKE_COLUMNS, ROUTE_COLUMNS, TARGET_COLUMNS,
-    CERTIFICATE_COLUMNS, CRL_COLUMNS};
+    CERTIFICATE_COLUMNS, CRL_COLUMNS, TARGET_HEALTH_COLUMNS};
 
 _Static_assert(COUNT_OF(columns_n) == COUNTERS_ROW_COUNT, "a number of columns for each row");
 _Static_assert(COUNT_OF(columns) == INSTANCE_COLUMNS + PROCESS_COLUMNS + ADDRESS_COLUMNS +
                                         WORKER_COLUMNS + LISTENER_COLUMNS + HANDSHAKE_COLUMNS +
                                         ROUTE_COLUMNS + TARGET_COLUMNS + CERTIFICATE_COLUMNS +
-                                        CRL_COLUMNS,
+                                        CRL_COLUMNS + TARGET_HEALTH_COLUMNS,
     "every column belongs to a row");
 
 const struct counters_column *counters_columns(enum counters_row row, size_t *n)

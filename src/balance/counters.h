@@ -77,6 +77,11 @@ enum certificate_column {
 #include "balance/metrics.def"
     CERTIFICATE_COLUMNS
 };
+enum target_health_column {
+#define TARGET_HEALTH(symbol, ...) TARGET_HEALTH_##symbol,
+#include "balance/metrics.def"
+    TARGET_HEALTH_COLUMNS
+};
 enum crl_column {
 #define CRL(symbol, ...) CRL_##symbol,
 #include "balance/metrics.def"

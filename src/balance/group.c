@@ -166,12 +166,13 @@ void group_resolve(struct group *g, const struct address_book *book)
 
 /* ---- whom to choose ---- */
 
-/* How good a target is for WISH: the lower, the better. */
+/* How good a target is for some work: the lower, the better. */
 enum rank {
-    RANK_GOOD,
-    RANK_AVOIDED, /* it could not be connected to a moment ago */
-    RANK_TRIED,   /* nor for this very work; it has other addresses */
-    RANK_NONE     /* not to be chosen */
+    RANK_GOOD,      /* healthy, or not checked at all */
+    RANK_UNCHECKED, /* nothing is known of its health yet */
+    RANK_AVOIDED,   /* it could not be connected to a moment ago */
+    RANK_TRIED,     /* nor for this very work; it has other addresses */
+    RANK_NONE       /* not to be chosen */
 };
 
 static size_t times_tried(const struct target *t, const struct group_wish *wish)
@@ -190,29 +191,62 @@ static bool is_avoided(const struct target *t, uint64_t now_ms)
     return i == t->addresses_n;
 }
 
-static enum rank rank_of(const struct target *t, const struct group_wish *wish)
+static bool takes_work(const struct target *t)
+{
+    return t->config->weight && t->addresses_n;
+}
+
+static enum health_state health_of(const struct group *g, const struct target *t)
+{
+    return g->config->health_check.type == HEALTH_CHECK_OFF ? HEALTH_HEALTHY
+                                                            : health_table_get(g->health, t->label);
+}
+
+/* Are all that would take work unhealthy? If so, and if that is to mean that none of them is, their
+ * health does not count. */
+static bool is_health_void(const struct group *g)
+{
+    if (g->config->health_check.all_unhealthy_refused)
+        return false;
+    for (size_t i = 0; i < g->targets_n; i++)
+        if (takes_work(&g->targets[i]) && health_of(g, &g->targets[i]) != HEALTH_UNHEALTHY)
+            return false;
+    return true;
+}
+
+static enum rank rank_of(
+    const struct target *t, const struct group_wish *wish, enum health_state health)
 {
     size_t times = times_tried(t, wish);
-    if (!t->config->weight || times >= t->addresses_n)
+    if (!takes_work(t) || times >= t->addresses_n || health == HEALTH_UNHEALTHY)
         return RANK_NONE;
     if (times)
         return RANK_TRIED;
-    return is_avoided(t, wish->now_ms) ? RANK_AVOIDED : RANK_GOOD;
+    if (is_avoided(t, wish->now_ms))
+        return RANK_AVOIDED;
+    return health == HEALTH_WAITING ? RANK_UNCHECKED : RANK_GOOD;
 }
 
-static enum rank best_rank(const struct group *g, const struct group_wish *wish)
+/* Rank all of them, in G's candidates: those of the best rank get their weight, the others 0. False
+ * if there is none to be chosen. */
+static bool rank_all(struct group *g, const struct group_wish *wish)
 {
     enum rank best = RANK_NONE;
-    for (size_t i = 0; i < g->targets_n && best != RANK_GOOD; i++) {
-        enum rank rank = rank_of(&g->targets[i], wish);
+    bool is_void = is_health_void(g);
+    for (size_t i = 0; i < g->targets_n; i++) {
+        const struct target *t = &g->targets[i];
+        enum rank rank = rank_of(t, wish, is_void ? HEALTH_HEALTHY : health_of(g, t));
+        for (size_t k = 0; rank < best && k < i; k++)
+            g->candidates[k].weight = 0;
         best = rank < best ? rank : best;
+        g->candidates[i].weight = rank == best && best != RANK_NONE ? t->config->weight : 0;
     }
-    return best;
+    return best != RANK_NONE;
 }
 
-bool group_can_pick(const struct group *g, const struct group_wish *wish)
+bool group_can_pick(struct group *g, const struct group_wish *wish)
 {
-    return best_rank(g, wish) != RANK_NONE;
+    return rank_all(g, wish);
 }
 
 /* Where the client comes from, whatever the port. */
@@ -225,16 +259,12 @@ static uint64_t client_hash(const struct address *client)
 
 struct target *group_pick(struct group *g, const struct group_wish *wish)
 {
-    enum rank best = best_rank(g, wish);
-    if (best == RANK_NONE)
+    if (!rank_all(g, wish))
         return NULL;
     for (size_t i = 0; i < g->targets_n; i++) {
         const struct target *t = &g->targets[i];
-        g->candidates[i] = (struct candidate){
-            .weight = rank_of(t, wish) == best ? t->config->weight : 0,
-            .load = count_get(&t->counts[TARGET_ACTIVE]) + t->elsewhere,
-            .name = t->label,
-        };
+        g->candidates[i].load = count_get(&t->counts[TARGET_ACTIVE]) + t->elsewhere;
+        g->candidates[i].name = t->label;
     }
     size_t i = scheduler_pick(&g->scheduler, g->candidates, client_hash(wish->client));
     ASSERT(i != SCHEDULER_NONE);

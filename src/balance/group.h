@@ -10,6 +10,7 @@
 
 #include "balance/address_book.h"
 #include "balance/counters.h"
+#include "balance/health_table.h"
 #include "balance/scheduler.h"
 #include "balance/sessions.h"
 #include "base/list.h"
@@ -68,7 +69,8 @@ struct group {
     struct target *targets;
     size_t targets_n;
     struct scheduler scheduler;
-    struct candidate *candidates; /* for a pick under way, as many as targets */
+    const struct health_table *health; /* the owner's; NULL: nothing is known */
+    struct candidate *candidates;      /* for a pick under way, as many as targets */
     bool is_tls;
     struct group_tls tls;
 };
@@ -88,13 +90,12 @@ struct group_wish {
     size_t tried_n;
 };
 
-/* Choose a target: by the scheduler, among those that are the best to be had. They are none that
- * have weight 0, whose name is not resolved, or that were tried as often as they have addresses;
- * and, as long as there are others, none that were tried at all or of which no address could be
- * connected to in the last GROUP_AVOID_MS. NULL if there is none. */
+/* Choose a target: by the scheduler, among the best that are to be had (docs/balancing.md). They
+ * are none that have weight 0, whose name is not resolved, that were tried as often as they have
+ * addresses, or that are unhealthy while others are not. NULL if there is none. */
 struct target *group_pick(struct group *g, const struct group_wish *wish);
 /* Would there be one? */
-bool group_can_pick(const struct group *g, const struct group_wish *wish);
+bool group_can_pick(struct group *g, const struct group_wish *wish);
 /* A name for the target at ADDRESS (as configured) of GROUP, the same in every process and
  * instance.
  */

@@ -103,16 +103,21 @@ static void print_targets(const json_t *s)
     size_t i;
     json_t *t;
     char failures[512];
-    printf("\n%-16s %-24s %10s %6s %6s %11s  %s\n", "TARGET GROUP", "TARGET", "REQUESTS", "OPEN",
-        "IDLE", "CONNECT MS", "FAILURES");
+    printf("\n%-16s %-24s %-10s %10s %6s %6s %11s  %s\n", "TARGET GROUP", "TARGET", "HEALTH",
+        "REQUESTS", "OPEN", "IDLE", "CONNECT MS", "FAILURES");
     json_array_foreach(json_object_get(s, "targets"), i, t)
     {
         format_numbers(json_object_get(t, "failures"), failures, sizeof(failures));
-        printf("%-16s %-24s %10lld %6lld %6lld %11.1f  %s\n", text_of(t, "target_group"),
-            text_of(t, "target"), number_of(t, "requests"), number_of(t, "connections_open"),
+        const json_t *health = json_object_get(t, "health");
+        printf("%-16s %-24s %-10s %10lld %6lld %6lld %11.1f  %s\n", text_of(t, "target_group"),
+            text_of(t, "target"), health ? text_of(health, "state") : "unchecked",
+            number_of(t, "requests"), number_of(t, "connections_open"),
             number_of(t, "connections_idle"),
             json_number_value(json_object_get(t, "connect_ms_mean")),
             *failures ? failures : "none");
+        if (*text_of(health, "reason"))
+            printf("    %s since %s: %s\n", text_of(health, "state"), text_of(health, "since"),
+                text_of(health, "reason"));
     }
 }
 

@@ -276,6 +276,24 @@ static void read_policy(struct build *b, const struct key *k, struct node *n, vo
     }
 }
 
+/* [2xx, 3xx] */
+static void read_codes(struct build *b, const struct key *k, struct node *n, void *place)
+{
+    unsigned *codes = place;
+    if (!expect(b, k->name, n, NODE_LIST))
+        return;
+    if (!n->first)
+        report_error(b->report, n->at, "%s is empty; accepted: 1xx, 2xx, 3xx, 4xx, 5xx", k->name);
+    for (const struct node *item = n->first; item; item = item->next) {
+        if (!expect_text(b, k, item))
+            return;
+        if (item->text[0] < '1' || item->text[0] > '5' || strcmp(item->text + 1, "xx") != 0)
+            refuse_choice(b, k, item, NULL, "1xx, 2xx, 3xx, 4xx, 5xx");
+        else
+            *codes |= 1u << (item->text[0] - '0');
+    }
+}
+
 static void read_client_name(struct build *b, const struct key *k, struct node *n, void *place)
 {
     struct error err;
@@ -405,6 +423,7 @@ static const struct reading {
     [TYPE_LOG_FILE] = {read_log_file, 0},
     [TYPE_VERSIONS] = {read_versions, 0},
     [TYPE_POLICY] = {read_policy, 0},
+    [TYPE_CODES] = {read_codes, 0},
     [TYPE_CLIENT_NAMES] = {read_client_name, sizeof(struct config_text)},
     [TYPE_BIND_ADDRESS] = {read_spelled, 0},
     [TYPE_ADDRESS] = {read_spelled, 0},
@@ -564,8 +583,32 @@ static void settle_listener(struct config_listener *l, const struct node *map)
     settle_rules(l, map);
 }
 
-static void settle_group(struct build *b, const struct config_group *g)
+/* What `auto` means for a group. */
+static enum config_health_type health_type(const struct config_group *g)
 {
+    static const enum config_health_type types[] = {
+        [PROTOCOL_HTTP] = HEALTH_CHECK_HTTP,
+        [PROTOCOL_HTTPS] = HEALTH_CHECK_HTTPS,
+        [PROTOCOL_TCP] = HEALTH_CHECK_TCP,
+        [PROTOCOL_TCP_SSL] = HEALTH_CHECK_TCP,
+    };
+    return g->tls.certificate.path ? HEALTH_CHECK_TLS : types[g->protocol];
+}
+
+/* Whoever wants checks to come quickly need not say that they are to be short. */
+static void settle_health_check(struct config_group *g, const struct node *map)
+{
+    struct config_health_check *h = &g->health_check;
+    const struct node *n = tree_value(map, "health_check");
+    if (h->type == HEALTH_CHECK_AUTO)
+        h->type = health_type(g);
+    if (n && !tree_value(n, "timeout") && h->timeout_ms >= h->interval_ms)
+        h->timeout_ms = h->interval_ms / 2;
+}
+
+static void settle_group(struct build *b, struct config_group *g, const struct node *map)
+{
+    settle_health_check(g, map);
     for (size_t i = 0; i < g->targets_n; i++) {
         struct config_target *t = (struct config_target *)(uintptr_t)&g->targets[i];
         t->host = value_target_host(b->arena, t->address);
@@ -598,6 +641,7 @@ void build_config(struct config *c, struct node *root, const char *folder, struc
     const struct node *n = tree_value(root, "listeners")->first;
     for (size_t i = 0; i < c->listeners_n; i++, n = n->next)
         settle_listener((struct config_listener *)(uintptr_t)&c->listeners[i], n);
-    for (size_t i = 0; i < c->groups_n; i++)
-        settle_group(&b, &c->groups[i]);
+    n = tree_value(root, "target_groups")->first;
+    for (size_t i = 0; i < c->groups_n; i++, n = n->next)
+        settle_group(&b, (struct config_group *)(uintptr_t)&c->groups[i], n);
 }

@@ -340,6 +340,107 @@ static void check_certificate_and_key(struct check *ck, const struct node *group
             "both");
 }
 
+/* ---- health checks ---- */
+
+static const char *health_type_name(enum config_health_type type)
+{
+    return keys_find(SCOPE_HEALTH_CHECK, "type")->choices[type];
+}
+
+/* path under TCP, send under HTTP, … */
+static void check_health_keys_fit(
+    struct check *ck, const struct config_health_check *h, const struct node *map)
+{
+    for (size_t i = 0; i < key_count; i++) {
+        const struct key *k = &key_table[i];
+        const struct node *n = k->scope == SCOPE_HEALTH_CHECK ? tree_value(map, k->name) : NULL;
+        if (n && !(k->on & (ON_ALL | ON_CHECK(h->type))))
+            report_error(ck->report, n->key_at,
+                "%s is of no use to a health check of type %s; remove it, or choose another type",
+                k->name, health_type_name(h->type));
+    }
+}
+
+static bool is_visible(const char *text)
+{
+    while ((uint8_t)*text > ' ' && (uint8_t)*text < 0x7f)
+        text++;
+    return !*text;
+}
+
+static bool is_hex(const char *text)
+{
+    size_t n = strlen(text);
+    return n % 2 == 0 && strspn(text, "0123456789abcdefABCDEF") == n;
+}
+
+/* What goes into the request line and Host, or onto the wire. */
+static void check_health_texts(
+    struct check *ck, const struct config_health_check *h, const struct node *map)
+{
+    if (h->path[0] != '/' || !is_visible(h->path) || strchr(h->path, '#'))
+        report_error(ck->report, place_of(map, "path"),
+            "path: write a path of visible ASCII characters that begins with /, perhaps with a "
+            "query");
+    if (!is_visible(h->host))
+        report_error(ck->report, place_of(map, "host"),
+            "host: write a host name or address of visible ASCII characters");
+    for (int i = 0; h->is_hex && i < 2; i++)
+        if (!is_hex(i ? h->expect : h->send))
+            report_error(ck->report, place_of(map, i ? "expect" : "send"),
+                "%s: write pairs of hexadecimal digits, or encoding: text", i ? "expect" : "send");
+    if (h->type == HEALTH_CHECK_CUSTOM && !h->send[0] && !h->expect[0])
+        report_error(ck->report, map->at,
+            "a CUSTOM health check needs send, expect, or both; to see whether a target takes "
+            "connections choose type: TCP");
+}
+
+static void check_health_type(struct check *ck, const struct config_group *g, struct position at)
+{
+    enum config_health_type type = g->health_check.type;
+    bool is_tls = type == HEALTH_CHECK_TLS || type == HEALTH_CHECK_HTTPS;
+    if (is_tls && !config_protocol_is_tls(g->protocol))
+        report_error(ck->report, at,
+            "type: %s needs a group of protocol HTTPS or TCP_SSL, whose tls says what the target "
+            "must prove",
+            health_type_name(type));
+    if (type == HEALTH_CHECK_HTTPS && g->tls.certificate.path)
+        report_error(ck->report, at,
+            "type: HTTPS is not possible where tls.certificate is shown: health checks have no "
+            "private key; choose type: TLS, which checks the target's certificate");
+}
+
+static void check_health(struct check *ck, const struct config_group *g, const struct node *group)
+{
+    const struct config_health_check *h = &g->health_check;
+    const struct node *map = tree_value(group, "health_check");
+    if (!map)
+        return;
+    check_health_type(ck, g, place_of(map, "type"));
+    check_health_keys_fit(ck, h, map);
+    check_health_texts(ck, h, map);
+    if (h->timeout_ms >= h->interval_ms)
+        report_error(ck->report, place_of(map, tree_value(map, "timeout") ? "timeout" : "interval"),
+            "a health check's timeout must be shorter than its interval");
+}
+
+/* Each is a connection that is made again and again. */
+static void check_checked_are_not_too_many(struct check *ck)
+{
+    const struct config *c = ck->config;
+    size_t n = 0;
+    for (size_t i = 0; i < c->groups_n; i++) {
+        const struct config_group *g = &c->groups[i];
+        size_t before = n;
+        n += g->health_check.type == HEALTH_CHECK_OFF ? 0 : g->targets_n;
+        if (before <= CONFIG_CHECKED_MAX && n > CONFIG_CHECKED_MAX)
+            report_error(ck->report, g->at,
+                "with this group more than %d targets are checked for their health; set its "
+                "health_check to {type: off}, or have another instance for it",
+                CONFIG_CHECKED_MAX);
+    }
+}
+
 static void check_domains(struct check *ck, const struct config_listener *l, const struct node *map)
 {
     const struct node *domains = tree_value(map, "domains");
@@ -372,6 +473,7 @@ static void check_group(struct check *ck, const struct config_group *g, const st
 {
     check_keys_fit_protocol(ck, SCOPE_GROUP, g->protocol, map);
     check_certificate_and_key(ck, map);
+    check_health(ck, g, map);
     if (!config_protocol_is_tls(g->protocol))
         return;
     check_rsa_key_exchange(ck, g->tls.key_exchange_rsa, g->tls.tls12, map);
@@ -391,5 +493,6 @@ void check_config(const struct config *c, const struct node *root, struct report
     check_listeners_differ(&ck);
     check_groups_differ(&ck);
     check_names_are_not_too_many(&ck);
+    check_checked_are_not_too_many(&ck);
     arena_fini(ck.arena);
 }

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/report.h"
+#include "config/health_check.h"
 #include "config/rule.h"
 
 /* The system's trust store: what vouches for targets where a target group names no CA. */
@@ -36,8 +37,7 @@ enum config_engine { CONFIG_ENGINE_NATIVE, CONFIG_ENGINE_OPENSSL };
 enum config_scheduler { SCHEDULER_WRR, SCHEDULER_LEAST_CONN, SCHEDULER_IP_HASH };
 enum config_proxy_protocol { PROXY_PROTOCOL_NONE, PROXY_PROTOCOL_V2 };
 
-/* A file that the configuration names. PATH is absolute (relative ones were resolved against the
- * configuration's folder). */
+/* A file that the configuration names; PATH, if relative there, begins at its folder. */
 struct config_file {
     const char *path;
     struct position at;
@@ -164,6 +164,7 @@ struct config_group {
     enum config_protocol protocol;
     enum config_scheduler scheduler;
     enum config_proxy_protocol proxy_protocol; /* TCP, TCP_SSL: what a connection begins with */
+    struct config_health_check health_check;
     const struct config_target *targets;
     size_t targets_n;
     struct config_group_tls tls;

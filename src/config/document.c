@@ -37,6 +37,7 @@ static const char *const type_names[TYPE_COUNT] = {
     [TYPE_LOG_FILE] = "file or `-`",
     [TYPE_VERSIONS] = "list of `\"1.2\"`, `\"1.3\"`",
     [TYPE_POLICY] = "`hard`, `soft` or `{grace: DURATION}`",
+    [TYPE_CODES] = "list of `1xx` … `5xx`",
     [TYPE_CLIENT_NAMES] = "list of names",
     [TYPE_BIND_ADDRESS] = "address",
     [TYPE_ADDRESS] = "address",
@@ -101,9 +102,16 @@ static void put_range(struct buf *out, const struct key *k)
                   : " bytes");
 }
 
+/* Protocols, or types of health checks. */
 static void put_protocols(struct buf *out, const struct key *k)
 {
     const char *separator = "";
+    const char *const *types = keys_find(SCOPE_HEALTH_CHECK, "type")->choices;
+    for (unsigned i = 0; types[i]; i++)
+        if (k->on & ON_CHECK(i)) {
+            PUT(out, "%s%s", separator, types[i]);
+            separator = ", ";
+        }
     for (int p = PROTOCOL_HTTP; k->on != ON_ALL && p <= PROTOCOL_TCP_SSL; p++) {
         if (!(k->on & ON(p)))
             continue;

@@ -182,6 +182,15 @@ static void write_policy(struct dump *d, const struct key *k, const void *place)
     end_map(d);
 }
 
+static void write_codes(struct dump *d, const struct key *k, const void *place)
+{
+    begin_list(d, true);
+    for (unsigned i = 1; i <= 5; i++)
+        if (*(const unsigned *)place & 1u << i)
+            write_plain(d, (char[]){(char)('0' + i), 'x', 'x', 0});
+    end_list(d);
+}
+
 static void write_network(struct dump *d, const struct key *k, const void *place)
 {
     char text[VALUE_FORMAT_MAX];
@@ -210,13 +219,16 @@ static void write_group(struct dump *d, const struct key *k, const void *place)
     write_text(d, d->config->groups[*(const size_t *)place].name);
 }
 
-/* Protocol of the listener or group at ITEM, as a set; of other scopes all. */
+/* Protocol of the listener or group at ITEM, or type of the health check, as a set; of other scopes
+ * all. */
 static unsigned protocols_of(enum scope scope, const void *item)
 {
     if (scope == SCOPE_LISTENER)
         return ON(((const struct config_listener *)item)->protocol);
     if (scope == SCOPE_GROUP)
         return ON(((const struct config_group *)item)->protocol);
+    if (scope == SCOPE_HEALTH_CHECK)
+        return ON_ALL | ON_CHECK(((const struct config_health_check *)item)->type);
     return ON_ALL;
 }
 
@@ -243,6 +255,7 @@ static const struct writing {
     [TYPE_LOG_FILE] = {write_string, 0},
     [TYPE_VERSIONS] = {write_versions, 0},
     [TYPE_POLICY] = {write_policy, 0},
+    [TYPE_CODES] = {write_codes, 0},
     [TYPE_CLIENT_NAMES] = {write_item, sizeof(struct config_text)},
     [TYPE_BIND_ADDRESS] = {write_string, 0},
     [TYPE_ADDRESS] = {write_string, 0},

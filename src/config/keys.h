@@ -26,6 +26,7 @@ enum scope {
     SCOPE_HEADERS,
     SCOPE_PROXY_PROTOCOL,
     SCOPE_GROUP,
+    SCOPE_HEALTH_CHECK,
     SCOPE_TARGET,
     SCOPE_GROUP_TLS,
     SCOPE_ACCESS_LOG,
@@ -60,6 +61,7 @@ enum key_type {
     TYPE_LOG_FILE,     /* const char *: a path, or "-" */
     TYPE_VERSIONS,     /* bool tls12, tls13 */
     TYPE_POLICY,       /* struct config_policy */
+    TYPE_CODES,        /* unsigned: a set of bits, 1 for 1xx */
     TYPE_CLIENT_NAMES, /* list of struct config_text */
     TYPE_BIND_ADDRESS, /* const char *: IP:PORT or :PORT */
     TYPE_ADDRESS,      /* const char *: IP:PORT or HOST:PORT */
@@ -79,16 +81,20 @@ enum key_type {
 };
 
 /* Sets of protocols: where a key is accepted. */
-#define ON(protocol)  (1u << (protocol))
-#define ON_HTTPS      ON(PROTOCOL_HTTPS)
-#define ON_HTTP       (ON(PROTOCOL_HTTP) | ON(PROTOCOL_HTTPS))
-#define ON_TCP        (ON(PROTOCOL_TCP) | ON(PROTOCOL_TCP_SSL))
-#define ON_TLS        (ON(PROTOCOL_HTTPS) | ON(PROTOCOL_TCP_SSL))
-#define ON_ALL        (ON_HTTP | ON_TCP)
+#define ON(protocol) (1u << (protocol))
+#define ON_HTTPS     ON(PROTOCOL_HTTPS)
+#define ON_HTTP      (ON(PROTOCOL_HTTP) | ON(PROTOCOL_HTTPS))
+#define ON_TCP       (ON(PROTOCOL_TCP) | ON(PROTOCOL_TCP_SSL))
+#define ON_TLS       (ON(PROTOCOL_HTTPS) | ON(PROTOCOL_TCP_SSL))
+#define ON_ALL       (ON_HTTP | ON_TCP)
+/* Sets of types of health checks, likewise. */
+#define ON_CHECK(type) (1u << (16 + (type)))
+#define ON_REQUESTS    (ON_CHECK(HEALTH_CHECK_HTTP) | ON_CHECK(HEALTH_CHECK_HTTPS))
+#define ON_CUSTOM      ON_CHECK(HEALTH_CHECK_CUSTOM)
 
-#define KEY_REQUIRED  "\x01required"  /* must be given */
-#define KEY_INHERITED "\x01inherited" /* the listener's, where the domain leaves it out */
-#define KEY_NONE      "null"          /* nothing */
+#define KEY_REQUIRED   "\x01required"  /* must be given */
+#define KEY_INHERITED  "\x01inherited" /* the listener's, where the domain leaves it out */
+#define KEY_NONE       "null"          /* nothing */
 
 struct key {
     enum scope scope;
@@ -99,8 +105,8 @@ struct key {
     size_t count_offset;  /* lists: of the number of items */
     const char *fallback; /* the default as YAML, or KEY_… */
     uint64_t min, max;    /* integers, durations and sizes: the value; texts: bytes; lists: items */
-    unsigned on;          /* protocols of the listener or target group that the map belongs to */
-    enum scope child;     /* TYPE_MAP, TYPE_MAPS */
+    unsigned on;      /* protocols of the listener or group that the map belongs to, types … */
+    enum scope child; /* TYPE_MAP, TYPE_MAPS */
     const char *const *choices; /* TYPE_CHOICE, TYPE_CHOICES: ended by NULL */
     const char *help;
 };

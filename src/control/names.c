@@ -10,6 +10,7 @@
 #include "base/panic.h"
 #include "config/archive.h"
 #include "config/config.h"
+#include "control/plan_config.h"
 #include "io/resolver.h"
 
 #include "base/ban.h"
@@ -278,27 +279,6 @@ static struct resolver *make_resolver(
     return resolver_new(loop, &how, err);
 }
 
-static struct config *parse(struct bytes archive, struct error *err)
-{
-    struct report report;
-    struct bytes file = archive_find(archive, ARCHIVE_CONFIG_FILE);
-    struct bytes folder = archive_find(archive, ARCHIVE_CONFIG_FOLDER);
-    if (!file.at || !folder.at) {
-        error_set(err, "the generation has no configuration");
-        return NULL;
-    }
-    report_init(&report);
-    char *file_text = mem_strndup(file.at, file.n), *folder_text = mem_strndup(folder.at, folder.n);
-    struct config *config =
-        config_parse(archive_find(archive, ARCHIVE_CONFIG), file_text, folder_text, &report);
-    if (!config)
-        error_set(err, "the generation's configuration is not one");
-    report_fini(&report);
-    free(file_text);
-    free(folder_text);
-    return config;
-}
-
 static struct plan *plan_new(struct names *n, uint64_t generation)
 {
     struct plan *p = mem_alloc(sizeof(*p));
@@ -354,7 +334,7 @@ void names_recall(struct names *n, struct bytes book)
 int names_prepare(struct names *n, uint64_t generation, struct bytes archive, struct error *err)
 {
     plan_free(&n->coming);
-    struct config *config = parse(archive, err);
+    struct config *config = plan_config(archive, err);
     if (!config)
         return -1;
     struct plan *p = plan_new(n, generation);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "control/health.h"
 
 #include "base/ban.h"
 
@@ -178,7 +179,35 @@ static void write_listeners(struct json *j, const struct totals *t)
 
 /* ---- targets, certificates ---- */
 
-static void write_target(struct json *j, const struct total *row)
+/* The name of the state that a target is in, by the row of its health; NULL: it is not checked. */
+static const char *state_name(const uint64_t *health)
+{
+    size_t n;
+    const struct counters_column *columns = counters_columns(COUNTERS_TARGET_HEALTH, &n);
+    for (size_t i = TARGET_HEALTH_HEALTHY; i <= TARGET_HEALTH_WAITING; i++)
+        if (health[i])
+            return columns[i].value;
+    return NULL;
+}
+
+static void write_health(
+    struct json *j, const struct totals *t, const struct status *status, const struct total *target)
+{
+    const char *group = target->labels[0], *address = target->labels[1];
+    const uint64_t *v = find(t, COUNTERS_TARGET_HEALTH, group, address);
+    const char *why = health_why(status->health, group, address);
+    if (!state_name(v))
+        return;
+    json_open_object(j, "health");
+    json_text(j, "state", state_name(v));
+    time_if(j, "since", v[TARGET_HEALTH_SINCE]);
+    if (why)
+        json_text(j, "reason", why);
+    json_close_object(j);
+}
+
+static void write_target(
+    struct json *j, const struct totals *t, const struct status *status, const struct total *row)
 {
     size_t n;
     const struct counters_column *columns = counters_columns(COUNTERS_TARGET, &n);
@@ -186,7 +215,9 @@ static void write_target(struct json *j, const struct total *row)
     json_open_object(j, NULL);
     json_text(j, "target_group", row->labels[0]);
     json_text(j, "target", row->labels[1]);
+    write_health(j, t, status, row);
     json_integer(j, "requests", (int64_t)v[TARGET_REQUESTS]);
+    json_integer(j, "active", (int64_t)v[TARGET_ACTIVE]);
     json_open_object(j, "failures");
     for (size_t i = TARGET_CONNECT; i <= TARGET_CLOSED; i++)
         if (v[i])
@@ -201,14 +232,14 @@ static void write_target(struct json *j, const struct total *row)
     json_close_object(j);
 }
 
-static void write_targets(struct json *j, const struct totals *t)
+static void write_targets(struct json *j, const struct totals *t, const struct status *status)
 {
     size_t n;
     const struct total *rows = totals_rows(t, COUNTERS_TARGET, &n);
     json_open_array(j, "targets");
     for (size_t i = 0; i < n; i++)
         if (rows[i].values[TARGET_IN_FORCE])
-            write_target(j, &rows[i]);
+            write_target(j, t, status, &rows[i]);
     json_close_array(j);
 }
 
@@ -271,15 +302,16 @@ static void write_crls(struct json *j, const struct totals *t, int64_t now_s)
     json_close_array(j);
 }
 
-int status_write(const struct totals *t, bool is_ready, int64_t now_s, struct buf *out)
+int status_write(const struct totals *t, const struct status *status, struct buf *out)
 {
+    int64_t now_s = status->now_s;
     struct json j;
     json_init(&j, out);
     json_open_object(&j, NULL);
-    write_instance(&j, t, is_ready, now_s);
+    write_instance(&j, t, status->is_ready, now_s);
     write_workers(&j, t);
     write_listeners(&j, t);
-    write_targets(&j, t);
+    write_targets(&j, t, status);
     write_certificates(&j, t, now_s);
     write_crls(&j, t, now_s);
     json_close_object(&j);

@@ -5,5 +5,13 @@
 #include "base/buf.h"
 #include "control/totals.h"
 
+/* What the totals do not know. */
+struct health;
+struct status {
+    bool is_ready;
+    int64_t now_s;
+    const struct health *health;
+};
+
 /* -1 if OUT has no room. */
-int status_write(const struct totals *t, bool is_ready, int64_t now_s, struct buf *out) MUST_USE;
+int status_write(const struct totals *t, const struct status *status, struct buf *out) MUST_USE;

@@ -54,6 +54,14 @@ int proxy_add_peer(struct proxy *p, int fd, struct error *err)
     return loads_add_source(p->loads, fd, err);
 }
 
+int proxy_see_health(struct proxy *p, int fd, struct error *err)
+{
+    if (p->health)
+        return error_set(err, "told so twice");
+    p->health = health_table_map(fd, err);
+    return p->health ? 0 : -1;
+}
+
 void proxy_forget(struct proxy *p, struct conn *c)
 {
     list_remove(&c->link);
@@ -85,6 +93,8 @@ void proxy_adopt(struct proxy *p, struct service *service, const int *fds, size_
 {
     ASSERT(fds_n == service->config->listeners_n && !p->is_draining && p->counters);
     tally_service(p, service);
+    for (size_t i = 0; i < service->config->groups_n; i++)
+        service->groups[i].health = p->health;
     loads_adopt(p->loads, service->groups, service->config->groups_n);
     retire(p, service);
     if (p->service)
@@ -131,6 +141,7 @@ void proxy_free(struct proxy **pp)
     free_closed(p);
     loads_free(&p->loads);
     service_unref(&p->service);
+    health_table_close(&p->health);
     buf_fini(&p->line);
     free(p);
 }

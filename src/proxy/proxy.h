@@ -27,6 +27,8 @@ void proxy_count(
  */
 struct error;
 int proxy_add_peer(struct proxy *p, int fd, struct error *err) MUST_USE;
+/* Before the first proxy_adopt: the health of targets is behind FD (the caller's). -1 with ERR. */
+int proxy_see_health(struct proxy *p, int fd, struct error *err) MUST_USE;
 /* After the loop's last turn. */
 void proxy_free(struct proxy **p);
 

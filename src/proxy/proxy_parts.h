@@ -20,9 +20,10 @@ struct proxy {
     struct buf line; /* the access-log line being made */
     struct counters *counters;
     struct handshake_log *handshakes;
-    struct count *worker;   /* the row of this one */
-    struct loads *loads;    /* of the targets, the other workers' too */
-    struct http1_head head; /* the head being looked at: one at a time in a worker */
+    struct count *worker;              /* the row of this one */
+    const struct health_table *health; /* of the targets; NULL: not known */
+    struct loads *loads;               /* of the targets, the other workers' too */
+    struct http1_head head;            /* the head being looked at: one at a time in a worker */
 };
 
 /* C is CLOSED: it will be freed when the turn ends. */

@@ -39,8 +39,7 @@ static void group_hash(const struct group *g, const struct source *s, uint8_t ou
     digest_finish(&d, out);
 }
 
-/* Sallyport as the client of a group's targets. */
-static void init_group_tls(struct group *g, const struct source *s)
+void service_init_group_tls(struct group *g, const struct source *s, bool is_for_checks)
 {
     const struct config_group_tls *c = &g->config->tls;
     struct certificate_list ca = {0};
@@ -51,7 +50,7 @@ static void init_group_tls(struct group *g, const struct source *s)
     g->tls.verify.anchors = path_store_new(&ca, false);
     g->tls.verify.cache = verdict_cache_new();
     source_revocation(s, &c->revocation, &ca, &g->tls.verify);
-    if (c->certificate.path) {
+    if (c->certificate.path && !is_for_checks) {
         struct config_certificate own = {.certificate = c->certificate, .key = c->key};
         g->tls.credential = source_credential(s, &own, PATH_CLIENT);
     }
@@ -67,7 +66,7 @@ static void init_group_tls(struct group *g, const struct source *s)
         .credentials_n = g->tls.credential ? 1 : 0,
         .alpn = is_http ? http11 : NULL,
         .alpn_n = is_http ? COUNT_OF(http11) : 0,
-        .tickets = c->resumption,
+        .tickets = c->resumption && !is_for_checks,
         .session_lifetime_s = GROUP_SESSION_LIFETIME_S,
     };
     source_negotiable(s, &c->negotiable, &config);
@@ -102,7 +101,7 @@ struct service *service_build(const struct service_source *from, struct report *
     for (size_t i = 0; i < config->groups_n; i++) {
         group_init(&s->groups[i], &config->groups[i], &s->idle, &s->arena);
         if (s->groups[i].is_tls)
-            init_group_tls(&s->groups[i], &source);
+            service_init_group_tls(&s->groups[i], &source, false);
     }
     s->listeners = mem_calloc(config->listeners_n, sizeof(*s->listeners));
     for (size_t i = 0; i < config->listeners_n; i++)

@@ -5,6 +5,13 @@
 #include "proxy/listener.h"
 #include "proxy/service.h"
 
+struct source;
+
+/* Sallyport as the client of a group's targets. IS_FOR_CHECKS: in control, which has no private
+ * keys and wants to see what targets show now: no certificate of ours is shown, no session is
+ * resumed. What is wrong goes to the report of S. */
+void service_init_group_tls(struct group *g, const struct source *s, bool is_for_checks);
+
 struct service {
     unsigned references;
     uint64_t generation;

@@ -10,6 +10,7 @@
 #include "base/panic.h"
 #include "control/admin.h"
 #include "control/handshakes.h"
+#include "control/health.h"
 #include "control/metrics.h"
 #include "control/names.h"
 #include "control/status.h"
@@ -25,6 +26,7 @@ struct control {
     struct lifeline lifeline;
     struct admin *admin;
     struct names *names;
+    struct health *health;
     struct totals_sources sources;
     struct handshakes *handshakes;
     bool is_done;
@@ -76,7 +78,9 @@ static unsigned answer_status(void *owner, struct bytes query, struct buf *body)
     struct control *c = owner;
     struct totals totals;
     totals_init(&totals, &c->sources);
-    int failed = status_write(&totals, admin_is_ready(c->admin), loop_wall_s(c->loop), body);
+    const struct status status = {
+        .is_ready = admin_is_ready(c->admin), .now_s = loop_wall_s(c->loop), .health = c->health};
+    int failed = status_write(&totals, &status, body);
     totals_fini(&totals);
     return failed ? too_large(body) : 200;
 }
@@ -92,20 +96,35 @@ static unsigned answer_handshakes(void *owner, struct bytes query, struct buf *b
     return handshakes_write(c->handshakes, &parsed, body) < 0 ? too_large(body) : 200;
 }
 
+static void unmap(struct bytes archive)
+{
+    memfile_unmap(&archive);
+}
+
 static void receive_names(struct control *c, struct message *m)
 {
     struct bytes archive;
     struct error err;
-    if (memfile_map(m->fds[0], &archive, &err) < 0 ||
-        names_prepare(c->names, m->generation, archive, &err) < 0)
+    bool is_mapped = memfile_map(m->fds[0], &archive, &err) == 0;
+    if (!is_mapped || names_prepare(c->names, m->generation, archive, &err) < 0)
         log_error("generation %llu: %s", (unsigned long long)m->generation, err.text);
-    memfile_unmap(&archive);
+    if (is_mapped && health_prepare(c->health, m->generation, archive, unmap, &err) < 0)
+        log_error("generation %llu: %s", (unsigned long long)m->generation, err.text);
+}
+
+static void receive_health(struct control *c, struct message *m)
+{
+    struct error err;
+    if (health_open(c->health, m->fds[0], m->fds[1], &err) < 0 ||
+        totals_add_source(&c->sources, m->index, m->fds[1], &err) < 0)
+        log_error("the health of targets cannot be told: %s", err.text);
 }
 
 static void receive_addresses(struct control *c, struct message *m)
 {
     char *text = memfile_text(m->fds[0], ADDRESS_BOOK_TEXT_MAX);
     names_recall(c->names, bytes_of(text));
+    health_resolve(c->health, bytes_of(text));
     free(text);
 }
 
@@ -113,6 +132,7 @@ static void publish_addresses(void *owner, uint64_t generation, struct bytes boo
 {
     struct control *c = owner;
     struct error err;
+    health_resolve(c->health, book);
     int fd = memfile_new("addresses", book, &err);
     if (fd < 0) {
         log_error("what the names of targets mean cannot be published: %s", err.text);
@@ -122,6 +142,18 @@ static void publish_addresses(void *owner, uint64_t generation, struct bytes boo
         &(struct message){
             .type = MESSAGE_ADDRESSES, .generation = generation, .fds = {fd}, .fds_n = 1});
     close(fd);
+}
+
+static void commit(struct control *c, struct message *m)
+{
+    names_commit(c->names, m->generation);
+    health_commit(c->health, m->generation);
+}
+
+static void abort_coming(struct control *c, struct message *m)
+{
+    names_abort(c->names, m->generation);
+    health_abort(c->health, m->generation);
 }
 
 static void end(void *owner)
@@ -143,10 +175,12 @@ static void received(void *owner, struct message *m)
         receive_names(c, m);
     else if (m->type == MESSAGE_ADDRESSES)
         receive_addresses(c, m);
+    else if (m->type == MESSAGE_HEALTH)
+        receive_health(c, m);
     else if (m->type == MESSAGE_COMMIT)
-        names_commit(c->names, m->generation);
+        commit(c, m);
     else if (m->type == MESSAGE_ABORT)
-        names_abort(c->names, m->generation);
+        abort_coming(c, m);
     else if (m->type == MESSAGE_STOP)
         end(c);
 }
@@ -167,6 +201,7 @@ int control_run(unsigned index)
     admin_route(c.admin, "/status", "application/json", answer_status, &c);
     admin_route(c.admin, "/handshakes", "application/x-ndjson", answer_handshakes, &c);
     c.names = names_new(c.loop, publish_addresses, &c);
+    c.health = health_new(c.loop);
     channel_send(&c.lifeline.channel, &(struct message){.type = MESSAGE_READY});
     while (!c.is_done)
         loop_turn(c.loop, -1);
@@ -174,6 +209,7 @@ int control_run(unsigned index)
     handshakes_free(&c.handshakes);
     totals_fini_sources(&c.sources);
     names_free(&c.names);
+    health_free(&c.health);
     lifeline_close(&c.lifeline);
     loop_free(&c.loop);
     return 0;

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "balance/health_table.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/shared_memory.h"
@@ -12,7 +13,7 @@
 
 int ledger_open(struct supervisor *s, struct error *err)
 {
-    if (counters_new(&s->counters_fd, err) < 0)
+    if (counters_new(&s->counters_fd, err) < 0 || health_table_new(&s->health_fd, err) < 0)
         return -1;
     s->counters = counters_open(s->counters_fd, err);
     if (!s->counters)
@@ -28,6 +29,8 @@ void ledger_close(struct supervisor *s)
     counters_close(&s->counters);
     if (s->counters_fd >= 0)
         close(s->counters_fd);
+    if (s->health_fd >= 0)
+        close(s->health_fd);
 }
 
 int ledger_equip(struct child *c, struct error *err)
@@ -50,18 +53,25 @@ void ledger_hand_out(struct child *c)
     give(c, c->index, c->counters_fd, c->handshakes_fd);
 }
 
-void ledger_show_peers(struct supervisor *s, struct child *c)
+/* Only to be read. */
+static void show(struct child *to, enum message_type type, int fd)
 {
     struct error err;
-    for (unsigned i = 0; i < s->workers_n; i++) {
-        int fd = i == c->index ? -1 : shared_memory_reader(s->workers[i].counters_fd, &err);
-        if (fd >= 0)
-            child_send(c, &(struct message){.type = MESSAGE_PEER, .fds = {fd}, .fds_n = 1});
-        else if (i != c->index)
-            log_error("%s cannot see what %s does: %s", c->name, s->workers[i].name, err.text);
-        if (fd >= 0)
-            close(fd);
+    int reader = shared_memory_reader(fd, &err);
+    if (reader < 0) {
+        log_error("%s is not shown what others write: %s", to->name, err.text);
+        return;
     }
+    child_send(to, &(struct message){.type = type, .fds = {reader}, .fds_n = 1});
+    close(reader);
+}
+
+void ledger_show_worker(struct supervisor *s, struct child *c)
+{
+    show(c, MESSAGE_HEALTH, s->health_fd);
+    for (unsigned i = 0; i < s->workers_n; i++)
+        if (i != c->index)
+            show(c, MESSAGE_PEER, s->workers[i].counters_fd);
 }
 
 void ledger_show(struct supervisor *s)
@@ -70,6 +80,10 @@ void ledger_show(struct supervisor *s)
         give(&s->control, i, s->workers[i].counters_fd, s->workers[i].handshakes_fd);
     give(&s->control, s->workers_n, s->logger.counters_fd, -1);
     give(&s->control, s->workers_n + 1, s->counters_fd, -1);
+    child_send(&s->control, &(struct message){.type = MESSAGE_HEALTH,
+                                .index = s->workers_n + 2,
+                                .fds = {s->health_fd, s->control.counters_fd},
+                                .fds_n = 2});
 }
 
 void ledger_committed(struct supervisor *s)

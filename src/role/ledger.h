@@ -3,8 +3,9 @@
  * ledger — what the supervisor counts itself: the generation in force, its listeners' addresses,
  * reloads, restarts. And who is given the counters of whom.
  *
- * Each worker and the logger have counters of their own (and workers a handshake_log), which the
- * supervisor makes and keeps but does not look into. Process: supervisor.
+ * Each worker, the logger and control have counters of their own (and workers a handshake_log),
+ * which the supervisor makes and keeps but does not look into; likewise the table that control
+ * writes the health of targets into. Process: supervisor.
  */
 #pragma once
 
@@ -13,12 +14,12 @@
 int ledger_open(struct supervisor *s, struct error *err) MUST_USE;
 void ledger_close(struct supervisor *s);
 
-/* Make what C counts in; it outlives the process. Workers, logger. */
+/* Make what C counts in; it outlives the process. Workers, logger, control. */
 int ledger_equip(struct child *c, struct error *err) MUST_USE;
 /* Tell C where to count. */
 void ledger_hand_out(struct child *c);
-/* Show worker C what the others count. */
-void ledger_show_peers(struct supervisor *s, struct child *c);
+/* Show worker C the health of targets, and what the other workers count. */
+void ledger_show_worker(struct supervisor *s, struct child *c);
 /* Show control all there is. */
 void ledger_show(struct supervisor *s);
 

@@ -116,7 +116,7 @@ void staff_send_state(struct supervisor *s, bool always)
 static void greet_worker(struct supervisor *s, struct child *c)
 {
     ledger_hand_out(c);
-    ledger_show_peers(s, c);
+    ledger_show_worker(s, c);
     /* What was sealed in the hour before is still to be opened. */
     ratchet_advance(&s->ticket_secret, loop_wall_s(s->loop) - RATCHET_PERIOD_S);
     child_send(c, &(struct message){.type = MESSAGE_WORK,
@@ -336,8 +336,8 @@ static int hire_workers(struct supervisor *s, unsigned n, struct error *err)
 
 int staff_hire(struct supervisor *s, unsigned workers_n, struct error *err)
 {
-    if (ledger_equip(&s->logger, err) < 0 || hire_workers(s, workers_n, err) < 0 ||
-        start(s, &s->logger, err) < 0)
+    if (ledger_equip(&s->logger, err) < 0 || ledger_equip(&s->control, err) < 0 ||
+        hire_workers(s, workers_n, err) < 0 || start(s, &s->logger, err) < 0)
         return -1;
     return start(s, &s->control, err);
 }

@@ -176,6 +176,7 @@ int supervisor_main(const char *config, bool is_sandbox_off)
         .page_fd = -1,
         .book.fd = -1,
         .counters_fd = -1,
+        .health_fd = -1,
         .signals.fd = -1};
     struct error err;
     privilege_set_limits();

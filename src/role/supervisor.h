@@ -54,6 +54,7 @@ struct supervisor {
     int counters_fd;              /* its own, see ledger.h */
     struct counters *counters;
     struct count *instance; /* the row */
+    int health_fd;          /* the health of targets, see ledger.h */
 
     struct child loader, control, logger;
     struct child *workers; /* NULL until the first configuration says how many */

@@ -251,6 +251,13 @@ static void receive_peer(struct worker *w, struct message *m)
         log_error("what another worker has under way is not known: %s", err.text);
 }
 
+static void receive_health(struct worker *w, struct message *m)
+{
+    struct error err;
+    if (proxy_see_health(w->proxy, m->fds[0], &err) < 0)
+        log_error("the health of targets is not known: %s", err.text);
+}
+
 static void forget_past_secret(struct timer *t)
 {
     struct worker *w = container_of(t, struct worker, forgetting);
@@ -277,6 +284,7 @@ typedef void worker_message_fn(struct worker *w, struct message *m);
 static worker_message_fn *const handlers[MESSAGE_TYPE_COUNT] = {
     [MESSAGE_COUNTERS] = receive_counters,
     [MESSAGE_PEER] = receive_peer,
+    [MESSAGE_HEALTH] = receive_health,
     [MESSAGE_WORK] = receive_work,
     [MESSAGE_LISTENER] = receive_listener,
     [MESSAGE_PREPARE] = receive_prepare,

@@ -46,7 +46,7 @@ def test_status_tells_what_is_running_and_what_it_has_done(lb, pki, cases, targe
     assert {c["issuer"]: c["is_stale"] for c in s["crls"]}["CN=counted-stale"] is True
     words = status(instance).stdout
     for expected in (r"^ready, generation 1 since 20", r"^asks +HTTPS +127\.0\.0\.1:\d+ ", r"0 accepted, 1 refused, 0 failed: revoked 1$",
-                     rf"^web +127\.0\.0\.1:{web.port} +1 ", r"^asks +1  20\d\d-.*server\.crt$", r"CN=counted-stale \(STALE\)$"):
+                     rf"^web +127\.0\.0\.1:{web.port} +unchecked +1 ", r"^asks +1  20\d\d-.*server\.crt$", r"CN=counted-stale \(STALE\)$"):
         assert re.search(expected, words, re.M), (expected, words)
 
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <unistd.h>
+
 #include "balance/group.h"
 #include "test.h"
 
@@ -7,8 +9,11 @@ static const struct config_target targets[] = {
     {.address = "10.0.0.9:81", .weight = 10},
     {.address = "other.internal:82", .host = "other.internal", .weight = 0},
 };
-static const struct config_group plain = {
-    .name = "g", .protocol = PROTOCOL_HTTP, .targets = targets, .targets_n = 3};
+static const struct config_group plain = {.name = "g",
+    .protocol = PROTOCOL_HTTP,
+    .health_check.type = HEALTH_CHECK_OFF,
+    .targets = targets,
+    .targets_n = 3};
 
 static struct arena arena;
 static struct group_idle idle;
@@ -135,6 +140,71 @@ TEST(a_target_that_cannot_be_connected_to_is_passed_over_while_there_is_another)
     CHECK(pick(1000, NULL, 0) != pick(1000, NULL, 0));
     CHECK(pick(1000 + GROUP_AVOID_MS, NULL, 0) != pick(1000 + GROUP_AVOID_MS, NULL, 0));
     end();
+}
+
+/* Three targets whose health is what STATES says; who is picked in 12 turns. */
+static void check_health(bool is_refused, const char *states, const char *want)
+{
+    static const struct config_target three[] = {{.address = "10.0.0.1:80", .weight = 10},
+        {.address = "10.0.0.2:80", .weight = 10}, {.address = "10.0.0.3:80", .weight = 10}};
+    const struct config_group checked = {.name = "g",
+        .targets = three,
+        .targets_n = 3,
+        .health_check = {.type = HEALTH_CHECK_TCP, .all_unhealthy_refused = is_refused}};
+    struct error err;
+    int fd = -1;
+    char got[8] = "";
+    CHECK_INT(health_table_new(&fd, &err), 0);
+    struct health_table *table = health_table_open(fd, &err);
+    begin(&checked);
+    g.health = table;
+    for (size_t i = 0; i < 3; i++)
+        if (states[i] != '?')
+            health_table_set(
+                table, g.targets[i].label, states[i] == '+' ? HEALTH_HEALTHY : HEALTH_UNHEALTHY);
+    for (int i = 0; i < 12; i++) {
+        const struct target *t = pick(0, NULL, 0);
+        char c = t ? (char)('a' + (t - g.targets)) : '-';
+        if (!strchr(got, c))
+            strncat(got, &c, 1);
+    }
+    CHECK_TEXT(got, want);
+    end();
+    health_table_close((const struct health_table *[]){table});
+    close(fd);
+}
+
+TEST(the_unhealthy_get_no_work_and_the_unknown_only_if_there_is_no_other)
+{
+    check_health(false, "+++", "abc");
+    check_health(false, "+-+", "ac");
+    check_health(false, "+?-", "a");
+    check_health(false, "?-?", "ac");
+    check_health(false, "???", "abc");
+    check_health(false, "---", "abc"); /* then nothing can be told */
+    check_health(true, "---", "-");
+    check_health(true, "-?-", "b");
+}
+
+TEST(no_second_attempt_goes_to_an_unhealthy_target)
+{
+    static const struct config_target two[] = {
+        {.address = "10.0.0.1:80", .weight = 10}, {.address = "10.0.0.2:80", .weight = 10}};
+    const struct config_group checked = {
+        .name = "g", .targets = two, .targets_n = 2, .health_check = {.type = HEALTH_CHECK_TCP}};
+    struct error err;
+    int fd = -1;
+    CHECK_INT(health_table_new(&fd, &err), 0);
+    struct health_table *table = health_table_open(fd, &err);
+    begin(&checked);
+    g.health = table;
+    health_table_set(table, g.targets[0].label, HEALTH_HEALTHY);
+    health_table_set(table, g.targets[1].label, HEALTH_UNHEALTHY);
+    CHECK(pick(0, NULL, 0) == &g.targets[0]);
+    CHECK(pick(0, (const struct target *[]){&g.targets[0]}, 1) == NULL);
+    end();
+    health_table_close((const struct health_table *[]){table});
+    close(fd);
 }
 
 TEST(after_a_failure_others_come_first_then_other_addresses)

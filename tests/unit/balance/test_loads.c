@@ -9,6 +9,7 @@ static const struct config_target targets[] = {
 static const struct config_group config = {.name = "app",
     .protocol = PROTOCOL_HTTP,
     .scheduler = SCHEDULER_LEAST_CONN,
+    .health_check.type = HEALTH_CHECK_OFF,
     .targets = targets,
     .targets_n = 2};
 

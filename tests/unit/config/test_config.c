@@ -422,8 +422,15 @@ TEST(a_one_way_listener_may_hold_what_its_domains_take)
 }
 
 /* What a key of a scope stands in, with %s for "name: value". */
-static const char *frame(enum scope scope)
+static const char *frame(const struct key *k)
 {
+    enum scope scope = k->scope;
+    if (scope == SCOPE_HEALTH_CHECK && strcmp(k->name, "timeout") == 0)
+        return GROUP_G "  protocol: TCP\n  targets: [{address: 10.0.0.1:80}]\n"
+                       "  health_check: {interval: 5m, %s}\n";
+    if (scope == SCOPE_HEALTH_CHECK)
+        return GROUP_G "  protocol: TCP\n  targets: [{address: 10.0.0.1:80}]\n"
+                       "  health_check: {%s}\n";
     if (scope == SCOPE_ROOT)
         return GOOD "%s\n";
     if (scope == SCOPE_TIMEOUTS)
@@ -454,7 +461,7 @@ static bool is_accepted(const struct key *k, uint64_t value)
     char entry[100], text[2000];
     snprintf(entry, sizeof(entry), "%s: %s%llu%s%s", k->name, is_policy ? "{grace: " : "",
         (unsigned long long)value, unit, is_policy ? "}" : "");
-    const char *around = frame(k->scope), *hole = strstr(around, "%s");
+    const char *around = frame(k), *hole = strstr(around, "%s");
     snprintf(text, sizeof(text), "%.*s%s%s", (int)(hole - around), around, entry, hole + 2);
     struct report report;
     struct config *c = parse(text, &report);
@@ -464,6 +471,35 @@ static bool is_accepted(const struct key *k, uint64_t value)
     config_free(&c);
     report_fini(&report);
     return accepted;
+}
+
+/* The effective health check of a group of PROTOCOL with KEYS. */
+static void check_health(const char *protocol, const char *keys, enum config_health_type type,
+    uint64_t interval_ms, uint64_t timeout_ms)
+{
+    char text[2000];
+    struct report report;
+    snprintf(text, sizeof(text), GROUP_G "  protocol: %s\n  targets: [{address: 10.0.0.1:80}]\n%s",
+        protocol, keys);
+    struct config *c = parse(text, &report);
+    CHECK(c && report.n == 0);
+    const struct config_health_check *h = &c->groups[c->groups_n - 1].health_check;
+    CHECK_INT(h->type, type);
+    CHECK_INT(h->interval_ms, interval_ms);
+    CHECK_INT(h->timeout_ms, timeout_ms);
+    config_free(&c);
+    report_fini(&report);
+}
+
+TEST(a_health_check_is_what_the_protocol_suggests)
+{
+    check_health("HTTP", "", HEALTH_CHECK_OFF, 5000, 2000);
+    check_health("HTTP", "  health_check: {}\n", HEALTH_CHECK_HTTP, 5000, 2000);
+    check_health("HTTPS", "  health_check: {interval: 2s}\n", HEALTH_CHECK_HTTPS, 2000, 1000);
+    check_health("TCP", "  health_check: {interval: 3s}\n", HEALTH_CHECK_TCP, 3000, 2000);
+    check_health("TCP_SSL", "  health_check: {type: auto}\n", HEALTH_CHECK_TCP, 5000, 2000);
+    check_health("HTTPS", "  tls: {certificate: c, key: k}\n  health_check: {}\n", HEALTH_CHECK_TLS,
+        5000, 2000);
 }
 
 TEST(what_a_rule_does_not_say_about_bodies_is_its_listeners)
@@ -491,11 +527,11 @@ TEST(ranges_end_where_the_table_says)
             k->type != TYPE_POLICY && k->type != TYPE_SIZE)
             continue;
         tried++;
-        CHECK(frame(k->scope));
+        CHECK(frame(k));
         CHECK(is_accepted(k, k->min) && is_accepted(k, k->max) && !is_accepted(k, k->max + 1));
         CHECK(k->min == 0 || !is_accepted(k, k->min - 1));
     }
-    CHECK_INT(tried, 18);
+    CHECK_INT(tried, 23);
 }
 
 /* The configuration of the trial of issue 2, with its indentation and its order of keys. */

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* health_check — the part of a target group's configuration that says how its targets are checked:
+ * plain data, as all of config.h. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/report.h"
+
+/* Of so many the health can be checked. */
+#define CONFIG_CHECKED_MAX 4096
+/* Bytes that a health check sends, and expects, as they stand in the file. */
+#define CONFIG_CHECK_TEXT_MAX 500
+
+enum config_health_type {
+    HEALTH_CHECK_AUTO, /* in the file only: becomes what the group's protocol suggests */
+    HEALTH_CHECK_OFF,
+    HEALTH_CHECK_TCP,
+    HEALTH_CHECK_TLS,
+    HEALTH_CHECK_HTTP,
+    HEALTH_CHECK_HTTPS,
+    HEALTH_CHECK_CUSTOM
+};
+
+/* How it is found out whether targets do their work. */
+struct config_health_check {
+    enum config_health_type type;
+    uint64_t interval_ms, timeout_ms;
+    unsigned healthy, unhealthy; /* so many in a row decide */
+    unsigned port;               /* 0: the target's own */
+    bool is_get;                 /* HTTP, HTTPS: GET, not HEAD */
+    const char *host;            /* HTTP, HTTPS; "": the target's address */
+    const char *path;            /* HTTP, HTTPS */
+    unsigned codes;              /* HTTP, HTTPS: the classes that are good: bit 1 is 1xx */
+    const char *send, *expect;   /* CUSTOM; "": nothing */
+    bool is_hex;                 /* CUSTOM: send and expect are hexadecimal */
+    bool all_unhealthy_refused;  /* if all targets are unhealthy: none is used (else all) */
+    struct position at;
+};
