@@ -100,6 +100,7 @@ static void answer_decrypt(struct side *s)
     private_key_premaster(
         s->m->facts.credential->key, hs->encrypted_premaster, hs->hello->legacy_version, premaster);
     machine_decrypted(s->m, premaster);
+    mem_wipe(premaster, sizeof(premaster));
 }
 
 static void answer_judge(struct side *s)
