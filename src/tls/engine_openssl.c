@@ -181,6 +181,15 @@ static int wire_read(BIO *bio, char *out, int out_n)
     return (int)have.n;
 }
 
+/* libssl's fatal alert, which is not protected yet, becomes the one that is due. */
+static void put_due_alert(struct connection *c, struct bytes record)
+{
+    const uint8_t alert[] = {21, 3, 3, 0, 2, 2, SSL_AD_BAD_CERTIFICATE_STATUS_RESPONSE};
+    if (!c->alert_due || !bytes_equal(record, (struct bytes){alert, sizeof(alert)}))
+        return;
+    c->wire_out.at[c->wire_out.end - 1] = c->alert_due;
+}
+
 static int wire_write(BIO *bio, const char *data, int data_n)
 {
     struct connection *c = BIO_get_data(bio);
@@ -191,6 +200,7 @@ static int wire_write(BIO *bio, const char *data, int data_n)
         BIO_set_retry_write(bio);
         return -1;
     }
+    put_due_alert(c, fits);
     return (int)fits.n;
 }
 

@@ -46,6 +46,7 @@ struct connection {
     bool has_ticket;    /* client: NewSessionTicket was received */
     uint8_t first_byte; /* that the peer sent; 0 before */
     uint8_t alert_sent;
+    uint8_t alert_due; /* goes out in place of the one that libssl has for the occasion; 0: none */
     unsigned key_updates;   /* received */
     unsigned sessions_n;    /* client: given to the owner */
     int64_t now_s;          /* wall clock of the call that is in progress */
@@ -77,9 +78,9 @@ void engine_note_failure(struct connection *c, enum tlsconn_fault fault, const c
 
 /* The callbacks that make the connections of CTX ask their handlers. */
 void engine_handshake_install(struct ssl_ctx_st *ctx, enum tlspolicy_role role);
-/* Ask the judge about the certificates that the peer sent, for the last time. A refusal is noted.
- */
-bool engine_judge(struct connection *c);
+/* Ask the judge about the certificates that the peer sent, for the last time: his alert, or 0. A
+ * refusal is noted. */
+uint8_t engine_judge(struct connection *c);
 
 /* engine_openssl_status.c */
 

@@ -3,9 +3,10 @@
  * The libssl engine: what happens in a handshake. What libssl does not tell by its interface is
  * taken from the messages as they pass.
  *
- * A limit of libssl 3.0 that shows: the alert for a refused certificate is one of those that libssl
+ * Limits of libssl 3.0 that show: the alert for a refused certificate is one of those that libssl
  * derives from an X509_V_ERR code. A verdict of access_denied (49) or
- * bad_certificate_status_response (113) goes out as certificate_unknown (46).
+ * bad_certificate_status_response (113) goes out as certificate_unknown (46). A client's alerts of
+ * TLS 1.3 are not protected before its change_cipher_spec, which comes with its second flight.
  */
 #include <stdio.h>
 
@@ -166,7 +167,7 @@ static void message_passed(
     struct connection *c = engine_connection_of(ssl);
     struct bytes message = {at, n};
     if (content_type == SSL3_RT_ALERT && n == 2 && is_sent && message.at[0] == ALERT_FATAL)
-        c->alert_sent = message.at[1];
+        c->alert_sent = c->alert_due ? c->alert_due : message.at[1];
     if (content_type != SSL3_RT_HANDSHAKE || n < 4)
         return;
     if (is_sent)
@@ -365,13 +366,13 @@ static void forget_sent(struct connection *c)
     buf_release(&c->staple);
 }
 
-bool engine_judge(struct connection *c)
+uint8_t engine_judge(struct connection *c)
 {
     uint8_t alert = judge_sent(c);
     if (alert)
         note_refusal(c, alert);
     forget_sent(c);
-    return alert == 0;
+    return alert;
 }
 
 /* In place of libssl's own verification. */

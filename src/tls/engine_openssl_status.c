@@ -6,7 +6,7 @@
  * that of the certificate, for which libssl asks for a verdict before. If the server has announced
  * a response, the judge is asked again when it is there, before anything that depends on the
  * certificate is sent. libssl refuses with bad_certificate_status_response then, whatever the
- * reason.
+ * reason: the judge's alert takes its place on the way out.
  */
 #include <openssl/ssl.h>
 
@@ -25,7 +25,9 @@ static bool is_tls13(const struct connection *c)
 static int judge_at_last(SSL *ssl, void *unused)
 {
     struct connection *c = engine_connection_of(ssl);
-    c->is_unjudged = c->is_unjudged && !engine_judge(c);
+    if (c->is_unjudged)
+        c->alert_due = engine_judge(c);
+    c->is_unjudged = c->alert_due;
     return !c->is_unjudged;
 }
 

@@ -672,6 +672,39 @@ TEST(tls12_has_one_even_where_a_status_may_be_left_out)
     check_utterances(status, COUNT_OF(status), after_announcement);
 }
 
+/* RFC 5246 §7.4.4: certificate_types and supported_signature_algorithms both have to allow it; RFC
+ * 8446 §4.4.2.3 has the second only. */
+TEST(a_certificate_is_shown_to_who_asks_for_its_kind)
+{
+    static const struct {
+        uint16_t version;
+        struct bytes types, schemes;
+        bool is_shown;
+    } rows[] = {
+        {TLS_1_2, BYTES("\x40"), BYTES("\4\3"), true},
+        {TLS_1_2, BYTES("\1\x63\x40"), BYTES("\4\1\x7f\x7f\5\3"), true}, /* any curve */
+        {TLS_1_2, BYTES("\1"), BYTES("\4\3"), false},
+        {TLS_1_2, BYTES("\1\2\x63"), BYTES("\4\3"), false},
+        {TLS_1_2, BYTES("\x40"), BYTES("\4\1\x08\4\x08\7"), false},
+        {TLS_1_2, BYTES("\x40"), BYTES("\2\3"), false}, /* SHA-1 */
+        {TLS_1_3, {0}, BYTES("\4\3"), true},
+        {TLS_1_3, {0}, BYTES("\5\3\6\3\4\1"), false}, /* other curves */
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct side s;
+        side_init(&s, &machine_client, &ecdsa, 1);
+        side_start(&s);
+        s.m->version = rows[i].version;
+        s.m->hs->peer_schemes = rows[i].schemes;
+        client_choose_certificate(s.m, rows[i].types);
+        if ((s.m->hs->credential != NULL) != rows[i].is_shown)
+            printf("# row %zu\n", i);
+        CHECK_INT(s.m->hs->credential != NULL, rows[i].is_shown);
+        CHECK(s.m->facts.peer_asked);
+        side_free(&s);
+    }
+}
+
 TEST(tls12_has_a_key_that_suits_the_suite)
 {
     static const struct hello rsa = {"for RSA", TLS12, .suite = 0xc02f};
