@@ -48,6 +48,7 @@ static const struct flag flags[] = {
     TEXT("-key-file", key_file),
     TEXT("-cert-file", cert_file),
     LIST("-multiple-certs-slot", certificates),
+    TEXT("-cipher", suites),
     LIST("-curves", groups),
     LIST("-verify-prefs", schemes),
     LIST("-signing-prefs", own_schemes),
@@ -111,6 +112,7 @@ static const struct flag flags[] = {
     {"-expect-msg-callback", FLAG_NOTHING_TEXT, 0},
     {"-expect-total-renegotiations", FLAG_NOTHING_TEXT, 0},
     {"-expect-cipher-no-aes", FLAG_NOTHING_TEXT, 0},
+    {"-expect-early-data-reason", FLAG_NOTHING_TEXT, 0},
 };
 
 static const struct flag *find_flag(const char *name)

@@ -23,7 +23,8 @@ struct plan {
     bool is_server, ipv6;
     const char *engine, *port, *shim_id, *resume_count, *resumption_delay;
     const char *key_file, *cert_file;
-    struct list certificates;                 /* each "certificate,key" */
+    struct list certificates; /* each "certificate,key" */
+    const char *suites;
     struct list groups, schemes, own_schemes; /* numbers */
     const char *min_version, *max_version;
     bool no_tls12, no_tls13, no_ticket;

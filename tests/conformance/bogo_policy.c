@@ -117,6 +117,14 @@ static void set_versions(struct tlspolicy_config *config, const struct plan *p)
     config->version_max = (uint16_t)most;
 }
 
+/* Suites are not chosen one by one; "DEFAULT:3DES" only lets some in that we do not have. */
+static void check_suites(const struct plan *p)
+{
+    static const char more[] = "DEFAULT:";
+    if (p->suites && (strncmp(p->suites, more, strlen(more)) != 0 || strchr(p->suites, '!')))
+        plan_end(EXIT_UNIMPLEMENTED, "no choice of suites: %s", p->suites);
+}
+
 /* What of L, a list of numbers, we have. */
 static struct tlspolicy_list numbers_of(
     const struct list *l, bool (*is_ours)(uint16_t), uint16_t numbers[LIST_MAX])
@@ -161,6 +169,7 @@ void setup_init(struct setup *s, const struct plan *p)
     uint16_t groups[LIST_MAX], schemes[LIST_MAX], own_schemes[LIST_MAX];
     if (p->is_server && p->fail_ocsp)
         plan_end(EXIT_UNIMPLEMENTED, "a server of ours does not fail for want of a staple");
+    check_suites(p);
     load_credentials(s, p);
     enum tlspolicy_engine engine = engine_of(p);
     enum tlspolicy_peer peer = peer_of(p);

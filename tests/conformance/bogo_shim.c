@@ -235,8 +235,8 @@ static bool read_some(struct side *s, struct buf *plain, bool *is_clean)
     return status == TLSCONN_OK;
 }
 
-/* Send back what comes, each bit inverted. */
-static void echo(struct side *s)
+/* Send back what comes, each bit inverted; nothing, once we have closed. */
+static void echo(struct side *s, bool is_closed)
 {
     struct buf plain;
     bool is_clean = false;
@@ -244,7 +244,8 @@ static void echo(struct side *s)
     while (read_some(s, &plain, &is_clean)) {
         for (size_t i = plain.start; i < plain.end; i++)
             plain.at[i] ^= 0xff;
-        write_all(s, buf_bytes(&plain));
+        if (!is_closed)
+            write_all(s, buf_bytes(&plain));
         buf_clear(&plain);
     }
     buf_fini(&plain);
@@ -257,11 +258,11 @@ static void exchange(struct side *s)
     if (s->plan->shim_writes_first)
         write_all(s, BYTES("hello"));
     if (!s->plan->shim_shuts_down)
-        echo(s);
+        echo(s, false);
     tlsconn_close(s->c);
     flush(s);
     if (s->plan->shim_shuts_down && s->plan->check_close_notify)
-        echo(s);
+        echo(s, true);
 }
 
 /* Whoever keeps a session judges its certificates before it is offered (tls/tlsconn.h). */
