@@ -49,8 +49,10 @@ enum http1_framing {
 
 enum http1_target_form { HTTP1_ORIGIN_FORM, HTTP1_ABSOLUTE_FORM, HTTP1_ASTERISK_FORM };
 
+/* Also what a message of HTTP/2 is brought into (proto/http2_head.h): then as one of HTTP/1.1. */
 struct http1_head {
     unsigned minor_version; /* HTTP/1.0 or HTTP/1.1 */
+    bool is_http2;          /* it came as HTTP/2 */
     /* request */
     struct bytes method;
     struct bytes target;         /* as sent */

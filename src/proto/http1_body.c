@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/panic.h"
+#include "proto/http1_head.h"
 #include "proto/http1_syntax.h"
 
 #include "base/ban.h"
@@ -170,7 +171,7 @@ static ssize_t next_chunk_end(struct http1_body *b, struct bytes in)
 /* RFC 9110 §6.5.1: fields for framing, routing, authentication, request modifiers, response
  * controls and content format may not be sent as trailers, because they are needed, or were acted
  * upon, before the content. */
-static bool is_forbidden_trailer(struct bytes name)
+bool http1_is_forbidden_trailer(struct bytes name)
 {
     static const char *const names[] = {"content-length", "transfer-encoding", "trailer",
         "content-encoding", "content-type", "content-range", "host", "connection", "keep-alive",
@@ -201,7 +202,7 @@ static ssize_t next_trailer(struct http1_body *b, struct bytes in, struct http1_
     int result = http1_split_field(bytes_first(in, (size_t)n - 2), &out->trailer);
     if (result < 0)
         return result;
-    return is_forbidden_trailer(out->trailer.name) ? -HTTP1_BAD_TRAILER : n;
+    return http1_is_forbidden_trailer(out->trailer.name) ? -HTTP1_BAD_TRAILER : n;
 }
 
 ssize_t http1_body_next(struct http1_body *b, struct bytes in, struct http1_body_item *out)

@@ -276,8 +276,9 @@ bool http1_list_has(const struct http1_head *h, const char *name, struct bytes t
 bool http1_takes_trailers(const struct http1_head *request)
 {
     /* RFC 9110 §10.1.4: a sender of TE MUST also send the connection option. Without it, somebody
-     * before us may have passed the field on without knowing it. */
-    return request->minor_version > 0 && http1_list_has(request, "connection", BYTES("te")) &&
+     * before us may have passed the field on without knowing it. HTTP/2 has no such option. */
+    return request->minor_version > 0 &&
+           (request->is_http2 || http1_list_has(request, "connection", BYTES("te"))) &&
            http1_list_has(request, "te", BYTES("trailers"));
 }
 

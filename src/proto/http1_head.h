@@ -54,5 +54,14 @@ void http1_take_survey(const struct http1_head *h, struct http1_survey *s);
  * without them. 0 or -fault. */
 int http1_read_framing(const struct http1_survey *s, struct http1_head *h) MUST_USE;
 
+/* Is this the method of a request that we take? 0 or -fault. */
+int http1_check_method(struct bytes method) MUST_USE;
+
+/* Set expects_continue as Expect says. Framing is known. 0 or -fault. */
+int http1_read_expect(const struct http1_survey *s, struct http1_head *out) MUST_USE;
+
+/* May NAME not be a trailer? */
+bool http1_is_forbidden_trailer(struct bytes name);
+
 /* Set keep_alive and upgrades as Connection and Upgrade say. 0 or -fault. */
 int http1_read_connection(const struct http1_survey *s, struct http1_head *h) MUST_USE;

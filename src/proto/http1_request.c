@@ -5,7 +5,7 @@
 
 #include "base/ban.h"
 
-static int check_method(struct bytes method)
+int http1_check_method(struct bytes method)
 {
     if (!http1_is_token(method))
         return -HTTP1_BAD_METHOD;
@@ -28,7 +28,7 @@ static int parse_request_line(struct bytes line, struct http1_head *out)
         return result;
     out->method = bytes_first(line, first);
     out->target = (struct bytes){line.at + first + 1, last - first - 2};
-    result = check_method(out->method);
+    result = http1_check_method(out->method);
     return result < 0 ? result : http1_split_target(out);
 }
 
@@ -50,7 +50,7 @@ static int read_host(const struct http1_survey *s, struct http1_head *out)
     return 0;
 }
 
-static int read_expect(const struct http1_survey *s, struct http1_head *out)
+int http1_read_expect(const struct http1_survey *s, struct http1_head *out)
 {
     /* RFC 9110 §10.1.1: a server MUST ignore a 100-continue in an HTTP/1.0 request; it MAY answer
      * 417 to others. */
@@ -75,7 +75,7 @@ static int read_fields(struct http1_head *out)
     if (result == 0)
         result = http1_read_connection(&survey, out);
     if (result == 0)
-        result = read_expect(&survey, out);
+        result = http1_read_expect(&survey, out);
     return result;
 }
 
