@@ -26,6 +26,7 @@ int stream_init(struct stream *s, struct loop *loop, int fd, struct tlsconn *tls
         return -1;
     s->fd = fd;
     s->tls = tls;
+    s->out_soft = STREAM_OUT_SOFT;
     buf_init(&s->in, STREAM_IN_MAX);
     buf_init(&s->out, STREAM_OUT_MAX);
     return 0;
@@ -176,7 +177,7 @@ static size_t unsent(const struct stream *s)
 size_t stream_room(const struct stream *s)
 {
     size_t n = unsent(s);
-    return n >= STREAM_OUT_SOFT ? 0 : STREAM_OUT_SOFT - n;
+    return n >= s->out_soft ? 0 : s->out_soft - n;
 }
 
 bool stream_has_unsent(const struct stream *s)

@@ -31,6 +31,7 @@ struct stream {
     watch_fn *ready;
     struct tlsconn *tls; /* NULL: plain */
     struct buf in, out;
+    size_t out_soft;         /* STREAM_OUT_SOFT, or less */
     enum stream_state state; /* of what we receive */
     bool fin; /* the socket ended; what was received before may still wait to be decrypted */
     bool write_failed;

@@ -130,6 +130,7 @@ struct config_listener {
         *rules; /* HTTP, HTTPS: at least one; the first one's domain is the default domain */
     size_t rules_n;
     struct config_headers request_headers, response_headers; /* HTTP, HTTPS: before its rules' */
+    bool http2;                                              /* HTTPS: offered */
     uint64_t max_body;                            /* HTTP, HTTPS: what its rules leave out */
     size_t group;                                 /* TCP, TCP_SSL: index into config.groups */
     const struct config_network *trusted_proxies; /* whose X-Forwarded-For is appended to */

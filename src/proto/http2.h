@@ -54,8 +54,7 @@ enum http2_failure {
 struct http2_handler {
     /* A request (server) or a response, interim ones among them (client). IS_LAST: without a body.
      */
-    void (*head)(
-        void *owner, int32_t id, void *stream, const struct http1_head *head, bool is_last);
+    void (*head)(void *owner, int32_t id, void *stream, struct http1_head *head, bool is_last);
     /* Server: it is answered by a status and not by an error of the stream. FAULT: enum
      * http1_fault. HEAD has what could be read. */
     void (*refused)(void *owner, int32_t id, const struct http1_head *head, int fault);

@@ -221,7 +221,9 @@ void access_log_connection(struct conn *c)
 {
     const struct exchange *e = &c->exchange;
     struct json j;
-    if (c->state > CONN_HANDSHAKE)
+    if (c->http2)
+        tally_http2(c, c->reason);
+    else if (c->state > CONN_HANDSHAKE)
         tally_relay(c, c->reason);
     else if (c->client.tls)
         tally_handshake(c, c->reason, c->detail);

@@ -8,7 +8,8 @@
 /* E has ended: it is counted (proxy/tally.h) and logged. REASON is NONE if the
  * connection goes on. */
 void access_log_exchange(struct exchange *e, enum close_reason reason, const char *detail);
-/* The same for the relay, or the handshake that came to nothing, that has ended with c->reason. */
+/* The same for the relay, the handshake that came to nothing, or the connection of HTTP/2 that
+ * could not go on, that has ended with c->reason. */
 void access_log_connection(struct conn *c);
 
 /* The verdict on the client as JSON, made once; lives as long as C. C has one. */

@@ -92,8 +92,9 @@ static void make_tls(struct authn *a, const struct config_listener *listener,
     const struct config_domain *domain, const struct certificate_list *ca, const struct source *s)
 {
     /* RFC 7301 §6 and its registry: a client of HTTP/1.0 offers that alone */
-    static const struct bytes http1[] = {
+    static const struct bytes http[] = {{(const uint8_t *)"h2", 2},
         {(const uint8_t *)"http/1.1", 8}, {(const uint8_t *)"http/1.0", 8}};
+    const size_t skipped = listener->http2 ? 0 : 1;
     bool is_http = config_protocol_is_http(listener->protocol);
     /* The verdict on a resumed session's client is made anew, from the ticket: libssl does not. */
     bool can_judge_again = listener->tls.engine == CONFIG_ENGINE_NATIVE;
@@ -108,8 +109,8 @@ static void make_tls(struct authn *a, const struct config_listener *listener,
         .credentials_n = a->credentials_n,
         .peer = peer(a->config->authentication),
         .ca = authn_asks(a) ? ca : NULL,
-        .alpn = is_http ? http1 : NULL,
-        .alpn_n = is_http ? COUNT_OF(http1) : 0,
+        .alpn = is_http ? http + skipped : NULL,
+        .alpn_n = is_http ? COUNT_OF(http) - skipped : 0,
         .tickets = !authn_asks(a) || can_judge_again,
         .session_lifetime_s = (uint32_t)(listener->tls.session_lifetime_ms / 1000),
     };

@@ -24,6 +24,11 @@ static enum headers_connection connection_header(const struct client_http1 *h)
     return h->minor_version == 0 ? HEADERS_KEEP_ALIVE : HEADERS_PERSIST;
 }
 
+static bool takes_head(struct exchange *e)
+{
+    return stream_room(&e->conn->client) > 0;
+}
+
 static bool flush(struct exchange *e)
 {
     struct stream *s = &e->conn->client;
@@ -70,11 +75,15 @@ static void upgrade(struct exchange *e, const struct http1_head *head)
 static void refuse(struct exchange *e, unsigned status, const char *detail)
 {
     struct client_http1 *h = of(e);
-    bool is_head = bytes_equal(e->method, BYTES("HEAD"));
+    struct headers_error error = {
+        .status = status,
+        .detail = detail,
+        .is_head = bytes_equal(e->method, BYTES("HEAD")),
+        .now_s = loop_wall_s(e->conn->proxy->loop),
+    };
     h->keeps_alive = h->keeps_alive && !e->is_suspect && exchange_is_request_whole(e) &&
                      !conn_is_ending(e->conn);
-    headers_write_error(
-        out(e), status, detail, is_head, connection_header(h), loop_wall_s(e->conn->proxy->loop));
+    headers_write_error(out(e), &error, connection_header(h));
 }
 
 static bool goes_on(const struct exchange *e)
@@ -98,6 +107,7 @@ static void cut(struct exchange *e, int reason, const char *detail)
 
 static const struct client_ops ops = {
     .flush = flush,
+    .takes_head = takes_head,
     .respond = respond,
     .inform = inform,
     .upgrade = upgrade,
@@ -111,7 +121,7 @@ struct client client_http1_init(struct client_http1 *h, struct stream *stream)
 {
     *h = (struct client_http1){0};
     party_http1_init(&h->party, stream);
-    return (struct client){&ops, &h->party.party};
+    return (struct client){&ops, &h->party.party, STREAM_OUT_SOFT};
 }
 
 void client_http1_begin(struct client_http1 *h, const struct http1_head *head)

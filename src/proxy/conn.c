@@ -66,10 +66,11 @@ static const struct conn_step {
 } steps[CONN_STATE_COUNT] = {
     [CONN_PREFACE] = {"preface", run_preface, late_handshake, TO(CONN_HANDSHAKE) | END},
     [CONN_HANDSHAKE] = {"handshake", run_handshake, late_handshake,
-        TO(CONN_IDLE) | TO(CONN_WORK) | END},
+        TO(CONN_IDLE) | TO(CONN_STREAMS) | TO(CONN_WORK) | END},
     [CONN_IDLE] = {"idle", run_idle, late_idle, TO(CONN_HEAD) | END},
     [CONN_HEAD] = {"head", run_head, late_head, TO(CONN_WORK) | END},
     [CONN_WORK] = {"work", run_work, late_work, TO(CONN_IDLE) | END},
+    [CONN_STREAMS] = {"streams", client_http2_run, client_http2_late, END},
     [CONN_CLOSING] = {"closing", run_closing, late_closing, TO(CONN_CLOSED)},
     [CONN_CLOSED] = {"closed", run_closed, run_closed, 0},
 };
@@ -94,7 +95,7 @@ void conn_arm(struct conn *c, struct timer *t, uint64_t timeout_ms, timer_fn *fi
     loop_timer_arm(c->proxy->loop, t, deadline_ms, fire);
 }
 
-static void progress(struct conn *c, uint64_t timeout_ms)
+void conn_progress(struct conn *c, uint64_t timeout_ms)
 {
     conn_arm(c, &c->timer, timeout_ms, timed_out);
 }
@@ -111,7 +112,7 @@ static void conn_goto(struct conn *c, enum conn_state next)
 static void conn_wait(struct conn *c, enum conn_state next, uint64_t timeout_ms)
 {
     conn_goto(c, next);
-    progress(c, timeout_ms);
+    conn_progress(c, timeout_ms);
 }
 
 bool conn_is_ending(const struct conn *c)
@@ -132,13 +133,14 @@ static void conn_run(struct conn *c)
     } while (c->state != before);
     if (c->state == CONN_CLOSED)
         return;
-    stream_poll(&c->client, true);
-    exchange_poll(&c->exchange);
+    stream_poll(&c->client, c->state != CONN_STREAMS || client_http2_wants_input(c));
+    exchange_poll(&c->exchange, true);
 }
 
 void conn_wake(struct exchange *e)
 {
-    conn_run(e->conn);
+    if (e == &e->conn->exchange || client_http2_wake(e))
+        conn_run(e->conn);
 }
 
 static void timed_out(struct timer *t)
@@ -178,7 +180,11 @@ static void closed(struct conn *c)
 static void log_end(struct conn *c)
 {
     bool is_relay = c->exchange.group && !c->listener->is_http;
-    if (c->exchange.started_ms)
+    if (c->http2)
+        client_http2_conclude(c);
+    if (c->http2 && client_http2_is_at_fault(c->http2))
+        access_log_connection(c);
+    else if (c->exchange.started_ms)
         access_log_exchange(&c->exchange, c->reason, c->detail);
     else if (is_relay || (c->state <= CONN_HANDSHAKE && c->client.received))
         access_log_connection(c);
@@ -237,7 +243,7 @@ static void run_closing(struct conn *c)
     else if (!c->client.shut)
         pace_watch(&c->exchange, PACE_CLIENT_TAKES);
     else if (!was_shut)
-        progress(c, LINGER_MS);
+        conn_progress(c, LINGER_MS);
 }
 
 static void late_closing(struct conn *c)
@@ -257,6 +263,16 @@ void conn_drain(struct conn *c)
 {
     if (c->state == CONN_IDLE)
         conn_close(c, CLOSE_DRAINED, "");
+    else if (c->state == CONN_STREAMS)
+        client_http2_drain(c);
+    conn_run(c);
+}
+
+void conn_supersede(struct conn *c)
+{
+    if (c->state != CONN_STREAMS)
+        return; /* one exchange more, at most: conn_is_ending */
+    client_http2_drain(c);
     conn_run(c);
 }
 
@@ -266,12 +282,13 @@ void conn_retire(struct conn *c)
         return;
     c->ends_by_ms = conn_now_ms(c) + timeouts(c)->drain;
     if (c->timer.slot && c->ends_by_ms < c->timer.deadline_ms)
-        progress(c, timeouts(c)->drain);
+        conn_progress(c, timeouts(c)->drain);
 }
 
 void conn_free(struct conn *c)
 {
     loop_timer_stop(c->proxy->loop, &c->timer);
+    client_http2_free(&c->http2);
     stream_fini(&c->client);
     exchange_fini(&c->exchange);
     verdict_free(&c->verdict);
@@ -326,7 +343,12 @@ static void begin_service(struct conn *c)
     c->secured_ms = conn_now_ms(c);
     if (c->client.tls)
         tally_handshake(c, CLOSE_NONE, "");
-    if (c->listener->is_http) {
+    if (c->client.tls && strcmp(tlsconn_facts(c->client.tls)->alpn, "h2") == 0) {
+        conn_wait(c, CONN_STREAMS, timeouts(c)->header);
+        c->http2 = client_http2_new(c);
+        if (conn_is_ending(c))
+            client_http2_drain(c);
+    } else if (c->listener->is_http) {
         conn_wait(c, CONN_IDLE, timeouts(c)->header);
     } else {
         conn_goto(c, CONN_WORK);
@@ -521,7 +543,7 @@ void conn_open(struct proxy *proxy, struct service *service, const struct listen
     proxy->conns_n++;
     c->steps.by_server = true;
     tally_opened(c);
-    progress(c, timeouts(c)->handshake);
+    conn_progress(c, timeouts(c)->handshake);
     if (c->state == CONN_PREFACE)
         return;
     begin(c);

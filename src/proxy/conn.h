@@ -5,6 +5,7 @@
  *
  *   accept → PREFACE → HANDSHAKE …                                 behind another balancer
  *   accept → HANDSHAKE → IDLE ⇄ HEAD → WORK → IDLE …               HTTP, HTTPS
+ *   accept → HANDSHAKE → STREAMS                                   HTTPS, where HTTP/2 is agreed on
  *   accept → HANDSHAKE → WORK                                      TCP, TCP_SSL
  *            every state → CLOSING → CLOSED                        or at once → CLOSED
  *
@@ -14,6 +15,7 @@
  *   IDLE       no byte of a request has come.                                     left by run_idle
  *   HEAD       a part of a request head is in client.in.                          left by run_head
  *   WORK       an exchange or a relay is under way (proxy/exchange.h).            left by its end
+ *   STREAMS    HTTP/2: any number of exchanges (proxy/client_http2.h).            left by client_http2_run
  *   CLOSING    nothing is read but to be thrown away, so that what we said last
  *              (an alert, a 4xx, the end of a response) arrives.                  left by run_closing
  *   CLOSED     freed at the end of the loop's turn.
@@ -24,6 +26,7 @@
 #pragma once
 
 #include "proxy/client_http1.h"
+#include "proxy/client_http2.h"
 #include "proxy/exchange.h"
 #include "proxy/proxy_header.h"
 #include "proxy/service_parts.h"
@@ -37,6 +40,7 @@ enum conn_state {
     CONN_IDLE,
     CONN_HEAD,
     CONN_WORK,
+    CONN_STREAMS,
     CONN_CLOSING,
     CONN_CLOSED,
     CONN_STATE_COUNT
@@ -65,8 +69,9 @@ struct conn {
     struct buf identity;            /* header lines about the client for targets, once made */
     struct buf peer_json;           /* the verdict for the log, once made */
     struct client_http1 http1;
-    size_t scanned;           /* HEAD: see http1_parse_request */
-    struct exchange exchange; /* the one under way, or the relay */
+    struct client_http2 *http2; /* or NULL */
+    size_t scanned;             /* HEAD: see http1_parse_request */
+    struct exchange exchange;   /* the one under way, or the relay */
     enum close_reason reason;
     char detail[160];                 /* of the reason, for the log */
     uint64_t accepted_ms, secured_ms; /* loop_now_ms; secured_ms: the handshake ended */
@@ -87,6 +92,8 @@ void conn_reset(struct conn *c, enum close_reason reason, const char *detail);
 void conn_client_failed(struct conn *c);
 /* The process shuts down: idle connections end now, others after their exchange. */
 void conn_drain(struct conn *c);
+/* A newer configuration is in force: what is under way goes on, and what is on its way. */
+void conn_supersede(struct conn *c);
 /* It was let in by rules that are no longer in force: it may go on for timeouts.drain. */
 void conn_retire(struct conn *c);
 void conn_free(struct conn *c);
@@ -97,6 +104,8 @@ void conn_free(struct conn *c);
 void conn_wake(struct exchange *e);
 /* The exchange is over; the connection waits for the next request. */
 void conn_next(struct conn *c);
+/* The time-out of C's state starts anew. */
+void conn_progress(struct conn *c, uint64_t timeout_ms);
 /* FIRE is called in TIMEOUT_MS, or when C must end. */
 void conn_arm(struct conn *c, struct timer *t, uint64_t timeout_ms, timer_fn *fire);
 /* Should this connection end after the exchange under way (shutdown, or a newer generation is in

@@ -265,6 +265,7 @@ void exchange_connected(struct exchange *e)
 {
     stream_write(&e->upstream->stream, buf_bytes(&e->sent));
     e->target.stream = &e->upstream->stream;
+    e->upstream->stream.out_soft = e->client.ahead;
     e->can_repeat = e->is_idempotent && e->upstream->is_reused;
     if (!e->can_repeat)
         buf_fini(&e->sent);
@@ -384,10 +385,9 @@ static void take_head(struct exchange *e, struct http1_head *h, size_t length)
  * become a relay. */
 static bool await_response(struct exchange *e)
 {
-    struct party *client = e->client.party;
     struct stream *target = &e->upstream->stream;
     struct http1_head *h = &e->conn->proxy->head;
-    while (e->response_state == RESPONSE_AWAITED && client->ops->room(client)) {
+    while (e->response_state == RESPONSE_AWAITED && e->client.ops->takes_head(e)) {
         ssize_t n = http1_parse_response(buf_bytes(&target->in), &e->scanned, e->method, h);
         if (n < 0) {
             exchange_fail(
@@ -449,10 +449,17 @@ static bool has_room(struct party *p)
     return p->ops->room(p) > 0;
 }
 
+/* For what the response has next. */
+static bool client_has_room(struct exchange *e)
+{
+    return e->response_state == RESPONSE_AWAITED ? e->client.ops->takes_head(e)
+                                                 : has_room(e->client.party);
+}
+
 static enum pace_party waited_for(struct exchange *e)
 {
     bool is_body = e->response_state == RESPONSE_BODY;
-    if (!has_room(e->client.party))
+    if (!client_has_room(e))
         return PACE_CLIENT_TAKES;
     if (is_body || !is_request_owed(e))
         return is_body ? PACE_TARGET_SENDS : PACE_ANSWER;
@@ -560,8 +567,9 @@ void exchange_late(struct exchange *e)
     steps[e->state].late(e);
 }
 
-void exchange_poll(struct exchange *e)
+void exchange_poll(struct exchange *e, bool memory)
 {
+    bool is_wanted = e->state != EXCHANGE_FLOW || (memory && client_has_room(e));
     if (ready_target(e))
-        stream_poll(ready_target(e), true);
+        stream_poll(ready_target(e), is_wanted);
 }

@@ -45,6 +45,8 @@ enum response_state { RESPONSE_AWAITED, RESPONSE_BODY, RESPONSE_COMPLETE };
 struct client_ops {
     /* Send what can be sent. False if the client is gone; then the exchange has ended with it. */
     bool (*flush)(struct exchange *e);
+    /* Is there room for a head? */
+    bool (*takes_head)(struct exchange *e);
     /* The head of the response, and of an interim one (RFC 9110 §15.2). */
     void (*respond)(struct exchange *e, const struct http1_head *h);
     void (*inform)(struct exchange *e, const struct http1_head *h);
@@ -64,6 +66,7 @@ struct client_ops {
 struct client {
     const struct client_ops *ops;
     struct party *party;
+    size_t ahead; /* how much of its request may wait for the target */
 };
 
 struct exchange {
@@ -122,8 +125,8 @@ void exchange_fail(struct exchange *e, unsigned status, int reason, const char *
 void exchange_run(struct exchange *e);
 /* What was waited for has not come in time. */
 void exchange_late(struct exchange *e);
-/* Wait for what is of use from the target. */
-void exchange_poll(struct exchange *e);
+/* Wait for what is of use from the target; for its response only if there is MEMORY for it. */
+void exchange_poll(struct exchange *e, bool memory);
 
 /* Something moved: the time-out of the state starts anew. */
 void exchange_progress(struct exchange *e, uint64_t timeout_ms);

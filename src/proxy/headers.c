@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "crypto/digest.h"
 #include "proto/http1_write.h"
+#include "proto/http2.h"
 
 #include "base/ban.h"
 
@@ -183,24 +184,50 @@ static int write_switch(struct buf *out, const struct http1_head *h)
     return result;
 }
 
-int headers_write_response(struct buf *out, const struct http1_head *h, bool is_chunked,
-    enum headers_connection connection)
+typedef int write_field_fn(struct buf *out, struct bytes name, struct bytes value);
+
+/* The fields of a response but those that say where it ends on this hop. */
+static int write_fields(struct buf *out, const struct http1_head *h, write_field_fn *write)
 {
-    int result = http1_write_status_line(out, h->status, h->reason);
     /* Without a body (HEAD, 304) Content-Length tells what there would be: RFC 9110 §8.6. */
     bool keeps_length = h->framing == HTTP1_BODY_NONE && h->status >= 200 && h->status != 204;
+    int result = 0;
     for (size_t i = 0; i < h->fields_n; i++) {
         struct bytes name = h->fields[i].name;
         if (http1_is_hop_by_hop(h, name) || (is_framing(name) && !keeps_length))
             continue;
-        result |= http1_write_field(out, name, h->fields[i].value);
+        result |= write(out, name, h->fields[i].value);
     }
+    return result;
+}
+
+int headers_write_response(struct buf *out, const struct http1_head *h, bool is_chunked,
+    enum headers_connection connection)
+{
+    int result = http1_write_status_line(out, h->status, h->reason);
+    result |= write_fields(out, h, http1_write_field);
     result |= write_length(out, h, is_chunked);
     if (h->status >= 200)
         result |= write_connection(out, connection);
     if (h->status == 101)
         result |= write_switch(out, h);
     result |= http1_write_end(out);
+    return result;
+}
+
+static int write_number_http2(struct buf *out, struct bytes name, uint64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+    return http2_write_field(out, name, bytes_of(text));
+}
+
+int headers_write_response_http2(struct buf *out, const struct http1_head *h)
+{
+    int result = write_number_http2(out, BYTES(":status"), h->status);
+    result |= write_fields(out, h, http2_write_field);
+    if (h->framing == HTTP1_BODY_LENGTH)
+        result |= write_number_http2(out, BYTES("content-length"), h->content_length);
     return result;
 }
 
@@ -212,20 +239,42 @@ void headers_date(int64_t now_s, char out[HEADERS_DATE_SIZE])
     strftime(out, HEADERS_DATE_SIZE, "%a, %d %b %Y %H:%M:%S GMT", &tm); /* no locale is set */
 }
 
-void headers_write_error(struct buf *out, unsigned status, const char *detail, bool is_head,
-    enum headers_connection connection, int64_t now_s)
+#define ERROR_BODY_MAX 256
+
+static size_t format_error(const struct headers_error *e, char body[ERROR_BODY_MAX])
 {
-    char date[HEADERS_DATE_SIZE], body[256];
-    headers_date(now_s, date);
-    int n = snprintf(body, sizeof(body), "%u %s%s%s\n", status, http1_reason_phrase(status),
-        detail[0] ? ": " : "", detail);
-    int result = http1_write_status(out, status);
+    snprintf(body, ERROR_BODY_MAX, "%u %s%s%s\n", e->status, http1_reason_phrase(e->status),
+        e->detail[0] ? ": " : "", e->detail);
+    return strlen(body);
+}
+
+void headers_write_error(
+    struct buf *out, const struct headers_error *e, enum headers_connection connection)
+{
+    char date[HEADERS_DATE_SIZE], body[ERROR_BODY_MAX];
+    headers_date(e->now_s, date);
+    size_t n = format_error(e, body);
+    int result = http1_write_status(out, e->status);
     result |= http1_write_field(out, BYTES("Date"), bytes_of(date));
     result |= http1_write_field(out, BYTES("Content-Type"), BYTES("text/plain"));
-    result |= buf_printf(out, "Content-Length: %d\r\n", n);
+    result |= buf_printf(out, "Content-Length: %zu\r\n", n);
     result |= write_connection(out, connection);
     result |= http1_write_end(out);
-    if (!is_head)
+    if (!e->is_head)
         result |= buf_append(out, bytes_of(body));
+    ignore_result(result);
+}
+
+void headers_write_error_http2(struct buf *head, struct buf *body, const struct headers_error *e)
+{
+    char date[HEADERS_DATE_SIZE], text[ERROR_BODY_MAX];
+    headers_date(e->now_s, date);
+    size_t n = format_error(e, text);
+    int result = write_number_http2(head, BYTES(":status"), e->status);
+    result |= http2_write_field(head, BYTES("date"), bytes_of(date));
+    result |= http2_write_field(head, BYTES("content-type"), BYTES("text/plain"));
+    result |= write_number_http2(head, BYTES("content-length"), n);
+    if (!e->is_head)
+        result |= buf_append(body, bytes_of(text));
     ignore_result(result);
 }

@@ -46,6 +46,17 @@ int headers_write_response(struct buf *out, const struct http1_head *h, bool is_
 /* RFC 9110 §5.6.7 */
 #define HEADERS_DATE_SIZE 40
 void headers_date(int64_t now_s, char out[HEADERS_DATE_SIZE]);
-/* A short answer of our own; no body after HEAD. */
-void headers_write_error(struct buf *out, unsigned status, const char *detail, bool is_head,
-    enum headers_connection connection, int64_t now_s);
+/* The same for a client of HTTP/2, as http2_write_field has it. */
+int headers_write_response_http2(struct buf *out, const struct http1_head *h) MUST_USE;
+
+/* A short answer of our own. */
+struct headers_error {
+    unsigned status;
+    const char *detail; /* for the client, or "" */
+    bool is_head;       /* answers a HEAD: no body */
+    int64_t now_s;
+};
+void headers_write_error(
+    struct buf *out, const struct headers_error *e, enum headers_connection connection);
+/* The same for a client of HTTP/2: the head, and its body. */
+void headers_write_error_http2(struct buf *head, struct buf *body, const struct headers_error *e);

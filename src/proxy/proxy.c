@@ -102,6 +102,8 @@ void proxy_adopt(struct proxy *p, struct service *service, const int *fds, size_
     service_unref(&p->service);
     p->service = service;
     acceptors_open(p, fds);
+    LIST_FOREACH_SAFE (link, &p->conns)
+        conn_supersede(container_of(link, struct conn, link));
     service_limit_idle(service, p->acceptors.shares.idle);
 }
 

@@ -359,6 +359,24 @@ void tally_exchange(const struct exchange *e, enum close_reason reason)
     count_target(e, reason);
 }
 
+void tally_http2(struct conn *c, enum close_reason reason)
+{
+    static const struct {
+        enum close_reason reason;
+        enum listener_column column;
+    } rows[] = {
+        {CLOSE_HTTP2_PROTOCOL, LISTENER_HTTP2_PROTOCOL},
+        {CLOSE_HTTP2_RESETS, LISTENER_HTTP2_RESETS},
+        {CLOSE_HTTP2_CONTROL, LISTENER_HTTP2_CONTROL},
+        {CLOSE_HTTP2_FRAMES, LISTENER_HTTP2_FRAMES},
+        {CLOSE_HTTP2_HEADERS, LISTENER_HTTP2_HEADERS},
+        {CLOSE_HTTP2_MEMORY, LISTENER_HTTP2_MEMORY},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (rows[i].reason == reason)
+            count_add(&c->listener->tally->listener[rows[i].column], 1);
+}
+
 void tally_relay(struct conn *c, enum close_reason reason)
 {
     struct count *route = c->listener->tally->routes[c->listener->config->group];

@@ -39,5 +39,7 @@ void tally_handshake(struct conn *c, enum close_reason reason, const char *detai
 /* The exchange, or the relay, has ended. */
 void tally_exchange(const struct exchange *e, enum close_reason reason);
 void tally_relay(struct conn *c, enum close_reason reason);
+/* A connection of HTTP/2 could not go on. */
+void tally_http2(struct conn *c, enum close_reason reason);
 /* The connection to e->upstream's target came to nothing. */
 void tally_target_failed(const struct exchange *e, enum close_reason reason);

@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/client_http2.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/panic.h"
+#include "proxy/access_log.h"
+#include "proxy/headers.h"
+#include "proxy/party_http2.h"
+#include "proxy/proxy_parts.h"
+
+#include "base/ban.h"
+
+#define LAST_REQUESTS_MS 1000 /* within which a client has read that no new ones are taken */
+#define HEAD_MAX         (STREAM_OUT_MAX)
+#define AHEAD_MAX        (16 * 1024) /* of a request's body, on the way to its target */
+
+/* One stream: a request and its response. */
+struct request {
+    struct list link;  /* client_http2.requests, then .gone */
+    struct list ready; /* client_http2.ready */
+    struct client_http2 *session;
+    struct party_http2 party;
+    struct exchange exchange;
+    struct timer timer;
+};
+
+struct client_http2 {
+    struct conn *conn;
+    struct http2_link link;
+    struct list requests;
+    size_t requests_n;
+    struct list ready; /* to be run */
+    struct list gone;  /* to be freed when the run ends */
+    bool is_running;
+    bool is_ending; /* the client has been told that there will be no new requests */
+    bool has_ended; /* and which was the last */
+    struct timer end_timer, head_timer;
+};
+
+static const struct config_timeouts *timeouts(const struct conn *c)
+{
+    return &service_config(c->service)->timeouts;
+}
+
+static struct request *of(struct exchange *e)
+{
+    return container_of(e, struct request, exchange);
+}
+
+static void ready(struct request *r)
+{
+    if (list_is_empty(&r->ready))
+        list_append(&r->session->ready, &r->ready);
+}
+
+/* ---- what an exchange says to its client
+ * ------------------------------------------------------------------------ */
+
+static bool flush(struct exchange *e)
+{
+    return true; /* all streams together: write_out */
+}
+
+static bool takes_head(struct exchange *e)
+{
+    return party_http2_takes_head(&of(e)->party);
+}
+
+static void respond(struct exchange *e, const struct http1_head *head)
+{
+    struct request *r = of(e);
+    struct buf fields;
+    buf_init(&fields, HEAD_MAX);
+    int result = headers_write_response_http2(&fields, head);
+    ASSERT(result == 0); /* a head is at most HTTP1_HEAD_MAX; ours adds little */
+    bool is_empty = head->framing == HTTP1_BODY_NONE ||
+                    (head->framing == HTTP1_BODY_LENGTH && !head->content_length);
+    r->party.is_bodyless = is_empty;
+    ignore_result(http2_respond(r->session->link.http2, r->party.id, &fields, !is_empty));
+    buf_fini(&fields);
+}
+
+static void inform(struct exchange *e, const struct http1_head *head)
+{
+    struct request *r = of(e);
+    struct buf fields;
+    buf_init(&fields, HEAD_MAX);
+    int result = headers_write_response_http2(&fields, head);
+    ASSERT(result == 0); /* as in respond */
+    ignore_result(http2_inform(r->session->link.http2, r->party.id, &fields));
+    buf_fini(&fields);
+}
+
+static void upgrade(struct exchange *e, const struct http1_head *head)
+{
+    panic("an upgrade that was not asked for"); /* RFC 9113 §8.6: there is none to ask for */
+}
+
+static void refuse(struct exchange *e, unsigned status, const char *detail)
+{
+    struct request *r = of(e);
+    struct headers_error error = {
+        .status = status,
+        .detail = detail,
+        .is_head = bytes_equal(e->method, BYTES("HEAD")),
+        .now_s = loop_wall_s(e->conn->proxy->loop),
+    };
+    struct buf fields;
+    buf_init(&fields, HEAD_MAX);
+    headers_write_error_http2(&fields, &r->party.out, &error);
+    r->session->link.queued += buf_size(&r->party.out);
+    r->party.is_out_whole = true;
+    r->party.is_bodyless = error.is_head;
+    ignore_result(http2_respond(r->session->link.http2, r->party.id, &fields, !error.is_head));
+    buf_fini(&fields);
+}
+
+static bool goes_on(const struct exchange *e)
+{
+    return true; /* other streams do */
+}
+
+/* The response may still have to be taken: the client has as much time for it as for any part. */
+static void end(struct exchange *e, bool went_on)
+{
+    struct request *r = of(e);
+    party_http2_discard(&r->party);
+    http2_earn(r->session->link.http2);
+    pace_watch(e, PACE_CLIENT_TAKES);
+}
+
+static void abandon(struct request *r, enum close_reason reason, const char *detail)
+{
+    struct exchange *e = &r->exchange;
+    access_log_exchange(e, reason, detail);
+    upstream_reset(&e->upstream);
+    exchange_clear(e);
+    party_http2_discard(&r->party);
+}
+
+static void cut(struct exchange *e, int reason, const char *detail)
+{
+    struct request *r = of(e);
+    if (!r->party.is_gone)
+        http2_reset(r->session->link.http2, r->party.id, HTTP2_INTERNAL_ERROR);
+    abandon(r, (enum close_reason)reason, detail);
+}
+
+static const struct client_ops client_ops = {
+    .flush = flush,
+    .takes_head = takes_head,
+    .respond = respond,
+    .inform = inform,
+    .upgrade = upgrade,
+    .refuse = refuse,
+    .goes_on = goes_on,
+    .end = end,
+    .cut = cut,
+};
+
+/* ---- requests
+ * -------------------------------------------------------------------------------------------- */
+
+static void request_late(struct timer *t)
+{
+    struct request *r = container_of(t, struct request, timer);
+    if (r->exchange.state != EXCHANGE_NONE)
+        exchange_late(&r->exchange);
+    else if (!pace_is_kept(&r->exchange))
+        http2_reset(r->session->link.http2, r->party.id, HTTP2_CANCEL);
+    conn_wake(&r->exchange);
+}
+
+static struct request *request_new(struct client_http2 *s, int32_t id)
+{
+    struct request *r = mem_alloc(sizeof(*r));
+    r->session = s;
+    list_init(&r->ready);
+    list_append(&s->requests, &r->link);
+    s->requests_n++;
+    party_http2_init(&r->party, &s->link, id);
+    exchange_init(&r->exchange, s->conn, (struct client){&client_ops, &r->party.party, AHEAD_MAX},
+        &r->timer, request_late);
+    http2_set_stream(s->link.http2, id, r);
+    return r;
+}
+
+static void request_free(struct request *r)
+{
+    list_remove(&r->link);
+    list_remove(&r->ready);
+    loop_timer_stop(r->session->conn->proxy->loop, &r->timer);
+    exchange_fini(&r->exchange);
+    party_http2_fini(&r->party);
+    free(r);
+}
+
+/* ---- memory
+ * ---------------------------------------------------------------------------------------------- */
+
+static size_t held_by(const struct stream *s)
+{
+    return s->in.capacity + s->out.capacity;
+}
+
+static size_t held(const struct client_http2 *s)
+{
+    size_t n = http2_memory(s->link.http2) + held_by(s->link.stream);
+    LIST_FOREACH (link, &s->requests) {
+        const struct request *r = container_of(link, struct request, link);
+        const struct exchange *e = &r->exchange;
+        n += sizeof(*r) + party_http2_held(&r->party) + e->arena.used + e->sent.capacity;
+        if (e->upstream)
+            n += held_by(&e->upstream->stream);
+    }
+    return n;
+}
+
+/* ---- what comes from the client
+ * ---------------------------------------------------------------------------------- */
+
+static void on_head(void *owner, int32_t id, void *stream, struct http1_head *head, bool is_last)
+{
+    struct client_http2 *s = owner;
+    if (held(s) > CLIENT_HTTP2_HELD_MAX) {
+        http2_reset(s->link.http2, id, HTTP2_REFUSED_STREAM);
+        return;
+    }
+    struct request *r = request_new(s, id);
+    r->party.is_in_whole = is_last;
+    exchange_begin(&r->exchange, head);
+    ready(r);
+}
+
+static void on_refused(void *owner, int32_t id, const struct http1_head *head, int fault)
+{
+    struct request *r = request_new(owner, id);
+    struct exchange *e = &r->exchange;
+    e->method = arena_copy(&e->arena, head->method);
+    e->path = arena_copy(&e->arena, head->path_and_query);
+    exchange_refuse(e, fault);
+}
+
+/* What came is no request; it has its line in the log all the same. */
+static void log_malformed(struct client_http2 *s, const char *why)
+{
+    struct exchange e;
+    exchange_init(&e, s->conn, (struct client){0}, NULL, NULL);
+    e.started_ms = conn_now_ms(s->conn);
+    access_log_exchange(&e, CLOSE_BAD_REQUEST, why);
+    exchange_fini(&e);
+}
+
+static bool is_under_way(const struct exchange *e)
+{
+    return e->started_ms;
+}
+
+static void on_malformed(void *owner, int32_t id, void *stream, const char *why)
+{
+    struct request *r = stream;
+    if (!r)
+        log_malformed(owner, why);
+    else if (is_under_way(&r->exchange))
+        abandon(r, CLOSE_BAD_REQUEST, why);
+}
+
+static void on_content(void *stream, struct bytes data)
+{
+    struct request *r = stream;
+    party_http2_content(&r->party, data);
+    if (is_under_way(&r->exchange))
+        ready(r);
+    else
+        party_http2_discard(&r->party);
+}
+
+static void on_trailers(void *stream, const struct http1_head *fields)
+{
+    struct request *r = stream;
+    party_http2_trailers(&r->party, fields);
+}
+
+static void on_ended(void *stream)
+{
+    struct request *r = stream;
+    r->party.is_in_whole = true;
+    ready(r);
+}
+
+static void on_room(void *owner, void *stream)
+{
+    struct client_http2 *s = owner;
+    if (stream) {
+        ready(stream);
+        return;
+    }
+    LIST_FOREACH (link, &s->requests) {
+        struct request *r = container_of(link, struct request, link);
+        if (r->party.wants_room)
+            ready(r);
+    }
+}
+
+static struct bytes on_output(void *stream, bool *is_end, const struct buf **trailers)
+{
+    struct request *r = stream;
+    return party_http2_output(&r->party, is_end, trailers);
+}
+
+static void on_sent(void *stream, size_t n)
+{
+    struct request *r = stream;
+    party_http2_sent(&r->party, n);
+    if (r->party.wants_room)
+        ready(r);
+}
+
+/* RFC 9113 §8.1: after a complete response a server MAY ask the client to stop sending its request,
+ * by RST_STREAM with NO_ERROR. */
+static void on_finished(void *stream)
+{
+    struct request *r = stream;
+    if (!r->party.is_in_whole)
+        http2_reset(r->session->link.http2, r->party.id, HTTP2_NO_ERROR);
+}
+
+static void on_closed(void *stream, uint32_t code)
+{
+    struct request *r = stream;
+    struct client_http2 *s = r->session;
+    party_http2_close(&r->party);
+    if (is_under_way(&r->exchange))
+        abandon(r, CLOSE_CLIENT_RESET, "it cancelled the request");
+    list_remove(&r->link);
+    list_remove(&r->ready);
+    list_append(&s->gone, &r->link);
+    s->requests_n--;
+    if (!s->requests_n)
+        conn_progress(s->conn, timeouts(s->conn)->idle);
+}
+
+static void say_last(struct client_http2 *s)
+{
+    if (s->has_ended)
+        return;
+    s->has_ended = true;
+    loop_timer_stop(s->conn->proxy->loop, &s->end_timer);
+    http2_end(s->link.http2, HTTP2_NO_ERROR);
+}
+
+static void on_announced(void *owner)
+{
+    struct client_http2 *s = owner;
+    if (s->is_ending)
+        say_last(s);
+}
+
+static const struct http2_handler handler = {
+    .head = on_head,
+    .refused = on_refused,
+    .malformed = on_malformed,
+    .content = on_content,
+    .trailers = on_trailers,
+    .ended = on_ended,
+    .room = on_room,
+    .output = on_output,
+    .sent = on_sent,
+    .finished = on_finished,
+    .closed = on_closed,
+    .announced = on_announced,
+};
+
+/* ---- the connection
+ * -------------------------------------------------------------------------------------- */
+
+static enum close_reason reason_of(const struct http2 *h)
+{
+    static const enum close_reason floods[HTTP2_WORK_COUNT] = {
+        [HTTP2_WORK_RESETS] = CLOSE_HTTP2_RESETS,
+        [HTTP2_WORK_CONTROL] = CLOSE_HTTP2_CONTROL,
+        [HTTP2_WORK_FRAMES] = CLOSE_HTTP2_FRAMES,
+        [HTTP2_WORK_HEADERS] = CLOSE_HTTP2_HEADERS,
+    };
+    switch (http2_failure(h)) {
+    case HTTP2_FAILED_FLOOD:
+        return floods[http2_credit_worst(http2_credit(h))];
+    case HTTP2_FAILED_MEMORY:
+        return CLOSE_HTTP2_MEMORY;
+    case HTTP2_FAILED_PROTOCOL:
+    case HTTP2_OPEN:
+        break;
+    }
+    return CLOSE_HTTP2_PROTOCOL;
+}
+
+/* With the last that there is to say: why. */
+static void close_with(struct client_http2 *s, enum close_reason reason, const char *detail)
+{
+    struct conn *c = s->conn;
+    ignore_result(
+        http2_send(s->link.http2, &c->client.out, STREAM_OUT_SOFT + 2 * 16384, conn_now_ms(c)));
+    conn_close(c, reason, detail);
+}
+
+static void failed(struct client_http2 *s)
+{
+    close_with(s, reason_of(s->link.http2), http2_text(s->link.http2));
+}
+
+/* False if there was nothing, or the connection has ended. */
+static bool receive(struct client_http2 *s)
+{
+    struct stream *client = s->link.stream;
+    bool moved = false;
+    while (stream_room(client)) {
+        struct bytes in = buf_bytes(&client->in);
+        if (!in.n && stream_refill(client))
+            continue;
+        if (!in.n)
+            return moved;
+        int result = http2_receive(s->link.http2, in, conn_now_ms(s->conn));
+        buf_consume(&client->in, in.n);
+        if (result < 0) {
+            failed(s);
+            return false;
+        }
+        moved = true;
+    }
+    return moved;
+}
+
+static bool run_ready(struct client_http2 *s)
+{
+    bool is_full = held(s) > CLIENT_HTTP2_HELD_MAX;
+    bool moved = false;
+    while (!list_is_empty(&s->ready) && s->conn->state == CONN_STREAMS) {
+        struct request *r = container_of(s->ready.next, struct request, ready);
+        list_remove(&r->ready);
+        exchange_run(&r->exchange);
+        exchange_poll(&r->exchange, !is_full || s->requests_n == 1);
+        moved = true;
+    }
+    return moved;
+}
+
+/* Those that wait for nothing but memory can go on. */
+static void poll_all(struct client_http2 *s)
+{
+    bool is_full = held(s) > CLIENT_HTTP2_HELD_MAX;
+    LIST_FOREACH (link, &s->requests)
+        exchange_poll(
+            &container_of(link, struct request, link)->exchange, !is_full || s->requests_n == 1);
+}
+
+/* False if nothing was sent, or the connection has ended. */
+static bool write_out(struct client_http2 *s)
+{
+    struct stream *client = s->link.stream;
+    uint64_t before = client->sent;
+    size_t limit = buf_size(&client->out) + stream_room(client);
+    bool had_room = limit > buf_size(&client->out);
+    if (http2_send(s->link.http2, &client->out, limit, conn_now_ms(s->conn)) < 0) {
+        failed(s);
+        return false;
+    }
+    stream_flush(client);
+    if (client->sent != before || !had_room)
+        on_room(s, NULL);
+    return client->sent != before;
+}
+
+static void free_gone(struct client_http2 *s)
+{
+    LIST_FOREACH_SAFE (link, &s->gone)
+        request_free(container_of(link, struct request, link));
+}
+
+static void head_late(struct timer *t)
+{
+    struct client_http2 *s = container_of(t, struct client_http2, head_timer);
+    http2_end(s->link.http2, HTTP2_ENHANCE_YOUR_CALM);
+    close_with(s, CLOSE_HEADER_TIMEOUT, "");
+    conn_wake(&s->conn->exchange);
+}
+
+/* A head must be complete in time, whatever else goes on. */
+static void watch_head(struct client_http2 *s)
+{
+    struct conn *c = s->conn;
+    if (!http2_is_in_head(s->link.http2))
+        loop_timer_stop(c->proxy->loop, &s->head_timer);
+    else if (!s->head_timer.slot)
+        conn_arm(c, &s->head_timer, timeouts(c)->header, head_late);
+}
+
+/* The client is gone, or all is done that there was to do? */
+static void settle(struct client_http2 *s)
+{
+    struct conn *c = s->conn;
+    struct stream *client = s->link.stream;
+    bool is_read = !buf_size(&client->in);
+    if (client->state == STREAM_FAILED || client->write_failed)
+        conn_client_failed(c);
+    else if (client->state == STREAM_TRUNCATED && is_read && s->requests_n)
+        conn_reset(c, CLOSE_CLIENT_TRUNCATED, "");
+    else if (client->state != STREAM_OPEN && is_read)
+        conn_close(c, CLOSE_CLIENT_DONE, "");
+    else if (!s->requests_n && s->has_ended)
+        close_with(s, CLOSE_DRAINED, "");
+    else if (!s->requests_n && http2_is_over(s->link.http2))
+        conn_close(c, CLOSE_CLIENT_DONE, "");
+    else
+        watch_head(s);
+}
+
+void client_http2_run(struct conn *c)
+{
+    struct client_http2 *s = c->http2;
+    bool moved;
+    s->is_running = true;
+    do {
+        moved = receive(s);
+        if (c->state == CONN_STREAMS)
+            moved |= run_ready(s);
+        if (c->state == CONN_STREAMS)
+            moved |= write_out(s);
+    } while (moved && c->state == CONN_STREAMS);
+    if (c->state == CONN_STREAMS)
+        settle(s);
+    s->is_running = false;
+    if (c->state == CONN_STREAMS)
+        poll_all(s);
+    free_gone(s);
+}
+
+bool client_http2_wake(struct exchange *e)
+{
+    struct request *r = of(e);
+    ready(r);
+    return !r->session->is_running;
+}
+
+bool client_http2_wants_input(const struct conn *c)
+{
+    return stream_room(&c->client) > 0;
+}
+
+void client_http2_late(struct conn *c)
+{
+    struct client_http2 *s = c->http2;
+    if (s->requests_n) {
+        conn_progress(c, timeouts(c)->idle);
+        return;
+    }
+    http2_end(s->link.http2, HTTP2_NO_ERROR);
+    close_with(s, CLOSE_IDLE_TIMEOUT, "");
+}
+
+static void end_late(struct timer *t)
+{
+    struct client_http2 *s = container_of(t, struct client_http2, end_timer);
+    say_last(s);
+    conn_wake(&s->conn->exchange);
+}
+
+/* RFC 9113 §6.8: first that there will be an end, so that no request is lost which is on its way;
+ * then, when the client has read that, where the end was. */
+void client_http2_drain(struct conn *c)
+{
+    struct client_http2 *s = c->http2;
+    if (s->is_ending)
+        return;
+    s->is_ending = true;
+    http2_announce_end(s->link.http2);
+    conn_arm(c, &s->end_timer, LAST_REQUESTS_MS, end_late);
+}
+
+void client_http2_conclude(struct conn *c)
+{
+    struct client_http2 *s = c->http2;
+    LIST_FOREACH_SAFE (link, &s->requests) {
+        struct request *r = container_of(link, struct request, link);
+        loop_timer_stop(c->proxy->loop, &r->timer);
+        r->party.is_gone = true;
+        if (is_under_way(&r->exchange))
+            abandon(r, c->reason, c->detail);
+    }
+    loop_timer_stop(c->proxy->loop, &s->end_timer);
+    loop_timer_stop(c->proxy->loop, &s->head_timer);
+}
+
+bool client_http2_is_at_fault(const struct client_http2 *s)
+{
+    return http2_failure(s->link.http2) != HTTP2_OPEN;
+}
+
+struct client_http2 *client_http2_new(struct conn *c)
+{
+    struct client_http2 *s = mem_alloc(sizeof(*s));
+    s->conn = c;
+    s->link.stream = &c->client;
+    s->link.http2 = http2_new(HTTP2_SERVER, &handler, s, conn_now_ms(c));
+    list_init(&s->requests);
+    list_init(&s->ready);
+    list_init(&s->gone);
+    return s;
+}
+
+void client_http2_free(struct client_http2 **sp)
+{
+    struct client_http2 *s = *sp;
+    *sp = NULL;
+    if (!s)
+        return;
+    LIST_FOREACH_SAFE (link, &s->requests)
+        request_free(container_of(link, struct request, link));
+    free_gone(s);
+    http2_free(&s->link.http2);
+    free(s);
+}
