@@ -476,13 +476,6 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     return 0;
 }
 
-/* RFC 9113 §6.9.1 has no padding from us. */
-static ssize_t select_length(nghttp2_session *session, uint8_t type, int32_t id,
-    int32_t conn_window, int32_t stream_window, uint32_t frame_max, void *owner)
-{
-    return DATA_MAX;
-}
-
 int http2_send(struct http2 *h, struct buf *out, size_t size_max, uint64_t now_ms)
 {
     h->now_ms = now_ms;
@@ -718,7 +711,6 @@ static nghttp2_session_callbacks *callbacks(void)
     nghttp2_session_callbacks_set_on_frame_send_callback(c, on_frame_send);
     nghttp2_session_callbacks_set_on_stream_close_callback(c, on_stream_close);
     nghttp2_session_callbacks_set_send_data_callback(c, send_data);
-    nghttp2_session_callbacks_set_data_source_read_length_callback(c, select_length);
     return c;
 }
 

@@ -18,7 +18,9 @@ HOUR = DAY / 24
 # Types of keys.def that carry a name, a number, a file or other keys; whatever else there is, is a choice.
 VALUES = {"ADDRESS", "BIND_ADDRESS", "CLIENT_NAMES", "DURATION", "FILE_NAME", "FILE_NAMES", "GROUP_NAME", "HOST", "INTEGER",
           "LOG_FILE", "MAP", "MAPS", "NAME", "NETWORKS", "PATH", "RULE_DOMAIN", "SERVERS", "SIZE", "SNI_DOMAIN", "TEXT", "WORKERS"}
-NOT_OF_SECURITY = {"GROUP.scheduler": "which target gets a request decides about nobody's rights"}
+NOT_OF_SECURITY = {"GROUP.scheduler": "which target gets a request decides about nobody's rights",
+                   "GROUP.proxy_protocol": "what a target is told first: tests/integration/test_proxy_protocol.py",
+                   "LISTENER.http2": "each stream is treated as a request of HTTP/1.1 is: tests/integration/test_http2.py"}
 
 
 def choices():

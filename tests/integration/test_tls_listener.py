@@ -167,7 +167,7 @@ def test_a_listener_for_one_version_speaks_no_other(world, pki, version):
 
 
 @pytest.mark.parametrize("offered, chosen", [
-    (["http/1.1"], "http/1.1"), (["h2", "http/1.1"], "http/1.1"), (["http/1.0"], "http/1.0"), (["http/1.0", "http/1.1"], "http/1.1"), (None, None)])
+    (["http/1.1"], "http/1.1"), (["h2c", "http/1.1"], "http/1.1"), (["http/1.0"], "http/1.0"), (["http/1.0", "http/1.1"], "http/1.1"), (None, None)])
 def test_alpn_selects_the_newest_http_that_we_speak(world, pki, offered, chosen):
     mark = world.mark()
     with peers.connect(world.port("many"), peers.client_context(pki.ca("servers"), alpn=offered)) as tls:
@@ -178,7 +178,7 @@ def test_alpn_selects_the_newest_http_that_we_speak(world, pki, offered, chosen)
 def test_alpn_without_one_that_we_speak_is_refused(world, pki):
     mark = world.mark()
     with pytest.raises(peers.Refused):
-        peers.connect(world.port("many"), peers.client_context(pki.ca("servers"), alpn=["h2"]))
+        peers.connect(world.port("many"), peers.client_context(pki.ca("servers"), alpn=["h3"]))
     line = world.line(since=mark, listener="many")
     assert (line["close"], line["tls"]["alert_sent"]) == ("handshake_no_common", "no_application_protocol")
 
