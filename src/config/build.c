@@ -562,6 +562,8 @@ static void settle_rules(const struct config_listener *l, const struct node *map
         struct config_rule *rule = (struct config_rule *)(uintptr_t)&l->rules[i];
         if (!tree_value(n, "max_body"))
             rule->max_body = l->max_body;
+        if (!tree_value(n, "compression"))
+            rule->compression = l->compression;
         if (!tree_value(n, "target_group"))
             rule->group = CONFIG_NO_GROUP;
     }

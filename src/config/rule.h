@@ -74,6 +74,7 @@ struct config_rule {
     struct config_redirect redirect;
     struct config_rule_authn authn;
     struct config_headers request_headers, response_headers;
+    bool compression;  /* responses are compressed where that makes sense */
     uint64_t max_body; /* bytes of a request's body; 0: any number */
     struct position at;
 };

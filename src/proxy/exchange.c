@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/panic.h"
 #include "proxy/access_log.h"
+#include "proxy/compression.h"
 #include "proxy/headers.h"
 #include "proxy/proxy_parts.h"
 #include "proxy/relay.h"
@@ -33,6 +34,7 @@ void exchange_fini(struct exchange *e)
 {
     upstream_close(&e->upstream);
     verdict_free(&e->refused);
+    party_gzip_fini(&e->gzip);
     arena_fini(&e->arena);
     buf_fini(&e->sent);
 }
@@ -253,6 +255,7 @@ void exchange_begin(struct exchange *e, struct http1_head *head)
         answer(e, head);
         return;
     }
+    e->takes_gzip = e->rule->compression && compression_is_accepted(head);
     if (rewrite_request(e, head) < 0 || write_head(e, head) < 0) {
         exchange_refuse(e, HTTP1_HEAD_TOO_LARGE);
         return;
@@ -309,7 +312,18 @@ static bool run_request(struct exchange *e, bool *moved)
 /* ---- response
  * -------------------------------------------------------------------------------------------- */
 
-static void begin_response(struct exchange *e, const struct http1_head *h)
+/* Whether the rule wants it, and the client takes it, was asked before. */
+static void compress(struct exchange *e, struct http1_head *h)
+{
+    if (!e->rule->compression || !compression_applies(h))
+        return;
+    if (e->takes_gzip && compression_change(h, &e->arena))
+        party_gzip_init(&e->gzip, &e->target.party);
+    else
+        compression_vary(h);
+}
+
+static void begin_response(struct exchange *e, struct http1_head *h)
 {
     e->target_keeps_alive = h->keep_alive;
     e->answered_ms = conn_now_ms(e->conn);
@@ -317,6 +331,7 @@ static void begin_response(struct exchange *e, const struct http1_head *h)
     e->can_repeat = false;
     buf_fini(&e->sent);
     party_http1_receive(&e->target, h);
+    compress(e, h);
     e->client.ops->respond(e, h);
     e->status = h->status;
 }
@@ -416,7 +431,8 @@ static bool run_response(struct exchange *e, bool *moved)
         return false;
     if (e->response_state == RESPONSE_AWAITED)
         return true;
-    switch (transfer_run(&e->response, &e->target.party, e->client.party, moved)) {
+    struct party *target = e->gzip.compressor ? &e->gzip.party : &e->target.party;
+    switch (transfer_run(&e->response, target, e->client.party, moved)) {
     case TRANSFER_WAITS:
         return true;
     case TRANSFER_ENDED:

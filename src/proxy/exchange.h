@@ -23,6 +23,7 @@
 #include "base/arena.h"
 #include "config/config.h"
 #include "proxy/pace.h"
+#include "proxy/party_gzip.h"
 #include "proxy/party_http1.h"
 #include "proxy/transfer.h"
 
@@ -91,6 +92,8 @@ struct exchange {
     bool is_suspect;         /* who knows where the client believes its request to end */
     bool is_idempotent;      /* RFC 9110 §9.2.2 */
     bool expects_continue;   /* RFC 9110 §10.1.1 */
+    bool takes_gzip;         /* the client; asked only where the rule wants compression */
+    struct party_gzip gzip;  /* of the target's content, where it is compressed on its way */
     struct bytes upgrade;    /* the protocols that were asked for on the way to the target */
     struct buf sent;         /* what the target is sent, as long as it may have to be sent again */
     bool can_repeat;         /* all of it is there */

@@ -639,7 +639,7 @@ TEST(a_dump_shows_defaults)
         "certificate: /etc/s/s.crt, key: /etc/s/s.key, ocsp: null}\n",
         ("{domain: a.example, path: /, target_group: web, authentication: null, "
          "respond: null, redirect: null, "
-         "request_headers: null, response_headers: null, max_body: 0}\n"),
+         "request_headers: null, response_headers: null, compression: false, max_body: 0}\n"),
         "address: '10.0.0.1:80', weight: 10}\n", "\nworkers: auto\n", "\n  relay_idle: 15m\n",
         "\naccess_log: null\n"};
     char *text = dump(GOOD);
