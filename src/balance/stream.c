@@ -83,6 +83,7 @@ static void decrypt(struct stream *s)
     case TLSCONN_OK:
         break;
     case TLSCONN_WANT_INPUT:
+    case TLSCONN_WANT_SIGNATURE:
         if (s->fin)
             s->state = STREAM_TRUNCATED;
         break;
@@ -263,7 +264,9 @@ void stream_poll(struct stream *s, bool want_input)
     buf_release(&s->in);
     if (s->tls)
         buf_release(tlsconn_wire_in(s->tls));
-    if (want_input && s->state == STREAM_OPEN && !s->fin && buf_room(&s->in))
+    /* A peer that goes on sending while we wait for our signature is not read without end. */
+    bool has_room = buf_room(&s->in) && (!s->tls || buf_room(tlsconn_wire_in(s->tls)));
+    if (want_input && s->state == STREAM_OPEN && !s->fin && has_room)
         events |= EPOLLIN;
     if (!s->write_failed && stream_has_unsent(s))
         events |= EPOLLOUT;

@@ -133,7 +133,9 @@ static uint8_t judge(void *owner, const struct certificate *const *chain, size_t
     return u->verdict->accepted ? 0 : reason_alert(u->verdict->reason);
 }
 
-static const struct tlsconn_handler handler = {.judge = judge, .session = keep_session};
+static void resume(void *owner);
+static const struct tlsconn_handler handler = {
+    .judge = judge, .session = keep_session, .resume = resume};
 
 /* What the target showed in the full handshake may have expired since, and CRLs grow old: a session
  * is offered only if that would be accepted now. Else the target has to show what it has by now. */
@@ -176,6 +178,7 @@ static void handshake(struct upstream *u)
         secured(u);
         return;
     case TLSCONN_WANT_INPUT:
+    case TLSCONN_WANT_SIGNATURE:
         if (u->stream.state != STREAM_OPEN)
             fail(u, UPSTREAM_FAULT_HANDSHAKE,
                 "the target closed the connection during the TLS handshake");
@@ -194,6 +197,12 @@ static void handshake(struct upstream *u)
     bool refused = u->verdict && !u->verdict->accepted;
     fail(u, refused ? UPSTREAM_FAULT_CERTIFICATE : UPSTREAM_FAULT_HANDSHAKE,
         refused ? reason_remedy(u->verdict->reason) : f->text);
+}
+
+/* Our signature has come. */
+static void resume(void *owner)
+{
+    handshake(owner);
 }
 
 static void connected(struct upstream *u)

@@ -129,6 +129,7 @@ static const char *const remedies[CLOSE_REASON_COUNT] = {
         "compare what the client offers (the access log shows tls.offered) with tls.versions, "
         "key_exchange and the kinds of keys in certificates",
     [CLOSE_HANDSHAKE_NOT_TLS] = "the client must speak TLS: https:// instead of http://",
+    [CLOSE_HANDSHAKE_INTERNAL] = "the client did nothing wrong: look into the log of Sallyport",
     [CLOSE_HANDSHAKE_PROTOCOL] =
         "update the client, or look for something between that changes bytes",
     [CLOSE_CLIENT_REFUSED] = "see detail",

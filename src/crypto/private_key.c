@@ -220,6 +220,16 @@ enum key_kind private_key_kind(const struct private_key *k)
     return k->kind;
 }
 
+int private_key_spki(const struct private_key *k, struct buf *out)
+{
+    unsigned char *der = NULL;
+    int n = i2d_PUBKEY(k->pkey, &der);
+    ASSERT(n > 0);
+    int result = buf_append(out, (struct bytes){der, (size_t)n});
+    OPENSSL_free(der);
+    return result;
+}
+
 bool private_key_matches(const struct private_key *k, struct bytes spki)
 {
     const uint8_t *at = spki.at;

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "base/bytes.h"
+#include "base/buf.h"
 #include "base/error.h"
 #include "crypto/public_key.h"
 
@@ -18,6 +18,8 @@ struct private_key *private_key_ref(const struct private_key *k);
 void private_key_unref(struct private_key **k);
 
 enum key_kind private_key_kind(const struct private_key *k);
+/* Append its SubjectPublicKeyInfo (DER). -1 if OUT is full. */
+int private_key_spki(const struct private_key *k, struct buf *out) MUST_USE;
 /* Is it the other half of the public key in SPKI (SubjectPublicKeyInfo, DER)? */
 bool private_key_matches(const struct private_key *k, struct bytes spki);
 

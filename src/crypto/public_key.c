@@ -7,6 +7,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/public_key.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include <openssl/ec.h>
@@ -14,6 +15,7 @@
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 
 #include "base/attributes.h"
 #include "base/memory.h"
@@ -133,6 +135,22 @@ void public_key_free(struct public_key **kp)
     EC_KEY_free(k->ec);
     EVP_PKEY_free(k->ed25519);
     free(k);
+}
+
+static EVP_PKEY *parse_spki(struct bytes spki)
+{
+    const uint8_t *at = spki.at;
+    return spki.n && spki.n <= INT_MAX ? d2i_PUBKEY(NULL, &at, (long)spki.n) : NULL;
+}
+
+bool public_key_same(struct bytes spki, struct bytes other)
+{
+    EVP_PKEY *a = parse_spki(spki), *b = parse_spki(other);
+    bool is_same = a && b && EVP_PKEY_eq(a, b) == 1;
+    EVP_PKEY_free(a);
+    EVP_PKEY_free(b);
+    ERR_clear_error();
+    return is_same;
 }
 
 /* ---- verifying ---- */

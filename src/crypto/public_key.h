@@ -59,6 +59,9 @@ bool public_key_verify(const struct public_key *k, enum signature_algorithm algo
 bool public_key_verify_digest(const struct public_key *k, enum signature_algorithm algorithm,
     struct bytes digest, struct bytes signature);
 
+/* Are two SubjectPublicKeyInfo (DER) of the same key, however they are encoded? */
+bool public_key_same(struct bytes spki, struct bytes other);
+
 /* RSAES-PKCS1-v1_5 of MESSAGE (RFC 8017 §7.2.1): RSA key transport, the client's side. Size of what
  * was put into OUT; 0 if K is no KEY_RSA or MESSAGE is too long. */
 size_t public_key_encrypt(

@@ -21,6 +21,31 @@ static const char *subject_of(const struct certificate *c)
 
 /* ---- errors ---- */
 
+static bool take_key(
+    const struct credential_files *files, struct credential *c, struct report *report)
+{
+    struct error err;
+    if (files->held) {
+        c->handle = files->held->handle;
+        error_set(&err, "%.*s", BYTES_ARG(files->held->flaw));
+    } else {
+        c->key = private_key_parse(files->key, &err);
+    }
+    if (files->held ? files->held->spki.n > 0 : c->key != NULL)
+        return true;
+    report_error(report, files->key_at, "%s: %s", files->key_path, err.text);
+    return false;
+}
+
+/* Does the key belong to CERTIFICATE? */
+static bool is_key_of(const struct credential_files *files, const struct credential *c,
+    const struct certificate *certificate)
+{
+    struct bytes spki = certificate_facts(certificate)->spki;
+    return files->held ? public_key_same(files->held->spki, spki)
+                       : private_key_matches(c->key, spki);
+}
+
 static bool parse_files(
     const struct credential_files *files, struct credential *c, struct report *report)
 {
@@ -30,12 +55,7 @@ static bool parse_files(
         report_error(report, files->at, "%s: %s", files->certificate_path, err.text);
         good = false;
     }
-    c->key = private_key_parse(files->key, &err);
-    if (!c->key) {
-        report_error(report, files->key_at, "%s: %s", files->key_path, err.text);
-        good = false;
-    }
-    return good;
+    return take_key(files, c, report) && good;
 }
 
 static bool check_key_kind(
@@ -63,10 +83,10 @@ static bool check_key_matches(
     const struct credential_files *files, const struct credential *c, struct report *report)
 {
     const struct certificate_list *chain = &c->chain;
-    if (private_key_matches(c->key, certificate_facts(chain->at[0])->spki))
+    if (is_key_of(files, c, chain->at[0]))
         return true;
     for (size_t i = 1; i < chain->n; i++) {
-        if (!private_key_matches(c->key, certificate_facts(chain->at[i])->spki))
+        if (!is_key_of(files, c, chain->at[i]))
             continue;
         report_error(report, files->at,
             "%s: certificate %zu (%.120s) is the one that %s belongs to, and must come first: %s",

@@ -12,9 +12,20 @@
 #include "pki/certificate.h"
 #include "pki/path.h"
 
+/* A private key that another process has: whom to ask for signatures (tls/signing.h), and for which
+ * key. */
+struct signing_office;
+struct key_handle {
+    struct signing_office *office;
+    uint64_t store; /* the number of the generation that it was given with */
+    uint32_t index; /* in its store */
+};
+
+/* The key is in this process, or elsewhere. */
 struct credential {
     struct certificate_list chain; /* leaf first, each next the issuer of the one before */
-    struct private_key *key;
+    struct private_key *key;       /* NULL: see handle */
+    struct key_handle handle;
     struct bytes ocsp; /* DER OCSPResponse to staple, or empty; owned */
 };
 
@@ -24,8 +35,16 @@ static inline enum key_kind credential_key_kind(const struct credential *c)
     return certificate_facts(c->chain.at[0])->key_kind;
 }
 
+/* What the signer has made of a key file. */
+struct held_key {
+    struct key_handle handle;
+    struct bytes spki; /* DER SubjectPublicKeyInfo; empty: it is of no use: see FLAW */
+    struct bytes flaw; /* as an error of private_key_parse */
+};
+
 struct credential_files {
     struct bytes certificate, key, ocsp; /* file contents; ocsp may be empty */
+    const struct held_key *held;         /* if not NULL: in place of KEY */
     const char *certificate_path, *key_path;
     struct position at; /* where the configuration names the certificate */
     struct position key_at, ocsp_at;

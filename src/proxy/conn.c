@@ -329,7 +329,13 @@ static void see(void *owner, enum tlsconn_message_direction direction, struct by
     tally_message(owner, direction, message);
 }
 
-static const struct tlsconn_handler handler = {.choose = choose, .judge = judge, .message = see};
+static void resume(void *owner)
+{
+    conn_run(owner);
+}
+
+static const struct tlsconn_handler handler = {
+    .choose = choose, .judge = judge, .message = see, .resume = resume};
 
 /* Whoever is to be asked was asked, and may pass: the last look before anything reaches a target.
  */
@@ -367,9 +373,10 @@ static enum close_reason handshake_reason(const struct tlsconn_failure *f)
         return CLOSE_HANDSHAKE_NO_COMMON;
     case TLSCONN_FAULT_NOT_TLS:
         return CLOSE_HANDSHAKE_NOT_TLS;
+    case TLSCONN_FAULT_INTERNAL:
+        return CLOSE_HANDSHAKE_INTERNAL;
     case TLSCONN_FAULT_NONE:
     case TLSCONN_FAULT_PROTOCOL:
-    case TLSCONN_FAULT_INTERNAL:
         break;
     }
     return CLOSE_HANDSHAKE_PROTOCOL;
@@ -399,6 +406,7 @@ static void run_handshake(struct conn *c)
                 c, CLOSE_CLIENT_REFUSED, "the engine let a client pass that was not accepted");
         return;
     case TLSCONN_WANT_INPUT:
+    case TLSCONN_WANT_SIGNATURE:
         if (c->client.state != STREAM_OPEN)
             conn_close(c, CLOSE_HANDSHAKE_CLOSED, "");
         return;

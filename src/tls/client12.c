@@ -251,7 +251,7 @@ static int authenticate(struct machine *m)
         return send_finished(m);
     struct wire_writer w = {.out = &hs->sign.content};
     wire_put(&w, buf_bytes(&hs->messages));
-    return machine_sign(m, send_verify);
+    return machine_sign(m, SIGNING_CLIENT_12, send_verify);
 }
 
 /* RFC 5246 §7.4.7.1: the version that ClientHello had, and 46 random octets. */

@@ -166,8 +166,9 @@ static int send_certificate(struct machine *m)
         return -1;
     if (!hs->credential)
         return send_finished(m);
-    peer_verify_content(&hs->sign.content, false, machine_transcript_hash(m, digest));
-    return machine_sign(m, send_verify);
+    struct wire_writer w = {.out = &hs->sign.content};
+    wire_put(&w, machine_transcript_hash(m, digest));
+    return machine_sign(m, SIGNING_CLIENT_13, send_verify);
 }
 
 static int read_finished(struct machine *m, struct bytes message, struct bytes body)

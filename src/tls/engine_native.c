@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The engine of our own: the machine (tls/machine.h) as tlsconn.h wants it. Its pauses are answered
- * on the spot: signatures and premaster secrets by our key, verdicts by the owner.
+ * on the spot: signatures and premaster secrets by our key, verdicts by the owner. A key that is
+ * elsewhere is asked for (tls/signing.h), and the handshake waits.
  *
  * Memory: what a connection does not need while nothing flows is let go at the end of each call.
  */
@@ -18,6 +19,8 @@
 struct connection {
     struct tlsconn base; /* first */
     struct machine *m;
+    struct signing_call call;
+    struct signing_office *asked; /* of whom CALL is; NULL: none is under way */
     size_t looked_at; /* octets of wire_in of which the machine has said that they are not enough */
 };
 
@@ -101,6 +104,8 @@ static struct tlsconn *new_client(const struct tlspolicy *p, const char *server_
 static void free_connection(struct tlsconn *base)
 {
     struct connection *c = connection_of(base);
+    if (c->asked)
+        c->asked->cancel(c->asked, &c->call);
     machine_free(&c->m);
     free(c);
 }
@@ -117,24 +122,46 @@ static struct buf *wire_out(struct tlsconn *base)
 
 /* ---- the machine's questions ---- */
 
-static void answer_sign(struct machine *m)
+static void take_answer(struct machine *m, const struct signing_answer *answer)
 {
-    uint8_t out[PRIVATE_KEY_SIGNATURE_MAX];
-    const struct machine_signing *what = &m->hs->sign;
-    size_t n = private_key_sign(
-        m->facts.credential->key, what->scheme->algorithm, buf_bytes(&what->content), out);
-    machine_signed(m, (struct bytes){out, n});
+    bool is_signature = m->event == MACHINE_SIGN;
+    if (answer->outcome != SIGNING_DONE)
+        machine_refused(m, signing_outcome_text(answer->outcome));
+    else if (is_signature)
+        machine_signed(m, (struct bytes){answer->at, answer->n});
+    else if (answer->n == sizeof(m->hs->premaster))
+        machine_decrypted(m, answer->at);
+    else
+        machine_refused(m, signing_outcome_text(SIGNING_IMPOSSIBLE));
 }
 
-/* RFC 5246 §7.4.7.1: the version in the premaster secret is that of the ClientHello. */
-static void answer_decrypt(struct machine *m)
+static void answered(struct signing_call *call, const struct signing_answer *answer)
 {
-    uint8_t premaster[48];
-    const struct handshake *hs = m->hs;
-    private_key_premaster(
-        m->facts.credential->key, hs->encrypted_premaster, hs->hello->legacy_version, premaster);
-    machine_decrypted(m, premaster);
-    mem_wipe(premaster, sizeof(premaster));
+    struct connection *c = container_of(call, struct connection, call);
+    c->asked = NULL;
+    take_answer(c->m, answer);
+    c->m->handler->resume(c->m->owner);
+}
+
+/* Sign, or have it signed; false: we wait for it. */
+static bool answer_question(struct connection *c)
+{
+    struct machine *m = c->m;
+    const struct credential *own = m->facts.credential;
+    struct signing_request request = machine_question(m);
+    if (!own->key) {
+        c->call = (struct signing_call){.answered = answered,
+            .request = request,
+            .head = signing_head_of(&own->handle, &request)};
+        c->asked = own->handle.office;
+        c->asked->ask(c->asked, &c->call);
+        return false;
+    }
+    struct signing_answer answer;
+    signing_answer(&request, own->key, ~0u, &answer);
+    take_answer(m, &answer);
+    mem_wipe(&answer, sizeof(answer));
+    return true;
 }
 
 static void answer_judge(struct machine *m)
@@ -151,11 +178,10 @@ static enum machine_event run(struct connection *c, int64_t now_s)
         enum machine_event event = machine_run(c->m, now_s);
         switch (event) {
         case MACHINE_SIGN:
-            answer_sign(c->m);
-            continue;
         case MACHINE_DECRYPT:
-            answer_decrypt(c->m);
-            continue;
+            if (!c->asked && answer_question(c))
+                continue;
+            break;
         case MACHINE_JUDGE:
             answer_judge(c->m);
             continue;
@@ -180,6 +206,8 @@ static enum tlsconn_status status_of(enum machine_event event)
         return TLSCONN_FAILED;
     if (event == MACHINE_CLOSED)
         return TLSCONN_CLOSED;
+    if (event == MACHINE_SIGN || event == MACHINE_DECRYPT)
+        return TLSCONN_WANT_SIGNATURE;
     return event == MACHINE_WANT_INPUT ? TLSCONN_WANT_INPUT : TLSCONN_OK;
 }
 

@@ -157,6 +157,7 @@ static int add_credential(
     X509 *leaf = leaf_of(p, c);
     STACK_OF(X509) *chain = issuers_of(c);
     int result = 0;
+    ASSERT(c->key); /* whoever makes policies of this engine has the keys (proxy/source.h) */
     if (!leaf || !chain ||
         SSL_CTX_use_cert_and_key(ctx, leaf, private_key_pkey(c->key), chain, 1) != 1)
         result = error_libssl(err, certificate_subject(c->chain.at[0]));

@@ -174,6 +174,24 @@ void machine_decrypted(struct machine *m, const uint8_t premaster[48])
     memcpy(m->hs->premaster, premaster, sizeof(m->hs->premaster));
 }
 
+struct signing_request machine_question(const struct machine *m)
+{
+    const struct handshake *hs = m->hs;
+    ASSERT(m->state == MACHINE_PAUSED && !m->has_answer);
+    /* RFC 5246 §7.4.7.1: the version in the premaster secret is that of the ClientHello. */
+    if (m->event == MACHINE_DECRYPT)
+        return (struct signing_request){
+            SIGNING_PREMASTER, hs->hello->legacy_version, hs->encrypted_premaster};
+    return (struct signing_request){
+        hs->sign.kind, hs->scheme->number, buf_bytes(&hs->sign.content)};
+}
+
+void machine_refused(struct machine *m, const char *why)
+{
+    ASSERT(m->state == MACHINE_PAUSED && !m->has_answer);
+    ignore_result(machine_fail(m, ALERT_INTERNAL_ERROR, TLSCONN_FAULT_INTERNAL, "%s", why));
+}
+
 void machine_judged(struct machine *m, uint8_t alert)
 {
     answer(m, MACHINE_JUDGE);

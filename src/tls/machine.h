@@ -23,10 +23,10 @@
  * data is taken in MACHINE_OPEN only, which nothing but a verified Finished leads to.
  *
  * The machine pauses where somebody else must act, and goes on when it is told the answer:
- *   MACHINE_SIGN     sign hs->sign with the key of facts.credential   machine_signed
- *   MACHINE_DECRYPT  hs->encrypted_premaster with the same key,       machine_decrypted
- *                    for hs->hello->legacy_version (RFC 5246 §7.4.7.1)
- *   MACHINE_JUDGE    is hs->peer_chain accepted?                      machine_judged
+ *   MACHINE_SIGN     machine_question, by the key of facts.credential   machine_signed
+ *   MACHINE_DECRYPT  likewise: a premaster secret is opened             machine_decrypted
+ *   MACHINE_JUDGE    is hs->peer_chain accepted?                        machine_judged
+ * or by machine_refused, where there is no answer.
  *
  * Memory: struct handshake lives only while a handshake does; afterwards a connection has its
  * traffic secrets, its facts and, while bytes flow, buffers and expanded keys.
@@ -41,6 +41,7 @@
 #include "tls/prf.h"
 #include "tls/record.h"
 #include "tls/signature_scheme.h"
+#include "tls/signing.h"
 #include "tls/tlsconn.h"
 
 /* A handshake message: ten certificates of 64 KiB do not fit, ten ordinary ones do many times. */
@@ -115,9 +116,9 @@ struct engine_native_policy {
                                  length; empty: none are sent. Owned. */
 };
 
-/* What is to be signed. */
+/* What is to be signed, with hs->scheme: its parts (tls/signing.h). */
 struct machine_signing {
-    const struct signature_scheme *scheme;
+    enum signing_kind kind;
     struct buf content;
 };
 
@@ -216,9 +217,13 @@ struct machine *machine_new(const struct tlspolicy *p, const struct machine_role
     const struct tlsconn_handler *h, void *owner) MUST_USE;
 void machine_free(struct machine **m); /* wipes */
 enum machine_event machine_run(struct machine *m, int64_t now_s);
-void machine_signed(struct machine *m, struct bytes signature); /* empty: it could not be made */
+/* While it waits for SIGN or DECRYPT. The content is the machine's, until the answer. */
+struct signing_request machine_question(const struct machine *m);
+void machine_signed(struct machine *m, struct bytes signature);
 void machine_decrypted(struct machine *m, const uint8_t premaster[48]);
 void machine_judged(struct machine *m, uint8_t alert); /* 0 accepts */
+/* There is no answer to SIGN or DECRYPT, for the reason WHY: the handshake fails. */
+void machine_refused(struct machine *m, const char *why);
 /* Application data that was received, and N octets of it taken. */
 struct bytes machine_opened(const struct machine *m);
 void machine_take(struct machine *m, size_t n);

@@ -89,8 +89,9 @@ void machine_application_secrets(struct machine *m);
 /* The scheme that C can sign with for a peer that takes hs->peer_schemes; NULL: none. */
 const struct signature_scheme *machine_choose_scheme(
     const struct machine *m, const struct credential *c);
-/* hs->sign.content is there: pause for the signature of it with hs->scheme by facts.credential. */
-int machine_sign(struct machine *m, machine_fn *fn);
+/* hs->sign.content is there: pause for the signature of it, as KIND, with hs->scheme by
+ * facts.credential. */
+int machine_sign(struct machine *m, enum signing_kind kind, machine_fn *fn);
 /* Scheme and signature, as in CertificateVerify and ServerKeyExchange; -1 if there is none. */
 int machine_put_signature(struct machine *m, struct wire_writer *w);
 /* TLS 1.3: hs->client_secret and server_secret; TLS 1.2: hs->master and the labels. */
@@ -117,5 +118,3 @@ int peer_verify(struct machine *m, struct bytes body);
 /* Is D a signature of CONTENT by the peer's certificate, with a scheme that we offered and that
  * fits it? CertificateVerify, ServerKeyExchange. */
 int peer_check_signature(struct machine *m, const struct digitally_signed *d, struct bytes content);
-/* The content that CertificateVerify of TLS 1.3 signs (RFC 8446 §4.4.3). */
-void peer_verify_content(struct buf *out, bool by_server, struct bytes transcript_hash);

@@ -198,18 +198,15 @@ const struct signature_scheme *machine_choose_scheme(
     return signature_scheme_choose(m->hs->peer_schemes, &signer);
 }
 
-int machine_sign(struct machine *m, machine_fn *fn)
+int machine_sign(struct machine *m, enum signing_kind kind, machine_fn *fn)
 {
-    m->hs->sign.scheme = m->hs->scheme;
+    m->hs->sign.kind = kind;
     return machine_pause(m, MACHINE_SIGN, fn);
 }
 
 int machine_put_signature(struct machine *m, struct wire_writer *w)
 {
     struct bytes signature = m->hs->signature;
-    if (!signature.n)
-        return machine_fail(
-            m, ALERT_INTERNAL_ERROR, TLSCONN_FAULT_INTERNAL, "our key did not sign the handshake");
     wire_put_16(w, m->hs->scheme->number);
     struct wire_mark mark = wire_begin(w, 2);
     wire_put(w, signature);

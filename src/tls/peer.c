@@ -120,19 +120,6 @@ int peer_check_signature(struct machine *m, const struct digitally_signed *d, st
     return 0;
 }
 
-void peer_verify_content(struct buf *out, bool by_server, struct bytes transcript_hash)
-{
-    static const char by_whom[2][34] = {
-        "TLS 1.3, client CertificateVerify", "TLS 1.3, server CertificateVerify"};
-    uint8_t spaces[64];
-    memset(spaces, ' ', sizeof(spaces));
-    /* 64 spaces, the context string and its NUL, the hash. */
-    if (buf_append(out, (struct bytes){spaces, sizeof(spaces)}) < 0 ||
-        buf_append(out, (struct bytes){(const uint8_t *)by_whom[by_server], 34}) < 0 ||
-        buf_append(out, transcript_hash) < 0)
-        panic("no room for the content of CertificateVerify");
-}
-
 int peer_verify(struct machine *m, struct bytes body)
 {
     struct digitally_signed d;
@@ -141,10 +128,8 @@ int peer_verify(struct machine *m, struct bytes body)
         return machine_violation(m, ALERT_DECODE_ERROR, "length mismatch");
     if (m->version != TLS_1_3)
         return peer_check_signature(m, &d, buf_bytes(&m->hs->messages));
-    struct buf content;
-    buf_init(&content, 64 + 34 + HASH_SIZE_MAX);
-    peer_verify_content(&content, !m->role->is_server, machine_transcript_hash(m, digest));
-    int result = peer_check_signature(m, &d, buf_bytes(&content));
-    buf_fini(&content);
-    return result;
+    uint8_t content[SIGNING_VERIFY_MAX];
+    size_t n =
+        signing_verify_content(!m->role->is_server, machine_transcript_hash(m, digest), content);
+    return peer_check_signature(m, &d, (struct bytes){content, n});
 }

@@ -230,7 +230,7 @@ static int sign_key_exchange(struct machine *m)
     wire_put(&w, (struct bytes){hs->server_random, sizeof(hs->server_random)});
     put_parameters(m, &w);
     machine_note_group(m);
-    return machine_sign(m, send_key_exchange);
+    return machine_sign(m, SIGNING_SERVER_12, send_key_exchange);
 }
 
 static int start_full(struct machine *m)

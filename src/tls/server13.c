@@ -275,8 +275,9 @@ static int send_authentication(struct machine *m)
         return -1;
     if (send_certificate(m) < 0)
         return -1;
-    peer_verify_content(&m->hs->sign.content, true, machine_transcript_hash(m, digest));
-    return machine_sign(m, send_certificate_verify);
+    struct wire_writer w = {.out = &m->hs->sign.content};
+    wire_put(&w, machine_transcript_hash(m, digest));
+    return machine_sign(m, SIGNING_SERVER_13, send_certificate_verify);
 }
 
 static int choose_certificate(struct machine *m)

@@ -34,9 +34,7 @@ struct tlsconn_hello {
 
 enum tlsconn_message_direction { TLSCONN_SENT, TLSCONN_RECEIVED };
 
-/* What the engine asks its owner during a handshake. OWNER is tlsconn_new's. A native engine may
- * later let the owner answer "not yet" (verdict) and pause for a signature; the machine then
- * reports it as a status of its own. */
+/* What the engine asks its owner during a handshake. OWNER is tlsconn_new's. */
 struct tlsconn_handler {
     /* Server: the policy for this ClientHello. NULL refuses it with unrecognized_name. */
     const struct tlspolicy *(*choose)(void *owner, const struct tlsconn_hello *hello);
@@ -52,6 +50,9 @@ struct tlsconn_handler {
      * owner's from now on. Called when the handshake is over: at its end, or from tlsconn_read. May
      * be NULL. */
     void (*session)(void *owner, struct tlsconn_session *session);
+    /* What the handshake waited for (TLSCONN_WANT_SIGNATURE) has come: go on with
+     * tlsconn_handshake. Called from the event loop. Needed where a key is elsewhere. */
+    void (*resume)(void *owner);
 };
 
 struct tlsconn *tlsconn_new_server(
@@ -90,6 +91,9 @@ enum tlsconn_status {
     TLSCONN_WANT_INPUT, /* needs more in wire_in */
     TLSCONN_CLOSED,     /* the peer's close_notify: nothing more will be read */
     TLSCONN_FAILED,     /* fatal: see tlsconn_failure */
+    /* Handshake, under a policy whose keys are elsewhere (struct key_handle): has asked the
+     * signer, and goes on when handler->resume was called; until then no input helps. */
+    TLSCONN_WANT_SIGNATURE,
 };
 
 /* Go on with the handshake as far as wire_in allows. */

@@ -84,23 +84,18 @@ void side_free(struct side *s)
     certificate_sets_free(&s->policy.sets);
 }
 
-static void answer_sign(struct side *s)
+static void answer_question(struct side *s)
 {
-    uint8_t out[PRIVATE_KEY_SIGNATURE_MAX];
-    const struct machine_signing *what = &s->m->hs->sign;
-    size_t n = private_key_sign(
-        s->m->facts.credential->key, what->scheme->algorithm, buf_bytes(&what->content), out);
-    machine_signed(s->m, (struct bytes){out, s->is_broken ? 0 : n});
-}
-
-static void answer_decrypt(struct side *s)
-{
-    uint8_t premaster[48];
-    const struct handshake *hs = s->m->hs;
-    private_key_premaster(
-        s->m->facts.credential->key, hs->encrypted_premaster, hs->hello->legacy_version, premaster);
-    machine_decrypted(s->m, premaster);
-    mem_wipe(premaster, sizeof(premaster));
+    struct signing_answer answer;
+    struct signing_request request = machine_question(s->m);
+    signing_answer(&request, s->m->facts.credential->key, ~0u, &answer);
+    if (s->is_broken || answer.outcome != SIGNING_DONE)
+        machine_refused(s->m, signing_outcome_text(SIGNING_IMPOSSIBLE));
+    else if (s->event == MACHINE_SIGN)
+        machine_signed(s->m, (struct bytes){answer.at, answer.n});
+    else
+        machine_decrypted(s->m, answer.at);
+    mem_wipe(&answer, sizeof(answer));
 }
 
 static void answer_judge(struct side *s)
@@ -114,10 +109,8 @@ enum machine_event side_run(struct side *s)
 {
     for (;;) {
         s->event = machine_run(s->m, s->now_s);
-        if (s->event == MACHINE_SIGN)
-            answer_sign(s);
-        else if (s->event == MACHINE_DECRYPT)
-            answer_decrypt(s);
+        if (s->event == MACHINE_SIGN || s->event == MACHINE_DECRYPT)
+            answer_question(s);
         else if (s->event == MACHINE_JUDGE)
             answer_judge(s);
         else
