@@ -53,7 +53,7 @@ static int check(const char *path, bool show_effective)
     report_init(&report);
     struct crl_files files = {.report = &report};
     const struct load_crls crls = {crl_files_load, &files};
-    if (load_file(path, &crls, &loaded, &report) == 0) {
+    if (load_file(path, &crls, NULL, &loaded, &report) == 0) {
         report_fini(&report); /* what there is to say about the text, building says again */
         report_init(&report);
         if (build(&loaded, &report) == 0) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/archive.h"
 
+#include "base/memory.h"
+
 #include "base/ban.h"
 
 /* An entry: this, the name without NUL, the content. In the byte order of the machine: no archive
@@ -28,13 +30,21 @@ int archive_add(struct buf *out, const char *name, struct bytes content)
     return add(out, BYTES(""), bytes_of(name), content);
 }
 
+int archive_begin(struct buf *out, const char *name, size_t n)
+{
+    const struct head head = {strlen(name), n};
+    if (buf_room(out) < sizeof(head) + head.name_n)
+        return -1;
+    ignore_result(buf_append(out, (struct bytes){(const uint8_t *)&head, sizeof(head)}));
+    return buf_append(out, bytes_of(name));
+}
+
 int archive_add_crls(struct buf *out, const char *path, struct bytes content)
 {
     return add(out, BYTES(ARCHIVE_CRL), bytes_of(path), content);
 }
 
-/* Take the entry at the front off *ARCHIVE; false if there is none. */
-static bool next(struct bytes *archive, struct bytes *name, struct bytes *content)
+bool archive_next(struct bytes *archive, struct bytes *name, struct bytes *content)
 {
     struct head head;
     struct bytes in = *archive;
@@ -54,7 +64,7 @@ static bool next(struct bytes *archive, struct bytes *name, struct bytes *conten
 static struct bytes find(struct bytes archive, struct bytes prefix, struct bytes rest)
 {
     struct bytes name, content;
-    while (next(&archive, &name, &content))
+    while (archive_next(&archive, &name, &content))
         if (bytes_starts_with(name, prefix) && bytes_equal(bytes_skip(name, prefix.n), rest))
             return content;
     return (struct bytes){0};
@@ -73,7 +83,7 @@ struct bytes archive_find_crls(struct bytes archive, const char *path)
 struct bytes archive_next_crls(struct bytes *archive)
 {
     struct bytes name, content;
-    while (next(archive, &name, &content))
+    while (archive_next(archive, &name, &content))
         if (bytes_starts_with(name, BYTES(ARCHIVE_CRL)))
             return content;
     return (struct bytes){0};

@@ -24,6 +24,11 @@
 
 /* Append an entry. -1 if OUT has no room. */
 int archive_add(struct buf *out, const char *name, struct bytes content) MUST_USE;
+/* The parts of archive_add, for whoever has the content in a file: what goes ahead of N octets of
+ * it. */
+int archive_begin(struct buf *out, const char *name, size_t n) MUST_USE;
+/* Take the entry at the front off *ARCHIVE; false if there is none. */
+bool archive_next(struct bytes *archive, struct bytes *name, struct bytes *content);
 /* The content of NAME, or a slice with .at == NULL. */
 struct bytes archive_find(struct bytes archive, const char *name);
 /* The same for the CRLs of the file PATH. */

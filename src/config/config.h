@@ -218,6 +218,8 @@ bool config_has_names(const struct config *c);
  * to. NULL if REPORT got an error. */
 struct config *config_parse(
     struct bytes text, const char *file, const char *folder, struct report *report) MUST_USE;
+/* The same from a generation's public archive (config/archive.h). */
+struct config *config_parse_archive(struct bytes archive, struct report *report) MUST_USE;
 void config_free(struct config **c);
 
 /* The effective configuration as YAML, defaults included. Parses back to the same. What does not
@@ -236,9 +238,3 @@ static inline bool config_protocol_is_tls(enum config_protocol p)
 {
     return p == PROTOCOL_HTTPS || p == PROTOCOL_TCP_SSL;
 }
-
-enum config_file_kind { CONFIG_FILE_PUBLIC, CONFIG_FILE_KEY, CONFIG_FILE_CRL };
-/* Call FN for each file that C names, in a fixed order. */
-typedef void config_file_fn(
-    void *owner, const struct config_file *file, enum config_file_kind kind);
-void config_each_file(const struct config *c, config_file_fn *fn, void *owner);

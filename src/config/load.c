@@ -16,6 +16,8 @@
 
 struct loading {
     const struct load_crls *crls;
+    const struct load_keys *keys;       /* NULL: they are read */
+    struct buf taken[NAMED_KIND_COUNT]; /* archives without content: the keys that were taken */
     struct loaded *out;
     struct report *report;
 };
@@ -50,31 +52,45 @@ static const char *remedy(int errno_value, const char *path)
     return "";
 }
 
-/* The whole of the regular file PATH, at most as OUT takes. O_NONBLOCK: a FIFO or device is refused
- * and not waited for. */
-static int read_file(const char *path, struct buf *out, struct error *err)
+/* The regular file PATH and its size. O_NONBLOCK: a FIFO or device is refused and not waited for.
+ */
+static int open_file(const char *path, size_t *size, struct error *err)
 {
-    size_t max = buf_room(out) - 1; /* OUT has one byte more than is accepted */
-    int result = -1;
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         int why = errno;
-        error_set(err, "cannot open %s: %s%s", path, strerrordesc_np(why), remedy(why, path));
-        return -1;
+        return error_set(
+            err, "cannot open %s: %s%s", path, strerrordesc_np(why), remedy(why, path));
     }
     if (fstat(fd, &st) < 0)
         error_errno(err, errno, "cannot look at %s", path);
     else if (!S_ISREG(st.st_mode))
         error_set(err, "%s is no regular file; name a file", path);
-    else if (read_all(fd, out) < 0)
-        error_errno(err, errno, "cannot read %s", path);
-    else if (buf_size(out) > max)
-        error_set(err, "%s is too large; at most %zu bytes are accepted", path, max);
-    else if (buf_size(out) == 0)
-        error_set(err, "%s is empty; write it again", path);
-    else
-        result = 0;
+    else {
+        *size = (size_t)st.st_size;
+        return fd;
+    }
+    close(fd);
+    return -1;
+}
+
+static int check_size(const char *path, size_t size, size_t max, struct error *err)
+{
+    if (size > max)
+        return error_set(err, "%s is too large; at most %zu bytes are accepted", path, max);
+    return size ? 0 : error_set(err, "%s is empty; write it again", path);
+}
+
+/* The whole of the regular file PATH, at most as OUT takes. */
+static int read_file(const char *path, struct buf *out, struct error *err)
+{
+    size_t size, max = buf_room(out) - 1; /* OUT has one byte more than is accepted */
+    int fd = open_file(path, &size, err);
+    if (fd < 0)
+        return -1;
+    int result = read_all(fd, out) < 0 ? error_errno(err, errno, "cannot read %s", path)
+                                       : check_size(path, buf_size(out), max, err);
     close(fd);
     return result;
 }
@@ -137,38 +153,57 @@ static int add_crls(struct loading *l, const struct config_file *file, struct by
     return result;
 }
 
-static int add_file(struct loading *l, const struct config_file *file, enum config_file_kind kind,
+static int add_file(struct loading *l, const struct config_file *file, enum named_file_kind kind,
     struct bytes content)
 {
     switch (kind) {
-    case CONFIG_FILE_PUBLIC:
+    case NAMED_PUBLIC:
         return add_public(&l->out->archive, file->path, content);
-    case CONFIG_FILE_KEY:
+    case NAMED_KEY:
+    case NAMED_WORKER_KEY:
         return archive_add(&l->out->keys, file->path, content);
-    case CONFIG_FILE_CRL:
+    case NAMED_CRL:
         return add_crls(l, file, content);
+    case NAMED_KIND_COUNT:
+        break;
     }
     return -1;
 }
 
-static bool is_gathered(
-    const struct loaded *l, const struct config_file *file, enum config_file_kind kind)
+static bool is_key(enum named_file_kind kind)
 {
-    struct bytes archive = buf_bytes(&l->archive), keys = buf_bytes(&l->keys);
-    return kind == CONFIG_FILE_CRL
-               ? archive_find_crls(archive, file->path).at
-               : archive_find(kind == CONFIG_FILE_KEY ? keys : archive, file->path).at;
+    return kind == NAMED_KEY || kind == NAMED_WORKER_KEY;
 }
 
-/* Put FILE where its kind belongs. It is read once for each kind that it is named as. */
-static void gather_file(void *owner, const struct config_file *file, enum config_file_kind kind)
+static bool is_gathered(
+    const struct loading *l, const struct config_file *file, enum named_file_kind kind)
 {
-    struct loading *l = owner;
+    struct bytes archive = buf_bytes(&l->out->archive);
+    if (kind == NAMED_CRL)
+        return archive_find_crls(archive, file->path).at;
+    if (!is_key(kind))
+        return archive_find(archive, file->path).at;
+    return archive_find(buf_bytes(l->keys ? &l->taken[kind] : &l->out->keys), file->path).at;
+}
+
+static void take_key(struct loading *l, const struct config_file *file, enum named_file_kind kind)
+{
+    struct error err;
+    size_t size;
+    int fd = open_file(file->path, &size, &err);
+    if (fd < 0 || check_size(file->path, size, LOAD_FILE_MAX, &err) < 0 ||
+        l->keys->fn(l->keys->owner, file, kind, fd, size, &err) < 0)
+        report_error(l->report, file->at, "%s", err.text);
+    if (fd >= 0)
+        close(fd);
+    ignore_result(archive_add(&l->taken[kind], file->path, BYTES("")));
+}
+
+static void read_into(struct loading *l, const struct config_file *file, enum named_file_kind kind)
+{
     struct error err;
     struct buf content;
-    if (is_gathered(l->out, file, kind))
-        return;
-    buf_init(&content, (kind == CONFIG_FILE_CRL ? LOAD_CRL_MAX : LOAD_FILE_MAX) + 1);
+    buf_init(&content, (kind == NAMED_CRL ? LOAD_CRL_MAX : LOAD_FILE_MAX) + 1);
     size_t errors = l->report->errors;
     if (read_file(file->path, &content, &err) < 0)
         report_error(l->report, file->at, "%s", err.text);
@@ -177,6 +212,18 @@ static void gather_file(void *owner, const struct config_file *file, enum config
             "%s: all files together are too large; at most %u bytes are accepted", file->path,
             LOAD_TOTAL_MAX);
     buf_fini(&content);
+}
+
+/* Put FILE where its kind belongs. It is read once for each kind that it is named as. */
+static void gather_file(void *owner, const struct config_file *file, enum named_file_kind kind)
+{
+    struct loading *l = owner;
+    if (is_gathered(l, file, kind))
+        return;
+    if (is_key(kind) && l->keys)
+        take_key(l, file, kind);
+    else
+        read_into(l, file, kind);
 }
 
 /* What the system knows of names, for control, which opens no file. Without it (a container may
@@ -229,16 +276,16 @@ static int load_text(const char *path, const char *folder, struct bytes text, st
     }
     l->out->config = config_parse(text, path, folder, l->report);
     if (l->out->config)
-        config_each_file(l->out->config, gather_file, l);
+        named_files_each(l->out->config, gather_file, l);
     if (l->out->config && config_has_names(l->out->config))
         gather_names(l);
     return l->report->errors == errors ? 0 : -1;
 }
 
-int load_file(
-    const char *path, const struct load_crls *crls, struct loaded *out, struct report *report)
+int load_file(const char *path, const struct load_crls *crls, const struct load_keys *keys,
+    struct loaded *out, struct report *report)
 {
-    struct loading l = {crls, out, report};
+    struct loading l = {.crls = crls, .keys = keys, .out = out, .report = report};
     const struct position at = {.file = path};
     struct error err;
     struct buf text;
@@ -246,6 +293,8 @@ int load_file(
     *out = (struct loaded){0};
     buf_init(&out->archive, LOAD_TOTAL_MAX);
     buf_init(&out->keys, LOAD_TOTAL_MAX);
+    for (size_t i = 0; i < COUNT_OF(l.taken); i++)
+        buf_init(&l.taken[i], LOAD_TOTAL_MAX);
     buf_init(&text, LOAD_CONFIG_MAX + 1);
     if (read_file(path, &text, &err) < 0) {
         report_error(report, at, "%s", err.text);
@@ -259,6 +308,8 @@ int load_file(
     free(folder);
 out:
     buf_fini(&text);
+    for (size_t i = 0; i < COUNT_OF(l.taken); i++)
+        buf_fini(&l.taken[i]);
     if (result < 0)
         loaded_fini(out);
     return result;

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "config/config.h"
+#include "config/named_files.h"
 
 #define LOAD_CONFIG_MAX (4u << 20)
 #define LOAD_FILE_MAX   (64u << 20)  /* one certificate, key or OCSP file */
@@ -18,7 +19,7 @@
 struct loaded {
     struct config *config;
     struct buf archive; /* public, see config/archive.h */
-    struct buf keys;    /* wiped by loaded_fini */
+    struct buf keys;    /* unless they were taken by load_keys; wiped by loaded_fini */
 };
 
 /* What becomes of CRL files: FN appends to OUT what workers are to have of FILE, whose CONTENT is
@@ -30,8 +31,17 @@ struct load_crls {
     void *owner;
 };
 
-/* -1 if REPORT got an error: a file missing, unreadable, empty or too large is reported at the key
- * that names it. */
-int load_file(const char *path, const struct load_crls *crls, struct loaded *out,
-    struct report *report) MUST_USE;
+/* What becomes of key files where this process is not to see them: FN is given FILE, open as FD and
+ * of SIZE octets, once for each kind that it is named as. -1 and ERR if it cannot take it. */
+typedef int load_key_fn(void *owner, const struct config_file *file, enum named_file_kind kind,
+    int fd, size_t size, struct error *err);
+struct load_keys {
+    load_key_fn *fn;
+    void *owner;
+};
+
+/* KEYS may be NULL: then they are read. -1 if REPORT got an error: a file missing, unreadable,
+ * empty or too large is reported at the key that names it. */
+int load_file(const char *path, const struct load_crls *crls, const struct load_keys *keys,
+    struct loaded *out, struct report *report) MUST_USE;
 void loaded_fini(struct loaded *l);

@@ -48,7 +48,8 @@ static void load_credentials(
     bool can_encipher = false;
     a->credentials = mem_calloc(c->certificates_n, sizeof(*a->credentials));
     for (size_t i = 0; i < c->certificates_n; i++) {
-        struct credential *credential = source_credential(s, &c->certificates[i], PATH_SERVER);
+        struct credential *credential =
+            source_credential(s, &c->certificates[i], listener->tls.engine, PATH_SERVER);
         if (!credential)
             continue;
         const struct certificate_facts *f = certificate_facts(credential->chain.at[0]);

@@ -6,23 +6,9 @@
 #include "balance/upstream.h"
 #include "base/memory.h"
 #include "base/panic.h"
-#include "config/archive.h"
 #include "proxy/service_parts.h"
 
 #include "base/ban.h"
-
-static struct config *parse(const struct service_source *from, struct report *report)
-{
-    char *file = mem_strndup(archive_find(from->archive, ARCHIVE_CONFIG_FILE).at,
-        archive_find(from->archive, ARCHIVE_CONFIG_FILE).n);
-    char *folder = mem_strndup(archive_find(from->archive, ARCHIVE_CONFIG_FOLDER).at,
-        archive_find(from->archive, ARCHIVE_CONFIG_FOLDER).n);
-    struct config *config =
-        config_parse(archive_find(from->archive, ARCHIVE_CONFIG), file, folder, report);
-    free(file);
-    free(folder);
-    return config;
-}
 
 /* Everything that decides whom a group's targets may be, and as whom we come. The sessions that
  * they give are bound to it. */
@@ -52,7 +38,7 @@ void service_init_group_tls(struct group *g, const struct source *s, bool is_for
     source_revocation(s, &c->revocation, &ca, &g->tls.verify);
     if (c->certificate.path && !is_for_checks) {
         struct config_certificate own = {.certificate = c->certificate, .key = c->key};
-        g->tls.credential = source_credential(s, &own, PATH_CLIENT);
+        g->tls.credential = source_credential(s, &own, c->engine, PATH_CLIENT);
     }
     static const struct bytes http11[] = {{(const uint8_t *)"http/1.1", 8}};
     bool is_http = config_protocol_is_http(g->config->protocol);
@@ -83,7 +69,7 @@ void service_init_group_tls(struct group *g, const struct source *s, bool is_for
 struct service *service_build(const struct service_source *from, struct report *report)
 {
     size_t errors = report->errors;
-    struct config *config = parse(from, report);
+    struct config *config = config_parse_archive(from->archive, report);
     if (!config) {
         if (from->release)
             from->release(from->archive);

@@ -12,6 +12,7 @@
 #include "base/report.h"
 #include "config/config.h"
 #include "crypto/ratchet.h"
+#include "pki/credential.h"
 
 struct service;
 
@@ -20,7 +21,12 @@ struct service_source {
      * NULL); so does service_build if it fails. */
     struct bytes archive;
     void (*release)(struct bytes archive);
-    struct bytes keys; /* not needed after service_build */
+    /* Key files, as far as they are in this process; not needed after service_build. */
+    struct bytes keys;
+    /* The signer's keys by the names of their files; NULL: there is none, all keys are in KEYS. For
+     * policies of our own engine. False: it does not know NAME. */
+    bool (*find_key)(void *owner, const char *name, struct held_key *out);
+    void *find_key_owner;
     uint64_t generation;
     struct ratchet ticket_secret; /* the same in all workers; of the hour before */
     int64_t now_s;

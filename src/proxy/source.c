@@ -21,11 +21,6 @@ struct bytes source_file(const struct source *s, const struct config_file *file)
     return content(s->from->archive, file);
 }
 
-struct bytes source_key(const struct source *s, const struct config_file *file)
-{
-    return content(s->from->keys, file);
-}
-
 enum tlspolicy_engine source_engine(enum config_engine e)
 {
     switch (e) {
@@ -78,18 +73,33 @@ void source_digest_files(
         digest_piece(d, source_file(s, &files[i]));
 }
 
-struct credential *source_credential(
-    const struct source *s, const struct config_certificate *config, enum path_purpose purpose)
+/* libssl wants the key itself; our own engine has the signer asked, where there is one. */
+static void add_key(const struct source *s, const struct config_file *file,
+    enum config_engine engine, struct credential_files *files, struct held_key *held)
 {
+    const struct service_source *from = s->from;
+    if (engine == CONFIG_ENGINE_OPENSSL || !from->find_key) {
+        files->key = content(from->keys, file);
+        return;
+    }
+    if (!from->find_key(from->find_key_owner, file->path, held))
+        *held = (struct held_key){.flaw = BYTES("the signer does not have it")};
+    files->held = held;
+}
+
+struct credential *source_credential(const struct source *s,
+    const struct config_certificate *config, enum config_engine engine, enum path_purpose purpose)
+{
+    struct held_key held;
     struct credential_files files = {
         .certificate = source_file(s, &config->certificate),
-        .key = source_key(s, &config->key),
         .certificate_path = config->certificate.path,
         .key_path = config->key.path,
         .at = config->certificate.at,
         .key_at = config->key.at,
         .ocsp_at = config->ocsp.at,
     };
+    add_key(s, &config->key, engine, &files, &held);
     if (config->ocsp.path)
         files.ocsp = source_file(s, &config->ocsp);
     return credential_load(&files, purpose, s->from->now_s, s->report);

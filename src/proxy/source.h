@@ -19,7 +19,6 @@ struct source {
 
 /* The content of a file that the configuration names; loading has made sure that it is there. */
 struct bytes source_file(const struct source *s, const struct config_file *file);
-struct bytes source_key(const struct source *s, const struct config_file *file);
 
 /* As tls/ calls it. */
 enum tlspolicy_engine source_engine(enum config_engine e);
@@ -38,9 +37,10 @@ void source_digest_files(
 void source_digest_revocation(struct digest *d, const struct config_revocation_rule *rule,
     const struct verify_policy *policy);
 
-/* A certificate and its key, or NULL after a report. PURPOSE: for whom we show it. */
-struct credential *source_credential(
-    const struct source *s, const struct config_certificate *config, enum path_purpose purpose);
+/* A certificate and its key, which is in this process or the signer's, or NULL after a report.
+ * PURPOSE: for whom we show it, by ENGINE. */
+struct credential *source_credential(const struct source *s,
+    const struct config_certificate *config, enum config_engine engine, enum path_purpose purpose);
 
 /* client_names as patterns, N of them, which the caller frees. */
 struct name_pattern *source_names(

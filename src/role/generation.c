@@ -10,7 +10,6 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "config/archive.h"
 #include "role/logfile.h"
 #include "role/memfile.h"
 
@@ -23,7 +22,8 @@ struct generation *generation_new(uint64_t number)
 {
     struct generation *g = mem_alloc(sizeof(*g));
     g->number = number;
-    g->archive_fd = g->keys_fd = g->log_fd = -1;
+    g->archive_fd = g->keys_fd = g->worker_keys_fd = g->log_fd = -1;
+    g->store_fd = g->table_fd = -1;
     report_init(&g->report);
     return g;
 }
@@ -54,6 +54,9 @@ void generation_free(struct generation **gp)
     generation_close_endpoints(g);
     close_fd(&g->archive_fd);
     close_fd(&g->keys_fd);
+    close_fd(&g->worker_keys_fd);
+    close_fd(&g->store_fd);
+    close_fd(&g->table_fd);
     close_fd(&g->log_fd);
     config_free(&g->config);
     report_fini(&g->report);
@@ -114,33 +117,29 @@ void generation_log_report(const struct generation *g)
 
 /* ---- loading ---- */
 
-static char *text_of(struct bytes archive, const char *name)
+void generation_close_keys(struct generation *g)
 {
-    struct bytes b = archive_find(archive, name);
-    return mem_strndup(b.at ? b.at : (const uint8_t *)"", b.n);
+    close_fd(&g->keys_fd);
 }
 
-int generation_load(struct generation *g, int archive_fd, int keys_fd)
+int generation_load(struct generation *g, const struct generation_files *files)
 {
     struct bytes archive;
     struct error err;
-    g->archive_fd = archive_fd;
-    g->keys_fd = keys_fd;
-    if (memfile_map(archive_fd, &archive, &err) < 0) {
+    g->archive_fd = files->archive_fd;
+    g->keys_fd = files->keys_fd;
+    g->worker_keys_fd = files->worker_keys_fd;
+    if (memfile_map(g->archive_fd, &archive, &err) < 0) {
         generation_fault(g, "%s", err.text);
         return -1;
     }
-    char *file = text_of(archive, ARCHIVE_CONFIG_FILE);
-    char *folder = text_of(archive, ARCHIVE_CONFIG_FOLDER);
     /* The loader has reported what there is to say about the text. */
     struct report again;
     report_init(&again);
-    g->config = config_parse(archive_find(archive, ARCHIVE_CONFIG), file, folder, &again);
+    g->config = config_parse_archive(archive, &again);
     if (!g->config)
         report_append(&g->report, &again);
     report_fini(&again);
-    free(folder);
-    free(file);
     memfile_unmap(&archive);
     return g->config ? 0 : -1;
 }

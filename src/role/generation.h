@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * generation — a configuration with everything that it needs to be in force, as the supervisor
- * holds it: the two sealed archives that the loader made, the listening sockets, the access log.
+ * holds it: the sealed archives that the loader made and what the signer made of the keys (it looks
+ * into neither of these), the listening sockets, the access log.
  *
  * Building one changes nothing outside it; freeing it gives back what no other generation uses.
  * Process: supervisor.
@@ -13,7 +14,10 @@
 
 struct generation {
     uint64_t number;
-    int archive_fd, keys_fd; /* -1: not loaded */
+    int archive_fd;         /* public; -1: not loaded */
+    int keys_fd;            /* for the signer, until it has made the store of them */
+    int worker_keys_fd;     /* what workers need themselves */
+    int store_fd, table_fd; /* what the signer has made of the keys; -1: not yet */
     struct config *config;
     struct endpoint **endpoints; /* of config->listeners, in order */
     size_t endpoints_n;
@@ -25,9 +29,14 @@ struct generation {
 struct generation *generation_new(uint64_t number) MUST_USE;
 void generation_free(struct generation **g);
 
-/* Read the configuration out of the loader's archives, whose descriptors become G's. -1: see the
- * report. */
-int generation_load(struct generation *g, int archive_fd, int keys_fd) MUST_USE;
+/* What the loader has made. */
+struct generation_files {
+    int archive_fd, keys_fd, worker_keys_fd;
+};
+/* Read the configuration out of the archive; the descriptors become G's. -1: see the report. */
+int generation_load(struct generation *g, const struct generation_files *files) MUST_USE;
+/* The signer has taken the keys. */
+void generation_close_keys(struct generation *g);
 /* Can it follow PREVIOUS without a restart? -1: see the report. */
 int generation_may_follow(struct generation *g, const struct generation *previous) MUST_USE;
 /* Bind what PREVIOUS (NULL at start-up) does not hold already, with a socket for each of WORKERS_N;

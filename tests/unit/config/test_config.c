@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "config/config.h"
 #include "config/keys.h"
+#include "config/named_files.h"
 #include "config/value.h"
 #include "test.h"
 
@@ -682,7 +683,7 @@ TEST(a_dump_that_does_not_fit_is_cut)
     report_fini(&report);
 }
 
-static void note_file(void *owner, const struct config_file *file, enum config_file_kind kind)
+static void note_file(void *owner, const struct config_file *file, enum named_file_kind kind)
 {
     static const char *const marks[] = {"", "!", "~"};
     ignore_result(buf_printf(owner, "%s%s ", marks[kind], strrchr(file->path, '/') + 1));
@@ -695,7 +696,7 @@ TEST(each_file_is_named)
     struct buf names;
     buf_init(&names, DUMP_MAX);
     CHECK(c);
-    config_each_file(c, note_file, &names);
+    named_files_each(c, note_file, &names);
     CHECK(bytes_equal(buf_bytes(&names),
         BYTES("server.crt !server.key clients.crt ~clients.crl server.crt !server.key clients.crt "
               "~clients.crl "

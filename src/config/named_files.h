@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* named_files — the files that a configuration names, and what its keys are for. */
+#pragma once
+
+#include "config/config.h"
+
+/* A key's engine says who is given it: the signer, or, where libssl speaks TLS, the workers. */
+enum named_file_kind { NAMED_PUBLIC, NAMED_KEY, NAMED_WORKER_KEY, NAMED_CRL, NAMED_KIND_COUNT };
+/* Call FN for each file that C names, in a fixed order. */
+typedef void named_file_fn(void *owner, const struct config_file *file, enum named_file_kind kind);
+void named_files_each(const struct config *c, named_file_fn *fn, void *owner);
+
+/* What a key is used for. */
+enum named_key_use {
+    NAMED_KEY_SERVER = 1 << 0,
+    NAMED_KEY_RSA_TRANSPORT = 1 << 1, /* of a listener with key_exchange: rsa */
+    NAMED_KEY_CLIENT = 1 << 2,
+};
+/* Call FN for each use of a key, USES being a set of these, of policies of ENGINE. */
+typedef void named_key_fn(void *owner, const struct config_file *key, unsigned uses);
+void named_files_each_key(
+    const struct config *c, enum config_engine engine, named_key_fn *fn, void *owner);
