@@ -106,7 +106,8 @@ void child_init(struct child *c, struct loop *loop, enum role role, unsigned ind
         .ring_fd = -1,
         .wake_fd = -1,
         .counters_fd = -1,
-        .handshakes_fd = -1};
+        .handshakes_fd = -1,
+        .calls = {-1, -1, -1}};
     role_name(role, index, c->name);
     channel_init(&c->channel, received, channel_ended, c);
 }
@@ -115,7 +116,8 @@ void child_fini(struct child *c)
 {
     ASSERT(!child_is_running(c));
     loop_timer_stop(c->loop, &c->timer);
-    const int fds[] = {c->ring_fd, c->wake_fd, c->counters_fd, c->handshakes_fd};
+    const int fds[] = {c->ring_fd, c->wake_fd, c->counters_fd, c->handshakes_fd, c->calls.memory,
+        c->calls.server, c->calls.asker};
     for (size_t i = 0; i < COUNT_OF(fds); i++)
         if (fds[i] >= 0)
             close(fds[i]);
@@ -158,6 +160,14 @@ int child_start(struct child *c, const struct child_means *means, struct error *
 void child_send(struct child *c, const struct message *m)
 {
     channel_send(&c->channel, m);
+}
+
+void child_send_calls(struct child *c, const struct child *worker)
+{
+    child_send(c, &(struct message){.type = MESSAGE_CALLS,
+                      .index = worker->index,
+                      .fds = {worker->calls.memory, worker->calls.server, worker->calls.asker},
+                      .fds_n = 3});
 }
 
 void child_is_up(struct child *c)

@@ -13,6 +13,7 @@
 
 #include <sys/types.h>
 
+#include "io/call_ring.h"
 #include "role/channel.h"
 #include "role/role.h"
 #include "role/roles.h"
@@ -52,7 +53,8 @@ struct child {
 
     /* worker */
     int ring_fd, wake_fd;           /* -1: none. They outlive the process. */
-    int counters_fd, handshakes_fd; /* likewise; the logger has counters, too */
+    int counters_fd, handshakes_fd; /* likewise; logger and signer have counters, too */
+    struct call_ring_fds calls;     /* likewise */
     uint64_t prepared;              /* the latest generation that it is ready for */
     unsigned owed;                  /* answers to PREPARE */
     bool has_ponged;
@@ -73,6 +75,8 @@ void child_fini(struct child *c);
 /* Start it, and tell it who it is. */
 int child_start(struct child *c, const struct child_means *means, struct error *err) MUST_USE;
 void child_send(struct child *c, const struct message *m);
+/* The ring of WORKER to the signer, to C: either of them. */
+void child_send_calls(struct child *c, const struct child *worker);
 /* It has said READY (the loader: has answered). */
 void child_is_up(struct child *c);
 /* Tell it to end, with a message of type DRAIN or STOP. */

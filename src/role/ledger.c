@@ -84,6 +84,7 @@ void ledger_show(struct supervisor *s)
                                 .index = s->workers_n + 2,
                                 .fds = {s->health_fd, s->control.counters_fd},
                                 .fds_n = 2});
+    give(&s->control, s->workers_n + 3, s->signer.counters_fd, -1);
 }
 
 void ledger_committed(struct supervisor *s)

@@ -3,7 +3,7 @@
  * ledger — what the supervisor counts itself: the generation in force, its listeners' addresses,
  * reloads, restarts. And who is given the counters of whom.
  *
- * Each worker, the logger and control have counters of their own (and workers a handshake_log),
+ * Each worker, the logger, control and the signer have counters of their own (and workers a handshake_log),
  * which the supervisor makes and keeps but does not look into; likewise the table that control
  * writes the health of targets into. Process: supervisor.
  */
@@ -14,7 +14,7 @@
 int ledger_open(struct supervisor *s, struct error *err) MUST_USE;
 void ledger_close(struct supervisor *s);
 
-/* Make what C counts in; it outlives the process. Workers, logger, control. */
+/* Make what C counts in; it outlives the process. Workers, logger, control, signer. */
 int ledger_equip(struct child *c, struct error *err) MUST_USE;
 /* Tell C where to count. */
 void ledger_hand_out(struct child *c);

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * loader — reads the configuration and every file that it names, with the supervisor's privileges
- * and without a network, into two sealed memory files: the public archive and the keys. Lives for
- * one configuration.
+ * and without a network, into sealed memory files: the public archive; the keys for the signer; the
+ * keys that workers need themselves (tls: {engine: openssl}). Lives for one configuration.
  */
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "config/archive.h"
 #include "proxy/crl_files.h"
 #include "role/memfile.h"
 #include "role/message.h"
@@ -37,41 +42,114 @@ static int send_with_report(struct message *m, const struct report *report)
     return result;
 }
 
-static int send_loaded(const struct loaded *loaded, const struct report *report)
+/* ---- keys ---- */
+
+/* Key files go into two memory files, the signer's and the workers'. The kernel copies them: no
+ * octet of a key is in this process, unless a file holds a certificate, too. */
+struct key_files {
+    int fds[2];
+};
+
+static int *key_file_of(struct key_files *k, enum named_file_kind kind)
+{
+    return &k->fds[kind == NAMED_WORKER_KEY];
+}
+
+static int copy_all(int from, int to, size_t n)
+{
+    while (n) {
+        ssize_t done = sendfile(to, from, NULL, n);
+        if (done == 0)
+            errno = ENODATA; /* it was cut meanwhile */
+        if (done <= 0)
+            return -1;
+        n -= (size_t)done;
+    }
+    return 0;
+}
+
+static int add_key(void *owner, const struct config_file *file, enum named_file_kind kind, int fd,
+    size_t size, struct error *err)
+{
+    int to = *key_file_of(owner, kind);
+    struct buf head;
+    buf_init(&head, 64 + PATH_MAX);
+    int result = archive_begin(&head, file->path, size);
+    if (result == 0)
+        result =
+            write(to, buf_bytes(&head).at, buf_size(&head)) == (ssize_t)buf_size(&head) ? 0 : -1;
+    buf_fini(&head);
+    if (result < 0 || copy_all(fd, to, size) < 0)
+        return error_errno(err, errno, "cannot pass on %s", file->path);
+    return 0;
+}
+
+static int open_key_files(struct key_files *k, struct error *err)
+{
+    static const char *const names[] = {"keys", "worker keys"};
+    for (size_t i = 0; i < COUNT_OF(k->fds); i++) {
+        k->fds[i] = memfd_create(names[i], MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (k->fds[i] < 0)
+            return error_errno(err, errno, "no memory file for keys (memfd_create)");
+    }
+    return 0;
+}
+
+static void close_key_files(struct key_files *k)
+{
+    for (size_t i = 0; i < COUNT_OF(k->fds); i++)
+        if (k->fds[i] >= 0)
+            close(k->fds[i]);
+}
+
+/* ---- the whole ---- */
+
+static int send_loaded(
+    const struct loaded *loaded, const struct key_files *keys, const struct report *report)
 {
     struct error err;
     int archive = memfile_new("archive", buf_bytes(&loaded->archive), &err);
-    int keys = archive < 0 ? -1 : memfile_new("keys", buf_bytes(&loaded->keys), &err);
-    int result = -1;
-    if (keys >= 0) {
-        struct message m = {.type = MESSAGE_LOADED, .fds = {archive, keys}, .fds_n = 2};
-        result = send_with_report(&m, report);
-    } else {
+    if (archive < 0 || memfile_seal(keys->fds[0], &err) < 0 ||
+        memfile_seal(keys->fds[1], &err) < 0) {
         log_error("%s", err.text);
+        if (archive >= 0)
+            close(archive);
+        return -1;
     }
-    if (archive >= 0)
-        close(archive);
-    if (keys >= 0)
-        close(keys);
+    struct message m = {
+        .type = MESSAGE_LOADED, .fds = {archive, keys->fds[0], keys->fds[1]}, .fds_n = 3};
+    int result = send_with_report(&m, report);
+    close(archive);
     return result;
+}
+
+static int load_with(
+    const char *path, struct bytes in_force, struct key_files *keys, struct report *report)
+{
+    struct loaded loaded = {0};
+    struct crl_files files = {in_force, report};
+    const struct load_crls crls = {crl_files_load, &files};
+    const struct load_keys take = {add_key, keys};
+    struct error err;
+    if (open_key_files(keys, &err) < 0) {
+        report_line(report, true, err.text);
+    } else if (load_file(path, &crls, &take, &loaded, report) == 0) {
+        int result = send_loaded(&loaded, keys, report);
+        loaded_fini(&loaded);
+        return result;
+    }
+    struct message m = {.type = MESSAGE_FAILED};
+    return send_with_report(&m, report);
 }
 
 /* IN_FORCE: the public archive of the generation in force, or empty. */
 static int load(const char *path, struct bytes in_force)
 {
-    struct loaded loaded = {0};
+    struct key_files keys = {{-1, -1}};
     struct report report;
-    struct crl_files files = {in_force, &report};
-    const struct load_crls crls = {crl_files_load, &files};
     report_init(&report);
-    int result;
-    if (load_file(path, &crls, &loaded, &report) == 0) {
-        result = send_loaded(&loaded, &report);
-        loaded_fini(&loaded);
-    } else {
-        struct message m = {.type = MESSAGE_FAILED};
-        result = send_with_report(&m, &report);
-    }
+    int result = load_with(path, in_force, &keys, &report);
+    close_key_files(&keys);
     report_fini(&report);
     return result;
 }

@@ -25,12 +25,17 @@ static int write_all(int fd, struct bytes content)
     return 0;
 }
 
+int memfile_seal(int fd, struct error *err)
+{
+    return fcntl(fd, F_ADD_SEALS, SEALS) < 0 ? error_errno(err, errno, "memory file") : 0;
+}
+
 int memfile_new(const char *name, struct bytes content, struct error *err)
 {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return error_errno(err, errno, "no memory file for %s (memfd_create)", name);
-    if (write_all(fd, content) < 0 || fcntl(fd, F_ADD_SEALS, SEALS) < 0) {
+    if (write_all(fd, content) < 0 || memfile_seal(fd, err) < 0) {
         error_errno(err, errno, "memory file for %s of %zu bytes", name, content.n);
         close(fd);
         return -1;

@@ -14,6 +14,9 @@
 /* A sealed memfd with CONTENT; NAME shows in /proc/PID/maps. -1 with ERR. */
 int memfile_new(const char *name, struct bytes content, struct error *err) MUST_USE;
 
+/* Make a memfile of a memfd that was written to otherwise. */
+int memfile_seal(int fd, struct error *err) MUST_USE;
+
 /* Map the whole of a memfile that a trusted process made, read-only; memfile_unmap ends it. */
 int memfile_map(int fd, struct bytes *out, struct error *err) MUST_USE;
 void memfile_unmap(struct bytes *mapped);

@@ -16,7 +16,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-#define MESSAGE_FDS_MAX  3
+#define MESSAGE_FDS_MAX  4
 #define MESSAGE_TEXT_MAX 4096
 
 enum message_type {

@@ -57,6 +57,9 @@ void privilege_set_limits(void)
         ignore_result(setrlimit(RLIMIT_NOFILE, &files));
     }
     ignore_result(setrlimit(RLIMIT_CORE, &none));
+    /* The signer locks its memory. */
+    struct rlimit any = {RLIM_INFINITY, RLIM_INFINITY};
+    ignore_result(setrlimit(RLIMIT_MEMLOCK, &any));
 }
 
 int privilege_harden(struct error *err)

@@ -17,8 +17,8 @@ struct identity {
  * else nobody). */
 int privilege_resolve(const char *user, struct identity *out, struct error *err) MUST_USE;
 
-/* As many descriptors as the hard limit allows, and no core dumps; inherited by all that is
- * executed. */
+/* As many descriptors as the hard limit allows, memory to be locked as we may, and no core dumps;
+ * inherited by all that is executed. */
 void privilege_set_limits(void);
 /* No privileges by executing something, no core dump or debugger that shows memory. For every role.
  */

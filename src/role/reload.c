@@ -13,11 +13,12 @@
 #include "role/resolution.h"
 #include "role/shutdown.h"
 #include "role/staff.h"
+#include "role/vault.h"
 #include "role/watchdog.h"
 
 #include "base/ban.h"
 
-/* For the loader, and then for the workers. */
+/* For the loader, and then for the signer and the workers. */
 #define STATE_MAX_MS 60000
 /* As many as the configuration may ask for. */
 #define WORKERS_MAX 256
@@ -32,7 +33,7 @@ static const struct {
     [RELOAD_LOADING] = {TO(RELOAD_PREPARING) | TO(RELOAD_NONE),
         "the files that the configuration names could not be read within a minute"},
     [RELOAD_PREPARING] = {TO(RELOAD_NONE),
-        "the workers could not get the configuration ready within a minute"},
+        "signer and workers could not get the configuration ready within a minute"},
 };
 
 static void late(struct timer *t)
@@ -115,6 +116,8 @@ static void commit(struct supervisor *s)
         log_info("reloaded: generation %llu", (unsigned long long)g->number);
     else
         log_info("ready: generation %llu, %u workers", (unsigned long long)g->number, s->workers_n);
+    if (old)
+        vault_retire(s, old);
     generation_free(&old);
     finish(s);
     watchdog_start(s);
@@ -145,6 +148,7 @@ void reload_fail(struct supervisor *s)
     generation_log_report(s->coming);
     ledger_reload_failed(s);
     staff_tell_workers(s, MESSAGE_ABORT, s->coming->number);
+    vault_abort(s, s->coming);
     resolution_abort(s);
     kill_loader(s);
     finish(s);
@@ -201,14 +205,14 @@ static int open_next(struct supervisor *s, struct generation *g)
     staff_hurry(s);
     reload_goto(s, RELOAD_PREPARING);
     resolution_prepare(s);
-    staff_prepare(s);
+    vault_prepare(s);
     return 0;
 }
 
-void reload_loaded(struct supervisor *s, int archive_fd, int keys_fd)
+void reload_loaded(struct supervisor *s, const struct generation_files *files)
 {
     struct generation *g = s->coming;
-    int failed = generation_load(g, archive_fd, keys_fd);
+    int failed = generation_load(g, files);
     if (!failed)
         failed = s->in_force ? open_next(s, g) : open_first(s, g);
     if (failed)

@@ -12,8 +12,8 @@
 
 /* Begin; if a reload is under way, another one follows it. */
 void reload_begin(struct supervisor *s);
-/* The loader has made G's archives (descriptors are taken), or the report says why not. */
-void reload_loaded(struct supervisor *s, int archive_fd, int keys_fd);
+/* The loader has made these, whose descriptors are taken. */
+void reload_loaded(struct supervisor *s, const struct generation_files *files);
 /* Somebody got ready: commit if everybody is. */
 void reload_progress(struct supervisor *s);
 /* It cannot be: the reason has been added to the report of the generation that was coming. */

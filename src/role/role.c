@@ -33,6 +33,7 @@ static const struct row {
     [ROLE_CONTROL] = {"control", false, control_run},
     [ROLE_LOGGER] = {"logger", false, logger_run},
     [ROLE_WORKER] = {"worker", true, worker_run},
+    [ROLE_SIGNER] = {"signer", false, signer_run},
 };
 
 /* ROLE_COUNT if TITLE is none. */

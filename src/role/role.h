@@ -22,7 +22,15 @@
 #define ROLE_BOXED   "sandboxed"
 #define ROLE_UNBOXED "unsandboxed"
 
-enum role { ROLE_SUPERVISOR, ROLE_LOADER, ROLE_CONTROL, ROLE_LOGGER, ROLE_WORKER, ROLE_COUNT };
+enum role {
+    ROLE_SUPERVISOR,
+    ROLE_LOADER,
+    ROLE_CONTROL,
+    ROLE_LOGGER,
+    ROLE_WORKER,
+    ROLE_SIGNER,
+    ROLE_COUNT
+};
 
 /* `sallyport run [-c FILE] [--sandbox=off]`: the supervisor, in the foreground. */
 int supervisor_run(int argc, char **argv);

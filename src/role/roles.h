@@ -22,6 +22,7 @@ int loader_run(unsigned index);
 int control_run(unsigned index);
 int logger_run(unsigned index);
 int worker_run(unsigned index);
+int signer_run(unsigned index);
 
 /* CONFIG: the path as given, or NULL. */
 int supervisor_main(const char *config, bool is_sandbox_off);

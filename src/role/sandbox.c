@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "config/load.h"
 #include "role/landlock.h"
 
 #include "base/ban.h"
@@ -61,6 +62,10 @@ static const struct row {
         .file_bytes_max = NO_LIMIT},
     [ROLE_WORKER] = {.landlock = {.tcp = LANDLOCK_BIND_TCP, .scoped = ALONE},
         .file_bytes_max = MEMORY_FILE_MAX},
+    /* What it has, nobody is to have. */
+    [ROLE_SIGNER] = {.namespaces = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS,
+        .landlock = {.tcp = BOTH_WAYS, .scoped = ALONE},
+        .file_bytes_max = LOAD_TOTAL_MAX},
 };
 
 /* What this process is; written once, by sandbox_enter. */

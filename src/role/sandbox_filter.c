@@ -40,7 +40,8 @@ struct rule {
 #define CONTROL    (1u << ROLE_CONTROL)
 #define LOGGER     (1u << ROLE_LOGGER)
 #define WORKER     (1u << ROLE_WORKER)
-#define SERVANTS   (CONTROL | LOGGER | WORKER)
+#define SIGNER     (1u << ROLE_SIGNER)
+#define SERVANTS   (CONTROL | LOGGER | WORKER | SIGNER)
 #define EVERYONE   (SUPERVISOR | LOADER | SERVANTS)
 
 /* An int is 32 bits: the kernel does not look at the others, and neither do we. */

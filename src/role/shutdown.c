@@ -20,7 +20,7 @@
 static const unsigned staff_of[] = {
     [SHUTDOWN_NONE] = 0,
     [SHUTDOWN_WORKERS] = STAFF(ROLE_WORKER) | STAFF(ROLE_LOADER),
-    [SHUTDOWN_CONTROL] = STAFF(ROLE_CONTROL),
+    [SHUTDOWN_CONTROL] = STAFF(ROLE_CONTROL) | STAFF(ROLE_SIGNER),
     [SHUTDOWN_LOGGER] = STAFF(ROLE_LOGGER),
     [SHUTDOWN_DONE] = 0,
 };
@@ -80,7 +80,7 @@ static void shutdown_goto(struct supervisor *s, enum shutdown_state next)
 
 static bool has_running(const struct supervisor *s)
 {
-    const struct child *few[] = {&s->loader, &s->control, &s->logger};
+    const struct child *few[] = {&s->loader, &s->control, &s->logger, &s->signer};
     for (size_t i = 0; i < COUNT_OF(few); i++)
         if (is_of_stage(s, few[i]) && child_is_running(few[i]))
             return true;

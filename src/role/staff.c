@@ -16,6 +16,7 @@
 #include "role/resolution.h"
 #include "role/ring.h"
 #include "role/shutdown.h"
+#include "role/vault.h"
 
 #include "base/ban.h"
 
@@ -36,8 +37,8 @@ static void send_generation(struct child *worker, const struct generation *g)
     child_send(worker, &(struct message){.type = MESSAGE_PREPARE,
                            .index = (uint32_t)g->endpoints_n,
                            .generation = g->number,
-                           .fds = {g->archive_fd, g->keys_fd},
-                           .fds_n = 2});
+                           .fds = {g->archive_fd, g->table_fd, g->worker_keys_fd},
+                           .fds_n = 3});
     worker->owed++;
 }
 
@@ -83,7 +84,7 @@ static void write_state(const struct supervisor *s, struct buf *out)
 
 static bool is_ready(const struct supervisor *s)
 {
-    if (!s->in_force || s->shutdown != SHUTDOWN_NONE)
+    if (!s->in_force || s->shutdown != SHUTDOWN_NONE || s->signer.state != CHILD_UP)
         return false;
     for (unsigned i = 0; i < s->workers_n; i++)
         if (s->workers[i].state != CHILD_UP)
@@ -124,10 +125,12 @@ static void greet_worker(struct supervisor *s, struct child *c)
                       .fds = {c->ring_fd, c->wake_fd, s->page_fd},
                       .fds_n = 3,
                       .text = {(const uint8_t *)&s->ticket_secret, sizeof(s->ticket_secret)}});
+    child_send_calls(c, c);
     resolution_greet_worker(s, c);
     if (s->in_force)
         send_generation(c, s->in_force);
-    if (s->reload == RELOAD_PREPARING)
+    /* Without the table it is not its turn yet. */
+    if (s->reload == RELOAD_PREPARING && s->coming->table_fd >= 0)
         send_generation(c, s->coming);
 }
 
@@ -222,9 +225,16 @@ static void hear_loaded(struct supervisor *s, struct child *c, struct message *m
     child_is_up(c);
     if (s->reload != RELOAD_LOADING)
         return;
-    note(s->coming, m, 2, false);
-    int archive = message_take(m, 0), keys = message_take(m, 1);
-    reload_loaded(s, archive, keys);
+    note(s->coming, m, 3, false);
+    struct generation_files files = {message_take(m, 0), message_take(m, 1), message_take(m, 2)};
+    reload_loaded(s, &files);
+}
+
+/* The keys are where they belong: now the workers. */
+static void hear_stored(struct supervisor *s, struct child *c, struct message *m)
+{
+    if (vault_hear_stored(s, m))
+        staff_prepare(s);
 }
 
 static void hear_pong(struct supervisor *s, struct child *c, struct message *m)
@@ -243,9 +253,11 @@ static const struct {
     hear_fn *hear;
     unsigned from; /* the roles that may say it */
 } heard[MESSAGE_TYPE_COUNT] = {
-    [MESSAGE_READY] = {hear_ready, 1u << ROLE_WORKER | 1u << ROLE_LOGGER | 1u << ROLE_CONTROL},
-    [MESSAGE_FAILED] = {hear_failed, 1u << ROLE_WORKER | 1u << ROLE_LOADER},
+    [MESSAGE_READY] = {hear_ready,
+        1u << ROLE_WORKER | 1u << ROLE_LOGGER | 1u << ROLE_CONTROL | 1u << ROLE_SIGNER},
+    [MESSAGE_FAILED] = {hear_failed, 1u << ROLE_WORKER | 1u << ROLE_LOADER | 1u << ROLE_SIGNER},
     [MESSAGE_LOADED] = {hear_loaded, 1u << ROLE_LOADER},
+    [MESSAGE_STORED] = {hear_stored, 1u << ROLE_SIGNER},
     [MESSAGE_PONG] = {hear_pong, 1u << ROLE_WORKER},
     [MESSAGE_ADDRESSES] = {hear_addresses, 1u << ROLE_CONTROL},
 };
@@ -278,6 +290,7 @@ void staff_init(struct supervisor *s)
     init_child(s, &s->loader, ROLE_LOADER, 0);
     init_child(s, &s->control, ROLE_CONTROL, 0);
     init_child(s, &s->logger, ROLE_LOGGER, 0);
+    init_child(s, &s->signer, ROLE_SIGNER, 0);
 }
 
 void staff_each(struct supervisor *s, staff_fn *fn)
@@ -285,6 +298,7 @@ void staff_each(struct supervisor *s, staff_fn *fn)
     fn(s, &s->loader);
     fn(s, &s->control);
     fn(s, &s->logger);
+    fn(s, &s->signer);
     for (unsigned i = 0; i < s->workers_n; i++)
         fn(s, &s->workers[i]);
 }
@@ -307,6 +321,7 @@ static int start(struct supervisor *s, struct child *c, struct error *err)
         [ROLE_CONTROL] = greet_control,
         [ROLE_LOGGER] = greet_logger,
         [ROLE_WORKER] = greet_worker,
+        [ROLE_SIGNER] = vault_greet_signer,
     };
     if (child_start(c, &s->means, err) < 0)
         return -1;
@@ -319,15 +334,22 @@ int staff_start_loader(struct supervisor *s, struct error *err)
     return start(s, &s->loader, err);
 }
 
-static int hire_workers(struct supervisor *s, unsigned n, struct error *err)
+/* What outlives them: the others are told of it. */
+static int equip_workers(struct supervisor *s, unsigned n, struct error *err)
 {
     s->workers = mem_calloc(n, sizeof(struct child));
     for (; s->workers_n < n; s->workers_n++) {
         struct child *c = &s->workers[s->workers_n];
         init_child(s, c, ROLE_WORKER, s->workers_n);
-        if (ring_new(&c->ring_fd, &c->wake_fd, err) < 0 || ledger_equip(c, err) < 0)
+        if (ring_new(&c->ring_fd, &c->wake_fd, err) < 0 || call_ring_new(&c->calls, err) < 0 ||
+            ledger_equip(c, err) < 0)
             return -1;
     }
+    return 0;
+}
+
+static int hire_workers(struct supervisor *s, unsigned n, struct error *err)
+{
     for (unsigned i = 0; i < n; i++)
         if (start(s, &s->workers[i], err) < 0)
             return -1;
@@ -337,7 +359,9 @@ static int hire_workers(struct supervisor *s, unsigned n, struct error *err)
 int staff_hire(struct supervisor *s, unsigned workers_n, struct error *err)
 {
     if (ledger_equip(&s->logger, err) < 0 || ledger_equip(&s->control, err) < 0 ||
-        hire_workers(s, workers_n, err) < 0 || start(s, &s->logger, err) < 0)
+        ledger_equip(&s->signer, err) < 0 || equip_workers(s, workers_n, err) < 0 ||
+        start(s, &s->signer, err) < 0 || hire_workers(s, workers_n, err) < 0 ||
+        start(s, &s->logger, err) < 0)
         return -1;
     return start(s, &s->control, err);
 }
@@ -361,8 +385,9 @@ bool staff_is_ready_for(const struct supervisor *s, uint64_t generation)
     for (unsigned i = 0; i < s->workers_n; i++)
         if (s->workers[i].owed || s->workers[i].prepared != generation)
             return false;
-    /* Later, these two may be on their way back. */
-    return s->in_force || (s->logger.state == CHILD_UP && s->control.state == CHILD_UP);
+    /* Later, these may be on their way back. */
+    return s->in_force || (s->logger.state == CHILD_UP && s->control.state == CHILD_UP &&
+                              s->signer.state == CHILD_UP);
 }
 
 /* ---- ends ---- */
@@ -407,7 +432,7 @@ static void describe_end(int status, char *out, size_t out_max)
 
 static struct child *find(struct supervisor *s, pid_t pid)
 {
-    struct child *few[] = {&s->loader, &s->control, &s->logger};
+    struct child *few[] = {&s->loader, &s->control, &s->logger, &s->signer};
     for (size_t i = 0; i < COUNT_OF(few); i++)
         if (few[i]->pid == pid)
             return few[i];
@@ -417,23 +442,26 @@ static struct child *find(struct supervisor *s, pid_t pid)
     return NULL;
 }
 
-/* A reload cannot do without the loader while it loads, nor without a worker while they prepare,
- * nor the first one without anybody. */
+/* A reload cannot do without the loader while it loads, nor without the signer until it has taken
+ * the keys, nor without a worker while they prepare, nor the first one without anybody. */
 static bool is_needed_by_reload(const struct supervisor *s, const struct child *c)
 {
     if (c->role == ROLE_LOADER)
         return s->reload == RELOAD_LOADING;
-    return s->reload == RELOAD_PREPARING && (!s->in_force || c->role == ROLE_WORKER);
+    bool has_keys_to_take = c->role == ROLE_SIGNER && s->coming && s->coming->store_fd < 0;
+    return s->reload == RELOAD_PREPARING &&
+           (!s->in_force || c->role == ROLE_WORKER || has_keys_to_take);
 }
 
 /* Whoever ends and was not to is replaced: also the logger while others drain, as they have lines
- * to log. */
+ * to log, and the signer, as they have handshakes with targets to make. */
 static bool is_replaced(const struct supervisor *s, const struct child *c)
 {
     if (c->role == ROLE_LOADER)
         return false;
-    return s->shutdown == SHUTDOWN_NONE ||
-           (c->role == ROLE_LOGGER && s->shutdown < SHUTDOWN_LOGGER && !s->is_hurried);
+    bool is_needed_to_drain = (c->role == ROLE_LOGGER && s->shutdown < SHUTDOWN_LOGGER) ||
+                              (c->role == ROLE_SIGNER && s->shutdown < SHUTDOWN_CONTROL);
+    return s->shutdown == SHUTDOWN_NONE || (is_needed_to_drain && !s->is_hurried);
 }
 
 static void replace(struct child *c, pid_t pid, const char *end)

@@ -15,7 +15,7 @@ void staff_each(struct supervisor *s, staff_fn *fn);
 
 /* Start the loader on the configuration. */
 int staff_start_loader(struct supervisor *s, struct error *err) MUST_USE;
-/* Start the logger, control and WORKERS_N workers, for the first time. */
+/* Start the signer, the logger, control and WORKERS_N workers, for the first time. */
 int staff_hire(struct supervisor *s, unsigned workers_n, struct error *err) MUST_USE;
 /* Start now whoever waits to be started again, whatever the pause. */
 void staff_hurry(struct supervisor *s);
@@ -23,7 +23,7 @@ void staff_hurry(struct supervisor *s);
 /* Give the workers the generation that is coming, or tell them of its fate. */
 void staff_prepare(struct supervisor *s);
 void staff_tell_workers(struct supervisor *s, enum message_type type, uint64_t generation);
-/* Are all workers ready for GENERATION, and everybody else at work? */
+/* Are all workers ready for GENERATION, and everybody else at work? The signer was before them. */
 bool staff_is_ready_for(const struct supervisor *s, uint64_t generation);
 
 /* What the logger and control are to know of the generation in force. */

@@ -21,6 +21,7 @@
 #include "role/sandbox.h"
 #include "role/shutdown.h"
 #include "role/staff.h"
+#include "role/vault.h"
 #include "role/watchdog.h"
 
 #include "base/ban.h"
@@ -154,6 +155,7 @@ static void fini(struct supervisor *s)
     loop_timer_stop(s->loop, &s->forgetting);
     resolution_fini(s);
     staff_fini(s);
+    vault_fini(s);
     generation_free(&s->in_force);
     const struct page *page = s->page;
     page_unmap(&page);

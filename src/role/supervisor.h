@@ -6,6 +6,7 @@
  *   staff     the other processes: starting, greeting, restarting them, and hearing what they say
  *   reload    from a configuration file to the generation in force: load, prepare, commit
  *   resolution  passes on what control finds of host names
+ *   vault     what there is of private keys: descriptors
  *   shutdown  from SIGTERM to the end
  *   watchdog  tells the service manager that the workers are alive
  *
@@ -29,16 +30,27 @@ struct resolution {
     struct timer limit; /* until it waits no longer */
 };
 
+/* The key stores of generations that are not in force any more (vault.h), oldest first. */
+#define VAULT_MAX 64
+struct vault {
+    struct vault_kept {
+        uint64_t generation, until_ms;
+        int store_fd;
+    } kept[VAULT_MAX];
+    size_t n;
+    struct timer due;
+};
+
 enum reload_state {
     RELOAD_NONE,      /* nothing is under way */
     RELOAD_LOADING,   /* the loader is at work */
-    RELOAD_PREPARING, /* the workers build */
+    RELOAD_PREPARING, /* the signer takes the keys, then the workers build */
 };
 
 enum shutdown_state {
     SHUTDOWN_NONE,
     SHUTDOWN_WORKERS, /* they drain */
-    SHUTDOWN_CONTROL, /* they are gone; control ends */
+    SHUTDOWN_CONTROL, /* they are gone; control and signer end */
     SHUTDOWN_LOGGER,  /* all that can log is gone; the logger writes what is left */
     SHUTDOWN_DONE,
 };
@@ -56,7 +68,7 @@ struct supervisor {
     struct count *instance; /* the row */
     int health_fd;          /* the health of targets, see ledger.h */
 
-    struct child loader, control, logger;
+    struct child loader, control, logger, signer;
     struct child *workers; /* NULL until the first configuration says how many */
     unsigned workers_n;
     bool was_ready; /* what control knows */
@@ -67,6 +79,7 @@ struct supervisor {
     bool must_reload_again; /* SIGHUP came meanwhile */
     struct timer reload_limit;
     struct resolution book;
+    struct vault vault;
 
     enum shutdown_state shutdown;
     bool is_hurried; /* told to end twice */

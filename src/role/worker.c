@@ -12,11 +12,13 @@
 
 #include "balance/address_book.h"
 #include "balance/counters.h"
+#include "balance/signatory.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/panic.h"
 #include "proxy/handshake_log.h"
 #include "proxy/proxy.h"
+#include "role/key_store.h"
 #include "role/lifeline.h"
 #include "role/memfile.h"
 #include "role/page.h"
@@ -44,6 +46,8 @@ struct worker {
     struct loop *loop;
     struct lifeline lifeline;
     struct proxy *proxy;
+    struct signatory *signatory; /* asks the signer */
+    bool has_calls;              /* … by its ring */
     struct ring ring;
     struct counters *counters;
     struct count *instance; /* the row: lines that the ring did not take */
@@ -105,22 +109,53 @@ static void unmap(struct bytes archive)
     memfile_unmap(&archive);
 }
 
+/* The signer's keys of the generation that is being built. */
+struct key_table {
+    struct bytes table;
+    struct key_handle handle; /* but for the index */
+};
+
+static bool find_key(void *owner, const char *name, struct held_key *out)
+{
+    const struct key_table *t = owner;
+    if (!key_store_find(t->table, name, out))
+        return false;
+    out->handle.office = t->handle.office;
+    out->handle.store = t->handle.store;
+    return true;
+}
+
+static int map_all(
+    struct message *m, struct service_source *source, struct key_table *keys, struct error *err)
+{
+    return memfile_map(m->fds[0], &source->archive, err) < 0 ||
+                   memfile_map(m->fds[1], &keys->table, err) < 0 ||
+                   memfile_map(m->fds[2], &source->keys, err) < 0
+               ? -1
+               : 0;
+}
+
 static struct service *build(struct worker *w, struct message *m, struct report *report)
 {
-    struct service_source source = {
-        .generation = m->generation, .now_s = loop_wall_s(w->loop), .release = unmap};
+    struct key_table keys = {
+        .handle = {.office = signatory_office(w->signatory), .store = m->generation}};
+    struct service_source source = {.generation = m->generation,
+        .now_s = loop_wall_s(w->loop),
+        .release = unmap,
+        .find_key = find_key,
+        .find_key_owner = &keys};
     struct service *service = NULL;
     struct error err;
     /* What was sealed in the hour before is still to be opened. */
     ratchet_advance(&w->ticket_secret, source.now_s - RATCHET_PERIOD_S);
     source.ticket_secret = w->ticket_secret;
-    if (memfile_map(m->fds[0], &source.archive, &err) == 0 &&
-        memfile_map(m->fds[1], &source.keys, &err) == 0) {
+    if (map_all(m, &source, &keys, &err) == 0) {
         service = service_build(&source, report);
     } else {
         report_line(report, true, err.text);
         memfile_unmap(&source.archive);
     }
+    memfile_unmap(&keys.table);
     memfile_unmap(&source.keys);
     mem_wipe(&source, sizeof(source));
     return service;
@@ -242,6 +277,7 @@ static void receive_counters(struct worker *w, struct message *m)
     }
     w->instance = counters_row(w->counters, COUNTERS_INSTANCE, NULL);
     proxy_count(w->proxy, m->index, w->counters, w->handshakes);
+    signatory_count(w->signatory, w->instance);
 }
 
 static void receive_peer(struct worker *w, struct message *m)
@@ -279,6 +315,19 @@ static void receive_work(struct worker *w, struct message *m)
     forget_past_secret(&w->forgetting);
 }
 
+static void receive_calls(struct worker *w, struct message *m)
+{
+    struct error err = {.text = "told so twice"};
+    if (!w->has_calls) {
+        struct call_ring_fds fds = {message_take(m, 0), message_take(m, 1), message_take(m, 2)};
+        w->has_calls = signatory_open(w->signatory, fds, &err) == 0;
+        if (w->has_calls)
+            return;
+    }
+    log_error("cannot ask the signer: %s", err.text);
+    w->has_failed = true;
+}
+
 typedef void worker_message_fn(struct worker *w, struct message *m);
 
 static worker_message_fn *const handlers[MESSAGE_TYPE_COUNT] = {
@@ -286,6 +335,7 @@ static worker_message_fn *const handlers[MESSAGE_TYPE_COUNT] = {
     [MESSAGE_PEER] = receive_peer,
     [MESSAGE_HEALTH] = receive_health,
     [MESSAGE_WORK] = receive_work,
+    [MESSAGE_CALLS] = receive_calls,
     [MESSAGE_LISTENER] = receive_listener,
     [MESSAGE_PREPARE] = receive_prepare,
     [MESSAGE_COMMIT] = commit,
@@ -312,12 +362,14 @@ static void push_line(void *owner, struct bytes line)
 static void serve(struct worker *w)
 {
     w->proxy = proxy_new(w->loop, push_line, w);
+    w->signatory = signatory_new(w->loop);
     while (!w->has_failed && !(w->state == WORKER_DRAINING && proxy_is_idle(w->proxy)))
         loop_turn(w->loop, -1);
     loop_timer_stop(w->loop, &w->drain_limit);
     loop_timer_stop(w->loop, &w->forgetting);
     let_go(&w->coming);
     proxy_free(&w->proxy);
+    signatory_free(&w->signatory);
     close_all(&w->fds, &w->fds_n);
 }
 
