@@ -17,7 +17,7 @@ BACK_WITHIN_S = 1 if SANITIZED else 0.2
 
 def test_titles_say_the_roles(lb, target):
     instance = lb(config(listener(), web=target(), workers=3))
-    roles = "control", "logger", "worker 0", "worker 1", "worker 2"
+    roles = "control", "logger", "signer", "worker 0", "worker 1", "worker 2"
     assert title(instance.process.pid) == "sallyport: supervisor"
     until(lambda: sorted(map(title, instance.pids())) == [f"sallyport: {r}" for r in roles],
           lambda: f"the loader to end: {[title(p) for p in instance.pids()]}")
@@ -122,7 +122,7 @@ def test_workers_serve_on_without_their_supervisor_until_sigterm(tmp_path, targe
     port, others = instance.port("web"), instance.pids()
     instance.process.kill()
     instance.process.wait()
-    until(lambda: instance.stderr().count("the supervisor is gone; going on without it") == 4, instance.stderr)
+    until(lambda: instance.stderr().count("the supervisor is gone; going on without it") == 5, instance.stderr)
     for path in "/a", "/b", "/c":
         assert get(port, path)[0] == 200
     assert get(admin_port(instance), "/healthz")[0] == 200
