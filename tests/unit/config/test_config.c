@@ -685,7 +685,7 @@ TEST(a_dump_that_does_not_fit_is_cut)
 
 static void note_file(void *owner, const struct config_file *file, enum named_file_kind kind)
 {
-    static const char *const marks[] = {"", "!", "~"};
+    static const char *const marks[] = {"", "!", "?", "~"};
     ignore_result(buf_printf(owner, "%s%s ", marks[kind], strrchr(file->path, '/') + 1));
 }
 

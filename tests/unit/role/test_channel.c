@@ -94,7 +94,7 @@ TEST(descriptors_that_nobody_takes_are_closed)
     struct pair p;
     open_pair(&p);
     size_t before = count_open();
-    struct message m = {.type = MESSAGE_PREPARE, .fds = {0, 0}, .fds_n = 2};
+    struct message m = {.type = MESSAGE_PREPARE, .fds = {0, 0, 0}, .fds_n = 3};
     CHECK_INT(message_send(p.peer, &m), MESSAGE_OK);
     loop_turn(p.loop, 0);
     CHECK_INT(p.received, 1);

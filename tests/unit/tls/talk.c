@@ -64,19 +64,16 @@ void talk_verify(struct talk *t)
 {
     uint8_t digest[HASH_SIZE_MAX], body[4 + PRIVATE_KEY_SIGNATURE_MAX] = {4, 3};
     const struct handshake *hs = t->side.m->hs;
-    struct buf content;
-    buf_init(&content, 65536);
+    uint8_t verify[SIGNING_VERIFY_MAX];
+    struct bytes content = hs ? buf_bytes(&hs->messages) : (struct bytes){0};
     if (hs && hs->has_transcript && t->is_tls13)
-        peer_verify_content(
-            &content, by_server(t), (struct bytes){digest, hash_peek(&hs->transcript, digest)});
-    else if (hs)
-        ASSERT(buf_append(&content, buf_bytes(&hs->messages)) == 0);
-    size_t n =
-        private_key_sign(t->credential->key, SIGNATURE_ECDSA_SHA256, buf_bytes(&content), body + 4);
+        content = (struct bytes){
+            verify, signing_verify_content(by_server(t),
+                        (struct bytes){digest, hash_peek(&hs->transcript, digest)}, verify)};
+    size_t n = private_key_sign(t->credential->key, SIGNATURE_ECDSA_SHA256, content, body + 4);
     body[2] = (uint8_t)(n >> 8);
     body[3] = (uint8_t)n;
     talk_say_message(t, MESSAGE_CERTIFICATE_VERIFY, (struct bytes){body, 4 + n});
-    buf_fini(&content);
 }
 
 void talk_finished(struct talk *t)

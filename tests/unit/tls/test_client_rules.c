@@ -393,18 +393,15 @@ static void say_certificate(struct forger *f)
 
 static void say_verify(struct forger *f)
 {
-    struct buf content;
-    uint8_t digest[HASH_SIZE_MAX],
+    uint8_t digest[HASH_SIZE_MAX], content[SIGNING_VERIFY_MAX],
         message[8 + PRIVATE_KEY_SIGNATURE_MAX] = {MESSAGE_CERTIFICATE_VERIFY, 0, 0, 0, 4, 3, 0, 0};
-    buf_init(&content, 256);
-    peer_verify_content(
-        &content, true, (struct bytes){digest, hash_peek(&f->client.m->hs->transcript, digest)});
-    size_t n =
-        private_key_sign(ecdsa->key, SIGNATURE_ECDSA_SHA256, buf_bytes(&content), message + 8);
+    size_t content_n = signing_verify_content(
+        true, (struct bytes){digest, hash_peek(&f->client.m->hs->transcript, digest)}, content);
+    size_t n = private_key_sign(
+        ecdsa->key, SIGNATURE_ECDSA_SHA256, (struct bytes){content, content_n}, message + 8);
     message[3] = (uint8_t)(4 + n);
     message[7] = (uint8_t)n;
     CHECK_INT(say(f, RECORD_HANDSHAKE, (struct bytes){message, 8 + n}), MACHINE_WANT_INPUT);
-    buf_fini(&content);
 }
 
 /* The Finished that the client expects now. */

@@ -611,16 +611,14 @@ TEST(a_certificate_counts_with_its_signature_only)
 TEST(a_signature_of_the_other_role)
 {
     struct forger f;
-    struct buf content;
-    uint8_t digest[HASH_SIZE_MAX],
+    uint8_t digest[HASH_SIZE_MAX], content[SIGNING_VERIFY_MAX],
         message[8 + PRIVATE_KEY_SIGNATURE_MAX] = {MESSAGE_CERTIFICATE_VERIFY, 0, 0, 0, 4, 3, 0, 0};
     for (int by_server = 0; by_server < 2; by_server++) {
         prepare_possession(&f);
-        buf_init(&content, 256);
-        peer_verify_content(&content, by_server,
-            (struct bytes){digest, hash_peek(&f.server.m->hs->transcript, digest)});
-        size_t n =
-            private_key_sign(ecdsa->key, SIGNATURE_ECDSA_SHA256, buf_bytes(&content), message + 8);
+        size_t content_n = signing_verify_content(by_server,
+            (struct bytes){digest, hash_peek(&f.server.m->hs->transcript, digest)}, content);
+        size_t n = private_key_sign(
+            ecdsa->key, SIGNATURE_ECDSA_SHA256, (struct bytes){content, content_n}, message + 8);
         message[3] = (uint8_t)(4 + n);
         message[7] = (uint8_t)n;
         say(&f, RECORD_HANDSHAKE, (struct bytes){message, 8 + n});
@@ -628,7 +626,6 @@ TEST(a_signature_of_the_other_role)
             CHECK(side_has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_DECRYPT_ERROR));
         else
             CHECK_INT(finish(&f, BYTES("")), MACHINE_COMPLETE);
-        buf_fini(&content);
         forget(&f);
     }
 }
