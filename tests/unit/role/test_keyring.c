@@ -10,80 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
-#include "config/archive.h"
 #include "crypto/convert.h"
-#include "pki/algorithm.h"
-#include "role/key_store.h"
-#include "role/keyring.h"
+#include "role/signer_world.h"
 #include "test.h"
 
-/* web: a server's keys; rsa: one with RSA key transport; out: a client's key towards targets. */
-#define CONFIG                                                                             \
-    "listeners:\n"                                                                         \
-    "- {name: web, protocol: TCP_SSL, address: 127.0.0.1:0, target_group: g,\n"            \
-    "   tls: {engine: native},\n"                                                          \
-    "   certificates: [{certificate: /c, key: /b-ec}, {certificate: /c, key: /broken}]}\n" \
-    "- {name: rsa, protocol: TCP_SSL, address: 127.0.0.1:0, target_group: g,\n"            \
-    "   tls: {engine: native, key_exchange: rsa}, certificates: [{certificate: /c, key: "  \
-    "/d-rsa}]}\n"                                                                          \
-    "- {name: libssl, protocol: TCP_SSL, address: 127.0.0.1:0, target_group: g,\n"         \
-    "   tls: {engine: openssl}, certificates: [{certificate: /c, key: /libssl}]}\n"        \
-    "target_groups:\n"                                                                     \
-    "- {name: g, protocol: TCP_SSL, targets: [{address: 127.0.0.1:1}],\n"                  \
-    "   tls: {engine: native, ca: [/ca], certificate: /c, key: /c-out}}\n"
-
-enum { SERVER, OUT, TRANSPORT, KEYS };
-static const char *const names[KEYS] = {"/b-ec", "/c-out", "/d-rsa"};
-static const enum key_kind kinds[KEYS] = {KEY_EC_P256, KEY_ED25519, KEY_RSA};
-
-static struct private_key *keys[KEYS];
-static struct public_key *publics[KEYS];
-static struct buf store, table;
-static struct keyring *ring;
-
-#define STORE_NUMBER 7
-
-static void add_all(struct buf *files)
-{
-    struct error err;
-    for (int i = 0; i < KEYS; i++) {
-        struct buf der;
-        buf_init(&der, 1 << 16);
-        keys[i] = private_key_generate(kinds[i], &err);
-        CHECK_INT(convert_key_der(keys[i], &der), 0);
-        CHECK_INT(archive_add(files, names[i], buf_bytes(&der)), 0);
-        buf_fini(&der);
-    }
-    CHECK_INT(archive_add(files, "/broken", BYTES("no key")), 0);
-}
+static struct signer_world world;
 
 static void begin(void)
 {
-    struct buf archive, files;
-    struct error err;
-    buf_init(&archive, 1 << 20);
-    buf_init(&files, 1 << 20);
-    buf_init(&store, 1 << 20);
-    buf_init(&table, 1 << 20);
-    CHECK_INT(archive_add(&archive, ARCHIVE_CONFIG, BYTES(CONFIG)), 0);
-    CHECK_INT(archive_add(&archive, ARCHIVE_CONFIG_FILE, BYTES("c.yaml")), 0);
-    CHECK_INT(archive_add(&archive, ARCHIVE_CONFIG_FOLDER, BYTES("/")), 0);
-    add_all(&files);
-    CHECK_INT(key_store_make(buf_bytes(&archive), buf_bytes(&files), &store, &table, &err), 0);
-    buf_fini(&archive);
-    buf_fini(&files);
-    ring = keyring_new();
-    keyring_add(ring, STORE_NUMBER, buf_bytes(&store));
+    signer_world_init(&world);
 }
 
 static void finish(void)
 {
-    keyring_free(&ring);
-    for (int i = 0; i < KEYS; i++)
-        private_key_unref(&keys[i]);
-    buf_fini(&store);
-    buf_fini(&table);
+    signer_world_fini(&world);
 }
 
 /* ---- requests ---- */
@@ -102,7 +42,7 @@ static struct bytes request(
 
 static enum signing_outcome ask_at(struct bytes r, uint64_t now_ms, struct signing_answer *out)
 {
-    keyring_answer(ring, 0, r, now_ms, out);
+    keyring_answer(world.ring, 0, r, now_ms, out);
     return out->outcome;
 }
 
@@ -160,13 +100,13 @@ TEST(the_table_names_each_key_or_its_flaw)
     struct held_key held;
     begin();
     for (uint32_t i = 0; i < KEYS; i++) {
-        CHECK(key_store_find(buf_bytes(&table), names[i], &held));
+        CHECK(key_store_find(buf_bytes(&world.table), signer_names[i], &held));
         CHECK_INT(held.handle.index, i);
-        CHECK(private_key_matches(keys[i], held.spki));
+        CHECK(private_key_matches(world.keys[i], held.spki));
     }
-    CHECK(key_store_find(buf_bytes(&table), "/broken", &held));
+    CHECK(key_store_find(buf_bytes(&world.table), "/broken", &held));
     CHECK(!held.spki.n && held.flaw.n);
-    CHECK(!key_store_find(buf_bytes(&table), "/libssl", &held)); /* the workers' */
+    CHECK(!key_store_find(buf_bytes(&world.table), "/libssl", &held)); /* the workers' */
     finish();
 }
 
@@ -176,11 +116,12 @@ TEST(the_table_holds_no_private_key)
     for (int i = 0; i < KEYS; i++) {
         struct buf der;
         buf_init(&der, 1 << 16);
-        CHECK_INT(convert_key_der(keys[i], &der), 0);
+        CHECK_INT(convert_key_der(world.keys[i], &der), 0);
         struct bytes end = bytes_skip(buf_bytes(&der), buf_size(&der) - 16);
-        CHECK(i == SERVER || !memmem(buf_bytes(&table).at, buf_size(&table), end.at, end.n));
-        CHECK(
-            memmem(buf_bytes(&store).at, buf_size(&store), end.at, end.n)); /* it would be found */
+        CHECK(i == SERVER ||
+              !memmem(buf_bytes(&world.table).at, buf_size(&world.table), end.at, end.n));
+        CHECK(memmem(buf_bytes(&world.store).at, buf_size(&world.store), end.at,
+            end.n)); /* it would be found */
         buf_fini(&der);
     }
     finish();
@@ -207,13 +148,13 @@ TEST(keys_are_those_of_their_generation_until_it_is_forgotten)
 {
     begin();
     struct bytes hash = content_of(SIGNING_SERVER_13);
-    keyring_add(ring, STORE_NUMBER + 1, buf_bytes(&store));
-    CHECK_INT(keyring_keys(ring), 2 * KEYS);
+    keyring_add(world.ring, STORE_NUMBER + 1, buf_bytes(&world.store));
+    CHECK_INT(keyring_keys(world.ring), 2 * KEYS);
     CHECK_INT(ask(request(STORE_NUMBER + 2, SERVER, SIGNING_SERVER_13, ECDSA_SCHEME, hash)),
         SIGNING_NO_KEY);
     CHECK_INT(
         ask(request(STORE_NUMBER, KEYS, SIGNING_SERVER_13, ECDSA_SCHEME, hash)), SIGNING_NO_KEY);
-    keyring_remove(ring, STORE_NUMBER);
+    keyring_remove(world.ring, STORE_NUMBER);
     CHECK_INT(
         ask(request(STORE_NUMBER, SERVER, SIGNING_SERVER_13, ECDSA_SCHEME, hash)), SIGNING_NO_KEY);
     CHECK_INT(ask(request(STORE_NUMBER + 1, SERVER, SIGNING_SERVER_13, ECDSA_SCHEME, hash)),
@@ -238,7 +179,7 @@ TEST(a_worker_has_a_ceiling_for_each_key)
     for (done = 0; ask_at(r, 5001, &answer) == SIGNING_FORBIDDEN; done++)
         continue;
     CHECK_INT(done, KEYRING_CEILING / 1000 - 1);
-    keyring_answer(ring, 1, r, 5001, &answer);
+    keyring_answer(world.ring, 1, r, 5001, &answer);
     CHECK_INT(answer.outcome, SIGNING_FORBIDDEN);
     CHECK_INT(ask_at(request(STORE_NUMBER, OUT, SIGNING_CLIENT_13, ED25519_SCHEME,
                          content_of(SIGNING_CLIENT_13)),
@@ -308,86 +249,18 @@ static struct bytes next_request(void)
     return r;
 }
 
-/* What TLS says of the request R, in our own words: the octets that may be signed. Empty: none. */
-static struct bytes signable(struct bytes r, struct signing_head *head)
-{
-    static uint8_t out[64 + 34 + 48];
-    memcpy(head, r.at, sizeof(*head));
-    struct bytes content = bytes_skip(r, sizeof(*head));
-    bool is_server = head->kind == SIGNING_SERVER_13;
-    if (is_server || head->kind == SIGNING_CLIENT_13) {
-        memset(out, 0x20, 64);
-        memcpy(out + 64,
-            is_server ? "TLS 1.3, server CertificateVerify" : "TLS 1.3, client CertificateVerify",
-            34);
-        memcpy(out + 98, content.at, content.n);
-        return (struct bytes){out, 98 + content.n};
-    }
-    bool is_exchange = head->kind == SIGNING_SERVER_12 && content.n > 68 && content.at[64] == 3 &&
-                       content.n == 68u + content.at[67];
-    bool is_messages = head->kind == SIGNING_CLIENT_12 && content.n > 8 && content.at[0] == 1;
-    return is_exchange || is_messages ? content : (struct bytes){0};
-}
-
-static enum signature_algorithm algorithm_of(uint16_t scheme)
-{
-    static const struct {
-        uint16_t scheme;
-        enum signature_algorithm algorithm;
-    } rows[] = {{0x0403, SIGNATURE_ECDSA_SHA256}, {0x0503, SIGNATURE_ECDSA_SHA384},
-        {0x0603, SIGNATURE_ECDSA_SHA512}, {0x0807, SIGNATURE_ED25519},
-        {0x0804, SIGNATURE_RSA_PSS_SHA256}, {0x0805, SIGNATURE_RSA_PSS_SHA384},
-        {0x0806, SIGNATURE_RSA_PSS_SHA512}, {0x0401, SIGNATURE_RSA_SHA256},
-        {0x0501, SIGNATURE_RSA_SHA384}, {0x0601, SIGNATURE_RSA_SHA512}};
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (rows[i].scheme == scheme)
-            return rows[i].algorithm;
-    return SIGNATURE_UNKNOWN;
-}
-
-/* Is A what TLS allows for R, and nothing else? */
-static bool is_of_a_handshake(struct bytes r, const struct signing_answer *a)
-{
-    struct signing_head head;
-    struct bytes signed_octets = signable(r, &head), given = {a->at, a->n};
-    if (head.store != STORE_NUMBER || head.key >= KEYS)
-        return false;
-    if (head.kind == SIGNING_PREMASTER)
-        return head.key == TRANSPORT && a->n == 48;
-    bool is_by_server = head.kind == SIGNING_SERVER_13 || head.kind == SIGNING_SERVER_12;
-    return signed_octets.n && is_by_server == (head.key != OUT) &&
-           public_key_verify(publics[head.key], algorithm_of(head.number), signed_octets, given);
-}
-
-static struct public_key *public_of(const struct private_key *k)
-{
-    struct buf spki;
-    struct bytes key = {0};
-    struct error err;
-    enum key_kind kind = KEY_UNSUPPORTED;
-    unsigned bits;
-    buf_init(&spki, 4096);
-    CHECK_INT(private_key_spki(k, &spki), 0);
-    CHECK(algorithm_of_key(buf_bytes(&spki), &kind, &bits, &key));
-    struct public_key *p = public_key_new(kind, key, &err);
-    buf_fini(&spki);
-    return p;
-}
-
 TEST(no_request_makes_a_key_sign_anything_but_a_handshake)
 {
     const char *wanted = getenv("SALLYPORT_TEST_REQUESTS");
     unsigned long n = wanted ? strtoul(wanted, NULL, 10) : 20000, done = 0, wrong = 0;
     unsigned long refused = 0;
     begin();
-    for (int i = 0; i < KEYS; i++)
-        publics[i] = public_of(keys[i]);
     for (unsigned long i = 0; i < n; i++) {
         struct signing_answer answer;
         struct bytes r = next_request();
         if (ask_at(r, i, &answer) == SIGNING_DONE) {
             done++;
-            wrong += !is_of_a_handshake(r, &answer);
+            wrong += !signer_world_is_of_a_handshake(&world, r, &answer);
         } else {
             refused++;
             wrong += answer.n != 0;
@@ -397,7 +270,5 @@ TEST(no_request_makes_a_key_sign_anything_but_a_handshake)
         wrong);
     CHECK_INT(wrong, 0);
     CHECK(done && refused > done);
-    for (int i = 0; i < KEYS; i++)
-        public_key_free(&publics[i]);
     finish();
 }
