@@ -17,7 +17,7 @@ from processes import ADMIN, SANITIZED, admin_port, config, get, listener, needs
 
 pytestmark = [needs_root, pytest.mark.skipif(platform.machine() != "x86_64", reason="code is injected on x86-64 only")]
 
-SERVANTS = ("worker 0", "control", "logger")
+SERVANTS = ("worker 0", "control", "logger", "signer")
 CALLS = pathlib.Path(instance.ROOT / "src/role/sandbox_calls.def").read_text()
 # In a build with sanitizers their runtime needs more.
 SANITIZERS = set(re.findall(r"^CALL\((\w+),", CALLS.partition("#if IS_SANITIZED")[2], re.M)) if SANITIZED else set()
