@@ -3,9 +3,9 @@
  * ledger — what the supervisor counts itself: the generation in force, its listeners' addresses,
  * reloads, restarts. And who is given the counters of whom.
  *
- * Each worker, the logger, control and the signer have counters of their own (and workers a handshake_log),
- * which the supervisor makes and keeps but does not look into; likewise the table that control
- * writes the health of targets into. Process: supervisor.
+ * Each worker, the logger, control and the signer have counters of their own (and workers a
+ * handshake_log), which the supervisor makes and keeps but does not look into; likewise the table
+ * that control writes the health of targets into. Process: supervisor.
  */
 #pragma once
 
