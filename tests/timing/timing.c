@@ -8,6 +8,8 @@
  * leaks, it does not make them. The controls leak on purpose: they show that the others would be
  * found out.
  */
+#include "timing.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,21 +30,13 @@
 #define SUSPICIOUS   4.5
 #define INPUTS       64 /* of each class, made beforehand: the same code touches both alike */
 #define PERCENTILES  10
-#define MODULUS_SIZE 256
+#define MODULUS_SIZE TIMING_RSA_SIZE
 
-static union input {
-    struct {
-        uint8_t one[256], other[256];
-    } compared;
-    struct {
-        uint8_t data[64], tag[AEAD_TAG_SIZE];
-    } sealed;
-    uint8_t ciphertext[MODULUS_SIZE];
-} inputs[2][INPUTS];
+static union timing_input inputs[2][INPUTS];
 
 /* ---- comparisons: class 0 differs in the first octet, class 1 in the last ---- */
 
-static void make_compared(union input *in, int class)
+static void make_compared(union timing_input *in, int class)
 {
     random_fill(in->compared.one, sizeof(in->compared.one));
     memcpy(in->compared.other, in->compared.one, sizeof(in->compared.other));
@@ -51,7 +45,7 @@ static void make_compared(union input *in, int class)
 
 static volatile bool answer;
 
-static void compare_leaking(const union input *in)
+static void compare_leaking(const union timing_input *in)
 {
     size_t i = 0;
     while (i < sizeof(in->compared.one) && in->compared.one[i] == in->compared.other[i])
@@ -59,7 +53,7 @@ static void compare_leaking(const union input *in)
     answer = i == sizeof(in->compared.one);
 }
 
-static void compare(const union input *in)
+static void compare(const union timing_input *in)
 {
     answer = constant_time_equal(in->compared.one, in->compared.other, sizeof(in->compared.one));
 }
@@ -69,7 +63,7 @@ static void compare(const union input *in)
 static const uint8_t nonce[AEAD_NONCE_SIZE];
 static struct aead *aead;
 
-static void make_sealed(union input *in, int class)
+static void make_sealed(union timing_input *in, int class)
 {
     random_fill(in->sealed.data, sizeof(in->sealed.data));
     aead_seal(
@@ -77,14 +71,14 @@ static void make_sealed(union input *in, int class)
     in->sealed.tag[class ? AEAD_TAG_SIZE - 1 : 0] ^= 1;
 }
 
-static void make_sealed_gcm(union input *in, int class)
+static void make_sealed_gcm(union timing_input *in, int class)
 {
     if (!aead)
         aead = aead_new(AEAD_AES_128_GCM, nonce);
     make_sealed(in, class);
 }
 
-static void make_sealed_chacha20(union input *in, int class)
+static void make_sealed_chacha20(union timing_input *in, int class)
 {
     static const uint8_t key[AEAD_KEY_MAX];
     static struct aead *chacha20;
@@ -93,9 +87,9 @@ static void make_sealed_chacha20(union input *in, int class)
     make_sealed(in, class);
 }
 
-static void open_sealed(const union input *in)
+static void open_sealed(const union timing_input *in)
 {
-    union input copy = *in;
+    union timing_input copy = *in;
     answer = aead_open(aead, nonce, (struct bytes){0}, copy.sealed.data, sizeof(copy.sealed.data),
         copy.sealed.tag);
 }
@@ -115,7 +109,7 @@ static const struct private_key *rsa(void)
 }
 
 /* The octet AT becomes OCTET in class 1. */
-static void make_ciphertext(union input *in, int class, size_t at, uint8_t octet)
+static void make_ciphertext(union timing_input *in, int class, size_t at, uint8_t octet)
 {
     uint8_t em[MODULUS_SIZE];
     size_t n = MODULUS_SIZE;
@@ -132,27 +126,27 @@ static void make_ciphertext(union input *in, int class, size_t at, uint8_t octet
     EVP_PKEY_CTX_free(c);
 }
 
-static void make_block_type(union input *in, int class)
+static void make_block_type(union timing_input *in, int class)
 {
     make_ciphertext(in, class, 1, 1);
 }
 
-static void make_early_separator(union input *in, int class)
+static void make_early_separator(union timing_input *in, int class)
 {
     make_ciphertext(in, class, 12, 0);
 }
 
-static void make_no_separator(union input *in, int class)
+static void make_no_separator(union timing_input *in, int class)
 {
     make_ciphertext(in, class, SECRET_AT - 1, 1);
 }
 
-static void make_version(union input *in, int class)
+static void make_version(union timing_input *in, int class)
 {
     make_ciphertext(in, class, SECRET_AT + 1, 2);
 }
 
-static void decrypt(const union input *in)
+static void decrypt(const union timing_input *in)
 {
     uint8_t secret[48];
     private_key_premaster(rsa(), (struct bytes){in->ciphertext, MODULUS_SIZE}, 0x0303, secret);
@@ -160,7 +154,7 @@ static void decrypt(const union input *in)
 }
 
 /* The classic mistake: a random secret is made only when it is needed. */
-static void decrypt_leaking(const union input *in)
+static void decrypt_leaking(const union timing_input *in)
 {
     uint8_t em[MODULUS_SIZE];
     size_t n = sizeof(em);
@@ -177,8 +171,8 @@ static void decrypt_leaking(const union input *in)
 
 static const struct row {
     const char *name;
-    void (*make)(union input *in, int class);
-    void (*run)(const union input *in);
+    timing_make_fn *make;
+    timing_run_fn *run;
     unsigned repeat; /* runs per measurement, so that it is longer than the clock is coarse */
     size_t measurements;
     bool leaks;
@@ -189,6 +183,19 @@ static const struct row {
         false},
     {"aead_open, ChaCha20: which octet is wrong", make_sealed_chacha20, open_sealed, 4, 400000,
         false},
+    {"control: a ticket of another key is not opened", timing_tls_make_either,
+        timing_tls_open_leaking, 2, 20000, true},
+    {"ticket_open: which octet of the tag is wrong", timing_tls_make_tag, timing_tls_open, 2,
+        400000, false},
+    {"ticket_open: which octet of the key's name is", timing_tls_make_name, timing_tls_open, 2,
+        400000, false},
+    {"ticket_open: the key's name, or the tag", timing_tls_make_either, timing_tls_open, 2, 400000,
+        false},
+    {"Finished, TLS 1.3: which octet is wrong", timing_tls_make_finished13, timing_tls_finish, 1,
+        400000, false},
+    {"Finished, TLS 1.2: which octet is wrong", timing_tls_make_finished12, timing_tls_finish, 1,
+        400000, false},
+    {"binder: which octet is wrong", timing_tls_make_binder, timing_tls_bind, 1, 100000, false},
     {"control: a random premaster where it is bad", make_block_type, decrypt_leaking, 1, 30000,
         true},
     {"premaster: good, or block type 1", make_block_type, decrypt, 1, 30000, false},
@@ -217,7 +224,7 @@ static void measure(const struct row *r, struct sample *samples)
     random_fill(choices, r->measurements);
     for (size_t i = 0; i < r->measurements; i++) {
         int class = choices[i] & 1;
-        union input in = inputs[class][choices[i] >> 1 & (INPUTS - 1)];
+        union timing_input in = inputs[class][choices[i] >> 1 & (INPUTS - 1)];
         double begin = now_ns();
         for (unsigned n = 0; n < r->repeat; n++)
             r->run(&in);

@@ -134,6 +134,8 @@ static void note_machine(const struct machine *m)
         return;
     note_secret("a handshake secret", UNTIL_OPEN, &hs->client_secret);
     note_secret("a handshake secret", UNTIL_OPEN, &hs->server_secret);
+    note_secret("a finished_key", UNTIL_OPEN, &hs->client_traffic.finished);
+    note_secret("a finished_key", UNTIL_OPEN, &hs->server_traffic.finished);
     note("a master secret", UNTIL_OPEN, hs->master, sizeof(hs->master), false);
 }
 
