@@ -833,3 +833,49 @@ TEST(tls12_takes_some_warnings)
     CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
     side_free(&s);
 }
+
+/* ---- RSA key transport (RFC 5246 §7.4.7.1) ---- */
+
+/* ClientKeyExchange with ENCRYPTED, ChangeCipherSpec, and a Finished under keys that nobody has. */
+static void say_encrypted(struct side *s, struct bytes encrypted)
+{
+    static const uint8_t finished[RECORD_HEADER_SIZE + 8 + 16 + AEAD_TAG_SIZE] = {
+        RECORD_HANDSHAKE, 3, 3, 0, 8 + 16 + AEAD_TAG_SIZE};
+    struct wire_writer w = {.out = &s->m->wire_in};
+    wire_put_24(&w, 0x160303);
+    struct wire_mark record = wire_begin(&w, 2);
+    struct wire_mark message = message_begin(&w, MESSAGE_CLIENT_KEY_EXCHANGE);
+    struct wire_mark vector = wire_begin(&w, 2);
+    wire_put(&w, encrypted);
+    wire_end(&w, vector);
+    wire_end(&w, message);
+    wire_end(&w, record);
+    wire_put(&w, BYTES("\x14\3\3\0\1\1"));
+    wire_put(&w, (struct bytes){finished, sizeof(finished)});
+    CHECK(!w.has_failed);
+}
+
+/* Whether it decrypts, and to what, is not to be seen before Finished, and not from it either. */
+TEST(what_a_premaster_decrypts_to_does_not_show)
+{
+    static const struct hello hello = {
+        .what = "RSA key transport", .suites = BYTES("\x00\x9c"), .is_tls12 = true};
+    static const size_t lengths[] = {256, 0, 1, 255, 257, 512};
+    struct credential *rsa = pair_credential(KEY_RSA, "www.example");
+    for (size_t i = 0; i < 2 * COUNT_OF(lengths); i++) {
+        uint8_t encrypted[512];
+        struct side s;
+        memset(encrypted, i % 2 ? 0xff : 0x2a, sizeof(encrypted)); /* above the modulus; below */
+        side_init(&s, &machine_server, &rsa, 1);
+        s.policy.key_exchange_rsa = true;
+        side_start(&s);
+        put_hello(&s.m->wire_in, &hello);
+        CHECK_INT(side_run(&s), MACHINE_WANT_INPUT);
+        say_encrypted(&s, (struct bytes){encrypted, lengths[i / 2]});
+        side_run(&s);
+        CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_BAD_RECORD_MAC));
+        CHECK_INT(s.received_n, 2);
+        side_free(&s);
+    }
+    pair_credential_free(&rsa);
+}
