@@ -533,6 +533,50 @@ TEST(a_client_shows_its_certificate)
 }
 
 /* CN=ab, as a Name in DER, with its length before it. */
+static size_t asked_schemes_n, asked_schemes_cert_n; /* octets */
+
+static const struct tlspolicy *choose_policy(void *owner, const struct tlsconn_hello *hello)
+{
+    return &((struct side *)owner)->policy;
+}
+
+static uint8_t accept_any(void *owner, const struct certificate *const *chain, size_t chain_n)
+{
+    return 0;
+}
+
+static void see_request(void *owner, enum tlsconn_message_direction direction, struct bytes message)
+{
+    struct certificate_request request;
+    uint8_t alert;
+    if (message.at[0] != MESSAGE_CERTIFICATE_REQUEST)
+        return;
+    CHECK(
+        certificate_request_read(bytes_skip(message, MESSAGE_HEADER_SIZE), true, &request, &alert));
+    asked_schemes_n = request.schemes.n;
+    asked_schemes_cert_n = request.schemes_cert.n;
+}
+
+/* RFC 8446 §4.2.3: what may sign certificates is said where it is more. */
+TEST(fewer_schemes_are_for_handshakes_only)
+{
+    static const struct tlsconn_handler handler = {choose_policy, accept_any, see_request, NULL};
+    for (int has_fewer = 0; has_fewer < 2; has_fewer++) {
+        struct meeting t;
+        meet_mutually(&t, TLS_1_3, PEER_OPTIONAL);
+        if (has_fewer)
+            t.server.policy.schemes = BYTES("\4\3");
+        begin(&t, "www.example", NULL);
+        t.server.m->handler = &handler;
+        side_handshake(&t.client, &t.server);
+        CHECK(is_complete(&t));
+        size_t all_n = signature_schemes_ours().n;
+        CHECK_INT(asked_schemes_n, has_fewer ? 2 : all_n);
+        CHECK_INT(asked_schemes_cert_n, has_fewer ? all_n : 0);
+        leave(&t);
+    }
+}
+
 TEST(the_names_of_our_cas_are_told)
 {
     static const uint8_t names[] = {
