@@ -261,6 +261,8 @@ struct target *group_pick(struct group *g, const struct group_wish *wish)
 {
     if (!rank_all(g, wish))
         return NULL;
+    if (wish->wanted && g->candidates[wish->wanted - g->targets].weight)
+        return &g->targets[wish->wanted - g->targets];
     for (size_t i = 0; i < g->targets_n; i++) {
         const struct target *t = &g->targets[i];
         g->candidates[i].load = count_get(&t->counts[TARGET_ACTIVE]) + t->elsewhere;

@@ -48,6 +48,7 @@ struct target {
     struct count *counts;     /* its row; until one is found (proxy/tally.h), a row of its own */
     struct count uncounted[TARGET_COLUMNS];
     uint64_t label;     /* group_label */
+    uint64_t tag;       /* what cookies call it (proxy/sticky.h) */
     uint64_t elsewhere; /* under way there, of the other workers (loads.h) */
 };
 
@@ -88,6 +89,7 @@ struct group_wish {
     uint64_t now_ms;
     const struct target *const *tried; /* what could not be connected to, in order */
     size_t tried_n;
+    const struct target *wanted; /* taken if it is among the best; NULL: any */
 };
 
 /* Choose a target: by the scheduler, among the best that are to be had (docs/balancing.md). They

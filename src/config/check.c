@@ -340,6 +340,31 @@ static void check_certificate_and_key(struct check *ck, const struct node *group
             "both");
 }
 
+/* ---- stickiness ---- */
+
+static bool is_token(const char *text)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~"; /* RFC 9110 §5.6.2 */
+    for (; *text; text++) {
+        bool is_letter = (*text | 0x20) >= 'a' && (*text | 0x20) <= 'z';
+        if (!is_letter && !(*text >= '0' && *text <= '9') && !strchr(others, *text))
+            return false;
+    }
+    return true;
+}
+
+static void check_stickiness(
+    struct check *ck, const struct config_group *g, const struct node *group)
+{
+    const struct node *map = tree_value(group, "stickiness");
+    if (!map)
+        return;
+    check_keys_fit_protocol(ck, SCOPE_STICKINESS, g->protocol, map);
+    if (g->stickiness.cookie && !is_token(g->stickiness.cookie))
+        report_error(ck->report, place_of(map, "cookie"),
+            "cookie: write a name of letters, digits and !#$%%&'*+-.^_`|~");
+}
+
 /* ---- health checks ---- */
 
 static const char *health_type_name(enum config_health_type type)
@@ -474,6 +499,7 @@ static void check_group(struct check *ck, const struct config_group *g, const st
     check_keys_fit_protocol(ck, SCOPE_GROUP, g->protocol, map);
     check_certificate_and_key(ck, map);
     check_health(ck, g, map);
+    check_stickiness(ck, g, map);
     if (!config_protocol_is_tls(g->protocol))
         return;
     check_rsa_key_exchange(ck, g->tls.key_exchange_rsa, g->tls.tls12, map);

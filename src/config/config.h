@@ -167,6 +167,7 @@ struct config_group {
     enum config_scheduler scheduler;
     enum config_proxy_protocol proxy_protocol; /* TCP, TCP_SSL: what a connection begins with */
     struct config_health_check health_check;
+    struct config_stickiness stickiness;
     const struct config_target *targets;
     size_t targets_n;
     struct config_group_tls tls;

@@ -227,6 +227,8 @@ static unsigned protocols_of(enum scope scope, const void *item)
         return ON(((const struct config_listener *)item)->protocol);
     if (scope == SCOPE_GROUP)
         return ON(((const struct config_group *)item)->protocol);
+    if (scope == SCOPE_STICKINESS)
+        return ON(container_of((uintptr_t)item, const struct config_group, stickiness)->protocol);
     if (scope == SCOPE_HEALTH_CHECK)
         return ON_ALL | ON_CHECK(((const struct config_health_check *)item)->type);
     return ON_ALL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* health_check — the part of a target group's configuration that says how its targets are checked:
- * plain data, as all of config.h. */
+/* health_check — the parts of a target group's configuration that say how its targets are checked,
+ * and who stays with which: plain data, as all of config.h. */
 #pragma once
 
 #include <stdbool.h>
@@ -37,4 +37,11 @@ struct config_health_check {
     bool is_hex;                 /* CUSTOM: send and expect are hexadecimal */
     bool all_unhealthy_refused;  /* if all targets are unhealthy: none is used (else all) */
     struct position at;
+};
+
+/* Clients come to the target that they had before. */
+struct config_stickiness {
+    const char *cookie;    /* HTTP, HTTPS: the name of the one that we give; "": none */
+    uint64_t expires_ms;   /* of the cookie */
+    uint64_t source_ip_ms; /* TCP, TCP_SSL: how long an address is remembered; 0: not */
 };

@@ -256,6 +256,7 @@ void exchange_begin(struct exchange *e, struct http1_head *head)
         return;
     }
     e->takes_gzip = e->rule->compression && compression_is_accepted(head);
+    sticky_take(e, head);
     if (rewrite_request(e, head) < 0 || write_head(e, head) < 0) {
         exchange_refuse(e, HTTP1_HEAD_TOO_LARGE);
         return;
@@ -388,10 +389,12 @@ static void take_head(struct exchange *e, struct http1_head *h, size_t length)
             "its head is too large for what response_headers adds");
         return;
     }
-    if (h->status < 200)
+    if (h->status < 200) {
         forward_interim(e, h);
-    else
+    } else {
+        sticky_give(e, h);
         begin_response(e, h);
+    }
     buf_consume(&e->upstream->stream.in, length);
     e->scanned = 0;
 }

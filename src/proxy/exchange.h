@@ -25,6 +25,7 @@
 #include "proxy/pace.h"
 #include "proxy/party_gzip.h"
 #include "proxy/party_http1.h"
+#include "proxy/sticky.h"
 #include "proxy/transfer.h"
 
 struct conn;
@@ -88,6 +89,7 @@ struct exchange {
     struct bytes method, host, uri,
         path; /* URI: path and query as received; PATH is its beginning */
     const struct config_rule *rule;
+    struct sticky sticky;
     struct verdict *refused; /* by the rule's own authentication, or NULL */
     bool is_suspect;         /* who knows where the client believes its request to end */
     bool is_idempotent;      /* RFC 9110 §9.2.2 */

@@ -34,7 +34,8 @@ static struct group_wish wish_of(const struct exchange *e)
     return (struct group_wish){.client = &e->conn->peer,
         .now_ms = conn_now_ms(e->conn),
         .tried = e->tried,
-        .tried_n = e->tried_n};
+        .tried_n = e->tried_n,
+        .wanted = sticky_wanted(e)};
 }
 
 static void failed(struct exchange *e)
@@ -121,6 +122,7 @@ void exchange_connect(struct exchange *e, struct group *group, uint64_t idle_max
         return;
     }
     e->tried[e->tried_n++] = target;
+    sticky_chosen(e, target);
     connect_to(e, target, idle_max_ms);
 }
 

@@ -49,9 +49,26 @@ void proxy_count(
     count_set(&p->worker[WORKER_PID], (uint64_t)getpid());
 }
 
-int proxy_add_peer(struct proxy *p, int fd, struct error *err)
+int proxy_add_peer(struct proxy *p, int counters_fd, int sticky_fd, struct error *err)
 {
-    return loads_add_source(p->loads, fd, err);
+    struct sticky_tables *s = &p->sticky;
+    if (s->peers_n == STICKY_PEERS_MAX)
+        return error_set(err, "more workers than there can be");
+    if (loads_add_source(p->loads, counters_fd, err) < 0)
+        return -1;
+    s->peers[s->peers_n] = sticky_table_map(sticky_fd, err);
+    if (!s->peers[s->peers_n])
+        return -1;
+    s->peers_n++;
+    return 0;
+}
+
+int proxy_remember(struct proxy *p, int fd, struct error *err)
+{
+    if (p->sticky.own)
+        return error_set(err, "told so twice");
+    p->sticky.own = sticky_table_open(fd, err);
+    return p->sticky.own ? 0 : -1;
 }
 
 int proxy_see_health(struct proxy *p, int fd, struct error *err)
@@ -144,6 +161,7 @@ void proxy_free(struct proxy **pp)
     loads_free(&p->loads);
     service_unref(&p->service);
     health_table_close(&p->health);
+    sticky_close(&p->sticky);
     buf_fini(&p->line);
     free(p);
 }

@@ -22,11 +22,13 @@ struct counters;
 struct handshake_log;
 void proxy_count(
     struct proxy *p, unsigned worker, struct counters *counters, struct handshake_log *handshakes);
-/* Another worker counts in the memory behind FD (the caller's), which schedulers look at. -1 with
- * ERR.
- */
+/* Another worker counts in the memory behind COUNTERS_FD, which schedulers look at, and remembers
+ * clients' addresses behind STICKY_FD (both the caller's). -1 with ERR. */
 struct error;
-int proxy_add_peer(struct proxy *p, int fd, struct error *err) MUST_USE;
+int proxy_add_peer(struct proxy *p, int counters_fd, int sticky_fd, struct error *err) MUST_USE;
+/* Before the first proxy_adopt: remember clients' addresses behind FD (the caller's). -1 with ERR.
+ */
+int proxy_remember(struct proxy *p, int fd, struct error *err) MUST_USE;
 /* Before the first proxy_adopt: the health of targets is behind FD (the caller's). -1 with ERR. */
 int proxy_see_health(struct proxy *p, int fd, struct error *err) MUST_USE;
 /* After the loop's last turn. */

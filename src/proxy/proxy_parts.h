@@ -6,6 +6,7 @@
 #include "proxy/acceptors.h"
 #include "proxy/conn.h"
 #include "proxy/proxy.h"
+#include "proxy/sticky.h"
 
 struct proxy {
     struct loop *loop;
@@ -22,6 +23,7 @@ struct proxy {
     struct handshake_log *handshakes;
     struct count *worker;              /* the row of this one */
     const struct health_table *health; /* of the targets; NULL: not known */
+    struct sticky_tables sticky;       /* where clients were sent */
     struct loads *loads;               /* of the targets, the other workers' too */
     struct http1_head head;            /* the head being looked at: one at a time in a worker */
 };

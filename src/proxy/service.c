@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/panic.h"
 #include "proxy/service_parts.h"
+#include "proxy/sticky.h"
 
 #include "base/ban.h"
 
@@ -86,6 +87,8 @@ struct service *service_build(const struct service_source *from, struct report *
     s->groups = mem_calloc(config->groups_n, sizeof(*s->groups));
     for (size_t i = 0; i < config->groups_n; i++) {
         group_init(&s->groups[i], &config->groups[i], &s->idle, &s->arena);
+        if (from->sticky_key)
+            sticky_init_group(&s->groups[i], from->sticky_key);
         if (s->groups[i].is_tls)
             service_init_group_tls(&s->groups[i], &source, false);
     }

@@ -28,6 +28,7 @@ struct service_source {
     bool (*find_key)(void *owner, const char *name, struct held_key *out);
     void *find_key_owner;
     uint64_t generation;
+    const uint8_t *sticky_key;    /* STICKY_KEY_SIZE (sticky.h), the same in all workers; or NULL */
     struct ratchet ticket_secret; /* the same in all workers; of the hour before */
     int64_t now_s;
 };

@@ -107,6 +107,7 @@ void child_init(struct child *c, struct loop *loop, enum role role, unsigned ind
         .wake_fd = -1,
         .counters_fd = -1,
         .handshakes_fd = -1,
+        .sticky_fd = -1,
         .calls = {-1, -1, -1}};
     role_name(role, index, c->name);
     channel_init(&c->channel, received, channel_ended, c);
@@ -116,8 +117,8 @@ void child_fini(struct child *c)
 {
     ASSERT(!child_is_running(c));
     loop_timer_stop(c->loop, &c->timer);
-    const int fds[] = {c->ring_fd, c->wake_fd, c->counters_fd, c->handshakes_fd, c->calls.memory,
-        c->calls.server, c->calls.asker};
+    const int fds[] = {c->ring_fd, c->wake_fd, c->counters_fd, c->handshakes_fd, c->sticky_fd,
+        c->calls.memory, c->calls.server, c->calls.asker};
     for (size_t i = 0; i < COUNT_OF(fds); i++)
         if (fds[i] >= 0)
             close(fds[i]);

@@ -53,8 +53,9 @@ struct child {
 
     /* worker */
     int ring_fd, wake_fd;           /* -1: none. They outlive the process. */
-    int counters_fd, handshakes_fd; /* likewise; logger and signer have counters, too */
+    int counters_fd, handshakes_fd; /* likewise; logger, signer and control have counters, too */
     struct call_ring_fds calls;     /* likewise */
+    int sticky_fd;                  /* likewise */
     uint64_t prepared;              /* the latest generation that it is ready for */
     unsigned owed;                  /* answers to PREPARE */
     bool has_ponged;

@@ -37,7 +37,11 @@ int ledger_equip(struct child *c, struct error *err)
 {
     if (counters_new(&c->counters_fd, err) < 0)
         return -1;
-    return c->role == ROLE_WORKER ? handshake_log_new(&c->handshakes_fd, err) : 0;
+    if (c->role != ROLE_WORKER)
+        return 0;
+    return handshake_log_new(&c->handshakes_fd, err) < 0 || sticky_table_new(&c->sticky_fd, err) < 0
+               ? -1
+               : 0;
 }
 
 static void give(struct child *to, uint32_t index, int counters_fd, int handshakes_fd)
@@ -53,25 +57,35 @@ void ledger_hand_out(struct child *c)
     give(c, c->index, c->counters_fd, c->handshakes_fd);
 }
 
-/* Only to be read. */
-static void show(struct child *to, enum message_type type, int fd)
+/* FDS, only to be read. */
+static void show(struct child *to, enum message_type type, const int *fds, size_t n)
 {
+    struct message m = {.type = type};
     struct error err;
-    int reader = shared_memory_reader(fd, &err);
-    if (reader < 0) {
-        log_error("%s is not shown what others write: %s", to->name, err.text);
-        return;
+    for (; m.fds_n < n; m.fds_n++) {
+        m.fds[m.fds_n] = shared_memory_reader(fds[m.fds_n], &err);
+        if (m.fds[m.fds_n] < 0)
+            break;
     }
-    child_send(to, &(struct message){.type = type, .fds = {reader}, .fds_n = 1});
-    close(reader);
+    if (m.fds_n == n)
+        child_send(to, &m);
+    else
+        log_error("%s is not shown what others write: %s", to->name, err.text);
+    message_close(&m);
 }
 
 void ledger_show_worker(struct supervisor *s, struct child *c)
 {
-    show(c, MESSAGE_HEALTH, s->health_fd);
-    for (unsigned i = 0; i < s->workers_n; i++)
+    child_send(c, &(struct message){.type = MESSAGE_STICKINESS,
+                      .fds = {c->sticky_fd},
+                      .fds_n = 1,
+                      .text = {s->sticky_key, sizeof(s->sticky_key)}});
+    show(c, MESSAGE_HEALTH, &s->health_fd, 1);
+    for (unsigned i = 0; i < s->workers_n; i++) {
+        const int fds[] = {s->workers[i].counters_fd, s->workers[i].sticky_fd};
         if (i != c->index)
-            show(c, MESSAGE_PEER, s->workers[i].counters_fd);
+            show(c, MESSAGE_PEER, fds, COUNT_OF(fds));
+    }
 }
 
 void ledger_show(struct supervisor *s)

@@ -18,7 +18,8 @@ void ledger_close(struct supervisor *s);
 int ledger_equip(struct child *c, struct error *err) MUST_USE;
 /* Tell C where to count. */
 void ledger_hand_out(struct child *c);
-/* Show worker C the health of targets, and what the other workers count. */
+/* Tell worker C where to remember clients, and show it the health of targets and what the other
+ * workers count and remember. */
 void ledger_show_worker(struct supervisor *s, struct child *c);
 /* Show control all there is. */
 void ledger_show(struct supervisor *s);

@@ -118,6 +118,8 @@ static int init(struct supervisor *s, struct error *err)
     if (getrandom(s->ticket_secret.at, RATCHET_SIZE, 0) != RATCHET_SIZE)
         return error_errno(err, errno, "no random bytes for session tickets");
     forget_past_secret(&s->forgetting);
+    if (getrandom(s->sticky_key, sizeof(s->sticky_key), 0) != sizeof(s->sticky_key))
+        return error_errno(err, errno, "no random bytes for cookies");
     s->means.binary_fd = role_open_binary(err);
     if (s->means.binary_fd < 0)
         return -1;
@@ -169,6 +171,7 @@ static void fini(struct supervisor *s)
     close_fd(s->means.null_fd);
     loop_free(&s->loop);
     mem_wipe(&s->ticket_secret, sizeof(s->ticket_secret));
+    mem_wipe(s->sticky_key, sizeof(s->sticky_key));
 }
 
 int supervisor_main(const char *config, bool is_sandbox_off)

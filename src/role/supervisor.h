@@ -17,6 +17,7 @@
 
 #include "balance/counters.h"
 #include "crypto/ratchet.h"
+#include "proxy/sticky.h"
 #include "role/child.h"
 #include "role/generation.h"
 #include "role/page.h"
@@ -65,8 +66,9 @@ struct supervisor {
     struct ratchet ticket_secret; /* of the hour before the present one, since it was last given */
     int counters_fd;              /* its own, see ledger.h */
     struct counters *counters;
-    struct count *instance; /* the row */
-    int health_fd;          /* the health of targets, see ledger.h */
+    struct count *instance;              /* the row */
+    uint8_t sticky_key[STICKY_KEY_SIZE]; /* of cookies */
+    int health_fd;                       /* the health of targets, see ledger.h */
 
     struct child loader, control, logger, signer;
     struct child *workers; /* NULL until the first configuration says how many */

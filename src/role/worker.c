@@ -18,6 +18,7 @@
 #include "base/panic.h"
 #include "proxy/handshake_log.h"
 #include "proxy/proxy.h"
+#include "proxy/sticky.h"
 #include "role/key_store.h"
 #include "role/lifeline.h"
 #include "role/memfile.h"
@@ -54,6 +55,7 @@ struct worker {
     struct handshake_log *handshakes;
     const struct page *page;
     struct ratchet ticket_secret;
+    uint8_t sticky_key[STICKY_KEY_SIZE];
     enum worker_state state;
     bool has_failed; /* ends at once */
     struct prepared coming;
@@ -149,6 +151,7 @@ static struct service *build(struct worker *w, struct message *m, struct report 
     /* What was sealed in the hour before is still to be opened. */
     ratchet_advance(&w->ticket_secret, source.now_s - RATCHET_PERIOD_S);
     source.ticket_secret = w->ticket_secret;
+    source.sticky_key = w->sticky_key;
     if (map_all(m, &source, &keys, &err) == 0) {
         service = service_build(&source, report);
     } else {
@@ -283,8 +286,8 @@ static void receive_counters(struct worker *w, struct message *m)
 static void receive_peer(struct worker *w, struct message *m)
 {
     struct error err;
-    if (proxy_add_peer(w->proxy, m->fds[0], &err) < 0)
-        log_error("what another worker has under way is not known: %s", err.text);
+    if (proxy_add_peer(w->proxy, m->fds[0], m->fds[1], &err) < 0)
+        log_error("what another worker does is not known: %s", err.text);
 }
 
 static void receive_health(struct worker *w, struct message *m)
@@ -292,6 +295,17 @@ static void receive_health(struct worker *w, struct message *m)
     struct error err;
     if (proxy_see_health(w->proxy, m->fds[0], &err) < 0)
         log_error("the health of targets is not known: %s", err.text);
+}
+
+static void receive_stickiness(struct worker *w, struct message *m)
+{
+    struct error err = {.text = "the key is none"};
+    if (m->text.n != sizeof(w->sticky_key) || proxy_remember(w->proxy, m->fds[0], &err) < 0) {
+        log_error("cannot remember clients: %s", err.text);
+        w->has_failed = true;
+        return;
+    }
+    memcpy(w->sticky_key, m->text.at, m->text.n);
 }
 
 static void forget_past_secret(struct timer *t)
@@ -334,6 +348,7 @@ static worker_message_fn *const handlers[MESSAGE_TYPE_COUNT] = {
     [MESSAGE_COUNTERS] = receive_counters,
     [MESSAGE_PEER] = receive_peer,
     [MESSAGE_HEALTH] = receive_health,
+    [MESSAGE_STICKINESS] = receive_stickiness,
     [MESSAGE_WORK] = receive_work,
     [MESSAGE_CALLS] = receive_calls,
     [MESSAGE_LISTENER] = receive_listener,

@@ -179,6 +179,12 @@ static const struct row wrong_keys[] = {
         "port;"},
     {GOOD "resolver: {servers: [10.0.0.1, ns.example]}\n",
         "f:10:32: servers: \"ns.example\" has no port;"},
+    {GROUP_G "  protocol: HTTP\n  targets: [{address: a:1}]\n  stickiness: {source_ip: 1m}\n",
+        "f:11:16: source_ip is not accepted under HTTP;"},
+    {GROUP_G "  protocol: TCP\n  targets: [{address: a:1}]\n  stickiness: {cookie: c}\n",
+        "f:11:16: cookie is not accepted under TCP;"},
+    {GROUP_G "  protocol: HTTP\n  targets: [{address: a:1}]\n  stickiness: {cookie: \"a=b\"}\n",
+        "f:11:24: cookie: write a name of"},
     {GROUP_G "  protocol: HTTP\n  scheduler: least-conn\n",
         "f:10:14: scheduler: \"least-conn\" is not accepted; did you mean least_conn? accepted: "
         "wrr"},
@@ -429,6 +435,12 @@ static const char *frame(const struct key *k)
     if (scope == SCOPE_HEALTH_CHECK && strcmp(k->name, "timeout") == 0)
         return GROUP_G "  protocol: TCP\n  targets: [{address: 10.0.0.1:80}]\n"
                        "  health_check: {interval: 5m, %s}\n";
+    if (scope == SCOPE_STICKINESS && strcmp(k->name, "expires") == 0)
+        return GROUP_G "  protocol: HTTP\n  targets: [{address: 10.0.0.1:80}]\n"
+                       "  stickiness: {cookie: c, %s}\n";
+    if (scope == SCOPE_STICKINESS)
+        return GROUP_G "  protocol: TCP\n  targets: [{address: 10.0.0.1:80}]\n"
+                       "  stickiness: {%s}\n";
     if (scope == SCOPE_HEALTH_CHECK)
         return GROUP_G "  protocol: TCP\n  targets: [{address: 10.0.0.1:80}]\n"
                        "  health_check: {%s}\n";
@@ -532,7 +544,7 @@ TEST(ranges_end_where_the_table_says)
         CHECK(is_accepted(k, k->min) && is_accepted(k, k->max) && !is_accepted(k, k->max + 1));
         CHECK(k->min == 0 || !is_accepted(k, k->min - 1));
     }
-    CHECK_INT(tried, 23);
+    CHECK_INT(tried, 25);
 }
 
 /* The configuration of the trial of issue 2, with its indentation and its order of keys. */
