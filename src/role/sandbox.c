@@ -22,7 +22,7 @@
 
 #define KEEP(capability) (1ULL << (capability))
 #define READ             (LANDLOCK_READ_FILE | LANDLOCK_READ_DIR)
-/* Nobody needs what the network or a message decided to be executed, signalled, … */
+/* Of nobody but itself and its children. */
 #define ALONE     (LANDLOCK_SIGNALS | LANDLOCK_ABSTRACT_SOCKETS)
 #define BOTH_WAYS (LANDLOCK_BIND_TCP | LANDLOCK_CONNECT_TCP)
 #define NO_LIMIT  RLIM_INFINITY

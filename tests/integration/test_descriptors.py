@@ -27,6 +27,7 @@ def scarce(lb, target, tmp_path, monkeypatch):
     through(monkeypatch, tmp_path, f'exec prlimit --nofile={DESCRIPTORS}:{DESCRIPTORS} "$SALLYPORT" "$@"')
     instance = lb(config(listener(), web=target(answer_once), admin=ADMIN, timeouts="{header: 1m}"))
     instance.expect_error("accepting pauses")
+    until(lambda: value(instance, "worker_connections_max"), "the worker to know the commit")
     return instance
 
 

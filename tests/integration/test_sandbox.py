@@ -8,12 +8,13 @@ import signal
 
 import pytest
 
+import denied
 import forbidden
 import instance
 from forbidden import ACTIONS, KILLED, OK, OTHER, STACK
 from injection import Killed, Tracee, copy_of, next_child_of
 from instance import run, until
-from processes import ADMIN, SANITIZED, admin_port, config, get, listener, needs_root, only, status
+from processes import ADMIN, SANITIZED, Traffic, admin_port, config, get, kill, listener, needs_root, only, start_that_fails, status, through
 
 pytestmark = [needs_root, pytest.mark.skipif(platform.machine() != "x86_64", reason="code is injected on x86-64 only")]
 
@@ -156,6 +157,64 @@ def test_the_supervisor_executes_nothing_but_this_program(lb, target):
         other = copy.call("openat", forbidden.AT_FDCWD, b"/bin/true", forbidden.O_RDONLY)
         assert other >= 0
         assert copy.call("execveat", other, b"", 0, 0, forbidden.AT_EMPTY_PATH) == -forbidden.EACCES
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers' runtime needs /proc")
+def test_where_they_live_there_is_nothing(lb, target):
+    running = lb(served(target))
+    for name in set(SERVANTS) - {"control"}:  # which reads /dev/urandom
+        assert os.listdir(f"/proc/{sealed(running, name)}/root") == [], name
+    for name in SERVANTS:
+        assert int(status(sealed(running, name))["CapBnd"][0], 16) == 0, name
+    for name in "logger", "signer":
+        assert os.readlink(f"/proc/{sealed(running, name)}/ns/net") != os.readlink(f"/proc/{running.process.pid}/ns/net"), name
+
+
+# ---- kernels that cannot do all of it
+
+@pytest.fixture
+def kernel_without(monkeypatch, tmp_path):
+    return lambda *calls: through(monkeypatch, tmp_path, f'exec /usr/bin/python3 {denied.__file__} {",".join(calls)} "$SALLYPORT" "$@"')
+
+
+def test_without_seccomp_nothing_starts(kernel_without, lb, tmp_path, target):
+    kernel_without("seccomp")
+    said = start_that_fails(tmp_path, served(target))
+    assert "takes no list of system calls to allow (seccomp); use one that does, or start with --sandbox=off" in said
+    assert get(lb(served(target), args=["--sandbox=off"]).port("web"))[0] == 200
+
+
+def test_without_landlock_and_user_namespaces_it_serves_and_says_what_is_missing(kernel_without, lb, target):
+    kernel_without("landlock_create_ruleset", "unshare")
+    running = lb(served(target))
+    assert get(running.port("web"))[0] == 200
+    assert "warning supervisor: sandbox: without Landlock (Function not implemented)" in running.stderr()
+    if not SANITIZED:
+        assert "info logger: sandbox: without a network namespace of its own (Function not implemented)" in running.stderr()
+
+
+# ---- deaths
+
+@pytest.mark.parametrize("name", ["control", "logger", "loader", "signer"])
+def test_the_death_of_a_process_beside_the_workers_costs_no_request(lb, target, name):
+    """New connections all the time, and three deaths."""
+    running = lb(served(target, workers=2))
+    running.expect_error("reload failed|loader was killed by signal 9")
+    port = running.port("web")
+    with Traffic(lambda path: get(port, path)) as traffic:
+        for _ in range(3):
+            traffic.goes_on(10)
+            if name == "loader":
+                with next_child_of(running.process.pid, lambda: running.send(signal.SIGHUP), "recvmsg", CHANNEL) as loader:
+                    os.kill(loader.pid, signal.SIGKILL)
+                    with pytest.raises(Killed):
+                        loader.wait()
+                until(lambda: "loader was killed by signal 9" in running.stderr(), "the failure of the reload")
+            else:
+                kill(running, name)
+        traffic.goes_on(10)
+    assert not traffic.failures
+    running.reload()
 
 
 def test_status_tells_whether_there_is_a_sandbox(lb, target):
