@@ -594,7 +594,8 @@ static enum config_health_type health_type(const struct config_group *g)
         [PROTOCOL_TCP] = HEALTH_CHECK_TCP,
         [PROTOCOL_TCP_SSL] = HEALTH_CHECK_TCP,
     };
-    return g->tls.certificate.path ? HEALTH_CHECK_TLS : types[g->protocol];
+    bool has_no_key = g->tls.certificate.path && g->tls.engine == CONFIG_ENGINE_OPENSSL;
+    return has_no_key && g->protocol == PROTOCOL_HTTPS ? HEALTH_CHECK_TLS : types[g->protocol];
 }
 
 /* Whoever wants checks to come quickly need not say that they are to be short. */

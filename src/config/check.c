@@ -429,10 +429,12 @@ static void check_health_type(struct check *ck, const struct config_group *g, st
             "type: %s needs a group of protocol HTTPS or TCP_SSL, whose tls says what the target "
             "must prove",
             health_type_name(type));
-    if (type == HEALTH_CHECK_HTTPS && g->tls.certificate.path)
+    if (type == HEALTH_CHECK_HTTPS && g->tls.certificate.path &&
+        g->tls.engine == CONFIG_ENGINE_OPENSSL)
         report_error(ck->report, at,
-            "type: HTTPS is not possible where tls.certificate is shown: health checks have no "
-            "private key; choose type: TLS, which checks the target's certificate");
+            "type: HTTPS is not possible where tls.certificate is shown by the engine openssl: "
+            "health checks have no private key; remove tls.engine, or choose type: TLS, which "
+            "checks the target's certificate");
 }
 
 static void check_health(struct check *ck, const struct config_group *g, const struct node *group)

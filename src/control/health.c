@@ -35,7 +35,6 @@ struct check {
 /* The checks of a generation. */
 struct plan {
     struct health *health;
-    uint64_t generation;
     struct bytes archive; /* CRLs are used where they lie */
     void (*release)(struct bytes archive);
     struct config *config;
@@ -54,7 +53,7 @@ struct health {
     struct health_table *table;
     struct counters *counters;
     struct address_book book;
-    struct plan *in_force, *coming; /* NULL: none */
+    struct plan *in_force; /* NULL: none */
 };
 
 /* ---- telling ---- */
@@ -222,7 +221,7 @@ static void set_ports(struct group *g)
 
 static void resolve(struct plan *p)
 {
-    for (size_t i = 0; p && i < p->groups_n; i++) {
+    for (size_t i = 0; i < p->groups_n; i++) {
         group_resolve(&p->groups[i], &p->health->book);
         set_ports(&p->groups[i]);
     }
@@ -256,12 +255,10 @@ static void add_groups(struct plan *p, const struct source *s)
             add_group(p, &config->groups[i], s);
 }
 
-static int build(struct plan *p, struct error *err)
+static int build(struct plan *p, const struct service_source *from, struct error *err)
 {
     struct report report;
-    const struct service_source from = {
-        .archive = p->archive, .now_s = loop_wall_s(p->health->loop)};
-    const struct source source = {.from = &from, .report = &report, .arena = &p->arena};
+    const struct source source = {.from = from, .report = &report, .arena = &p->arena};
     p->config = plan_config(p->archive, err);
     if (!p->config)
         return -1;
@@ -274,7 +271,7 @@ static int build(struct plan *p, struct error *err)
                   : 0;
 }
 
-/* ---- the generations ---- */
+/* ---- from one generation to the next ---- */
 
 static struct check *find(const struct plan *p, uint64_t label)
 {
@@ -350,7 +347,6 @@ void health_free(struct health **hp)
     *hp = NULL;
     if (!h)
         return;
-    plan_free(&h->coming);
     plan_free(&h->in_force);
     counters_close(&h->counters);
     const struct health_table *table = h->table;
@@ -359,47 +355,29 @@ void health_free(struct health **hp)
     free(h);
 }
 
-int health_prepare(struct health *h, uint64_t generation, struct bytes archive,
-    void (*release)(struct bytes), struct error *err)
+int health_adopt(struct health *h, const struct service_source *from, struct error *err)
 {
-    plan_free(&h->coming);
-    struct plan *p = mem_alloc(sizeof(*p));
-    *p = (struct plan){
-        .health = h, .generation = generation, .archive = archive, .release = release};
+    struct plan *before = h->in_force, *p = mem_alloc(sizeof(*p));
+    *p = (struct plan){.health = h, .archive = from->archive, .release = from->release};
     arena_init(&p->arena);
     list_init(&p->waiting);
-    if (build(p, err) < 0) {
+    if (!h->table || build(p, from, err) < 0) {
         plan_free(&p);
-        return -1;
+        return h->table ? -1 : error_set(err, "the health of targets has no place");
     }
     resolve(p);
-    h->coming = p;
-    return 0;
-}
-
-void health_commit(struct health *h, uint64_t generation)
-{
-    struct plan *before = h->in_force, *p = h->coming;
-    if (!p || p->generation != generation || !h->table)
-        return;
     h->in_force = p;
-    h->coming = NULL;
     begin(p, before);
     plan_free(&before);
-}
-
-void health_abort(struct health *h, uint64_t generation)
-{
-    if (h->coming && h->coming->generation == generation)
-        plan_free(&h->coming);
+    return 0;
 }
 
 void health_resolve(struct health *h, struct bytes book)
 {
     address_book_fini(&h->book);
     address_book_read(&h->book, book);
-    resolve(h->in_force);
-    resolve(h->coming);
+    if (h->in_force)
+        resolve(h->in_force);
 }
 
 const char *health_why(const struct health *h, const char *group, const char *target)

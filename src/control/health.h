@@ -26,13 +26,10 @@ void health_free(struct health **h);
 /* Before anything else, once: the table and the counters, which stay the caller's. -1 with ERR. */
 int health_open(struct health *h, int table_fd, int counters_fd, struct error *err) MUST_USE;
 
-/* GENERATION is coming, with this ARCHIVE, which is taken in any case and ends with RELEASE; it may
- * take the place of one that was. -1: its targets are not checked. */
-int health_prepare(struct health *h, uint64_t generation, struct bytes archive,
-    void (*release)(struct bytes), struct error *err) MUST_USE;
-/* It is in force; or it will not be. */
-void health_commit(struct health *h, uint64_t generation);
-void health_abort(struct health *h, uint64_t generation);
+/* The generation that is built from FROM is in force; its archive is taken in any case. -1: its
+ * targets are not checked, but those of the one before still are. */
+struct service_source;
+int health_adopt(struct health *h, const struct service_source *from, struct error *err) MUST_USE;
 /* The addresses of host names, as names.h publishes them. */
 void health_resolve(struct health *h, struct bytes book);
 

@@ -62,12 +62,12 @@ static void late(struct timer *t)
 
 /* ---- what happens on the way ---- */
 
-/* Where we show a certificate to clients' targets, the check has none: its key is not control's. A
- * target that asks for it has by then shown its own, which was accepted. */
+/* Where libssl shows a certificate of ours to targets, the check has none: its key is not
+ * control's. A target that asks for it has by then shown its own, which was accepted. */
 static bool is_only_our_certificate_missing(const struct upstream *u)
 {
-    return u->stream.tls && u->group->config->tls.certificate.path && u->verdict &&
-           u->verdict->accepted && tlsconn_facts(u->stream.tls)->peer_asked &&
+    return u->stream.tls && u->group->config->tls.certificate.path && !u->group->tls.credential &&
+           u->verdict && u->verdict->accepted && tlsconn_facts(u->stream.tls)->peer_asked &&
            tlsconn_failure(u->stream.tls)->fault == TLSCONN_FAULT_ALERT_RECEIVED;
 }
 

@@ -37,7 +37,7 @@ void service_init_group_tls(struct group *g, const struct source *s, bool is_for
     g->tls.verify.anchors = path_store_new(&ca, false);
     g->tls.verify.cache = verdict_cache_new();
     source_revocation(s, &c->revocation, &ca, &g->tls.verify);
-    if (c->certificate.path && !is_for_checks) {
+    if (c->certificate.path && (!is_for_checks || c->engine == CONFIG_ENGINE_NATIVE)) {
         struct config_certificate own = {.certificate = c->certificate, .key = c->key};
         g->tls.credential = source_credential(s, &own, c->engine, PATH_CLIENT);
     }

@@ -7,9 +7,9 @@
 
 struct source;
 
-/* Sallyport as the client of a group's targets. IS_FOR_CHECKS: in control, which has no private
- * keys and wants to see what targets show now: no certificate of ours is shown, no session is
- * resumed. What is wrong goes to the report of S. */
+/* Sallyport as the client of a group's targets. IS_FOR_CHECKS: in control, which wants to see what
+ * targets show now, so that no session is resumed; and has no private keys, so that no certificate
+ * of ours is shown where libssl wants its key. What is wrong goes to the report of S. */
 void service_init_group_tls(struct group *g, const struct source *s, bool is_for_checks);
 
 struct service {

@@ -163,11 +163,11 @@ void child_send(struct child *c, const struct message *m)
     channel_send(&c->channel, m);
 }
 
-void child_send_calls(struct child *c, const struct child *worker)
+void child_send_calls(struct child *c, const struct child *caller, unsigned index)
 {
     child_send(c, &(struct message){.type = MESSAGE_CALLS,
-                      .index = worker->index,
-                      .fds = {worker->calls.memory, worker->calls.server, worker->calls.asker},
+                      .index = index,
+                      .fds = {caller->calls.memory, caller->calls.server, caller->calls.asker},
                       .fds_n = 3});
 }
 

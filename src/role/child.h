@@ -77,7 +77,7 @@ void child_fini(struct child *c);
 int child_start(struct child *c, const struct child_means *means, struct error *err) MUST_USE;
 void child_send(struct child *c, const struct message *m);
 /* The ring of WORKER to the signer, to C: either of them. */
-void child_send_calls(struct child *c, const struct child *worker);
+void child_send_calls(struct child *c, const struct child *caller, unsigned index);
 /* It has said READY (the loader: has answered). */
 void child_is_up(struct child *c);
 /* Tell it to end, with a message of type DRAIN or STOP. */

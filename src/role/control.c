@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "balance/address_book.h"
+#include "balance/signatory.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/panic.h"
@@ -14,6 +15,8 @@
 #include "control/metrics.h"
 #include "control/names.h"
 #include "control/status.h"
+#include "proxy/service.h"
+#include "role/key_table.h"
 #include "role/lifeline.h"
 #include "role/memfile.h"
 #include "role/roles.h"
@@ -26,6 +29,7 @@ struct control {
     struct lifeline lifeline;
     struct admin *admin;
     struct names *names;
+    struct signatory *signatory; /* asks the signer */
     struct health *health;
     struct totals_sources sources;
     struct handshakes *handshakes;
@@ -105,11 +109,36 @@ static void receive_names(struct control *c, struct message *m)
 {
     struct bytes archive;
     struct error err;
-    bool is_mapped = memfile_map(m->fds[0], &archive, &err) == 0;
-    if (!is_mapped || names_prepare(c->names, m->generation, archive, &err) < 0)
+    if (memfile_map(m->fds[0], &archive, &err) < 0 ||
+        names_prepare(c->names, m->generation, archive, &err) < 0)
         log_error("generation %llu: %s", (unsigned long long)m->generation, err.text);
-    if (is_mapped && health_prepare(c->health, m->generation, archive, unmap, &err) < 0)
+    memfile_unmap(&archive);
+}
+
+/* Health checks show the certificates that the workers show, and have the signer sign as they do.
+ */
+static void receive_targets(struct control *c, struct message *m)
+{
+    struct error err;
+    struct key_table keys = {
+        .handle = {.office = signatory_office(c->signatory), .store = m->generation}};
+    struct service_source from = {.generation = m->generation,
+        .now_s = loop_wall_s(c->loop),
+        .release = unmap,
+        .find_key = key_table_find,
+        .find_key_owner = &keys};
+    if (memfile_map(m->fds[1], &keys.table, &err) < 0 ||
+        memfile_map(m->fds[0], &from.archive, &err) < 0 || health_adopt(c->health, &from, &err) < 0)
         log_error("generation %llu: %s", (unsigned long long)m->generation, err.text);
+    memfile_unmap(&keys.table);
+}
+
+static void receive_calls(struct control *c, struct message *m)
+{
+    struct error err;
+    struct call_ring_fds fds = {message_take(m, 0), message_take(m, 1), message_take(m, 2)};
+    if (signatory_open(c->signatory, fds, &err) < 0)
+        log_error("cannot ask the signer: %s", err.text);
 }
 
 static void receive_health(struct control *c, struct message *m)
@@ -144,18 +173,6 @@ static void publish_addresses(void *owner, uint64_t generation, struct bytes boo
     close(fd);
 }
 
-static void commit(struct control *c, struct message *m)
-{
-    names_commit(c->names, m->generation);
-    health_commit(c->health, m->generation);
-}
-
-static void abort_coming(struct control *c, struct message *m)
-{
-    names_abort(c->names, m->generation);
-    health_abort(c->health, m->generation);
-}
-
 static void end(void *owner)
 {
     struct control *c = owner;
@@ -175,12 +192,16 @@ static void received(void *owner, struct message *m)
         receive_names(c, m);
     else if (m->type == MESSAGE_ADDRESSES)
         receive_addresses(c, m);
+    else if (m->type == MESSAGE_CALLS)
+        receive_calls(c, m);
+    else if (m->type == MESSAGE_TARGETS)
+        receive_targets(c, m);
     else if (m->type == MESSAGE_HEALTH)
         receive_health(c, m);
     else if (m->type == MESSAGE_COMMIT)
-        commit(c, m);
+        names_commit(c->names, m->generation);
     else if (m->type == MESSAGE_ABORT)
-        abort_coming(c, m);
+        names_abort(c->names, m->generation);
     else if (m->type == MESSAGE_STOP)
         end(c);
 }
@@ -201,6 +222,7 @@ int control_run(unsigned index)
     admin_route(c.admin, "/status", "application/json", answer_status, &c);
     admin_route(c.admin, "/handshakes", "application/x-ndjson", answer_handshakes, &c);
     c.names = names_new(c.loop, publish_addresses, &c);
+    c.signatory = signatory_new(c.loop);
     c.health = health_new(c.loop);
     channel_send(&c.lifeline.channel, &(struct message){.type = MESSAGE_READY});
     while (!c.is_done)
@@ -210,6 +232,7 @@ int control_run(unsigned index)
     totals_fini_sources(&c.sources);
     names_free(&c.names);
     health_free(&c.health);
+    signatory_free(&c.signatory);
     lifeline_close(&c.lifeline);
     loop_free(&c.loop);
     return 0;

@@ -14,7 +14,7 @@
 /* Signatures a second and worker with one key: many times what a worker's core can use in
  * handshakes of its own. */
 #define KEYRING_CEILING     20000
-#define KEYRING_WORKERS_MAX 256
+#define KEYRING_WORKERS_MAX 257 /* and control, for health checks */
 
 struct keyring;
 

@@ -104,6 +104,7 @@ static void commit(struct supervisor *s)
     page_publish(s->page, g->number);
     staff_tell_workers(s, MESSAGE_COMMIT, g->number);
     resolution_commit(s);
+    vault_committed(s);
     for (unsigned i = 0; i < s->workers_n; i++)
         child_is_up(&s->workers[i]);
     ledger_committed(s);

@@ -125,7 +125,7 @@ static void greet_worker(struct supervisor *s, struct child *c)
                       .fds = {c->ring_fd, c->wake_fd, s->page_fd},
                       .fds_n = 3,
                       .text = {(const uint8_t *)&s->ticket_secret, sizeof(s->ticket_secret)}});
-    child_send_calls(c, c);
+    child_send_calls(c, c, c->index);
     resolution_greet_worker(s, c);
     if (s->in_force)
         send_generation(c, s->in_force);
@@ -153,6 +153,7 @@ static void greet_control(struct supervisor *s, struct child *c)
     staff_send_admin(s);
     staff_send_state(s, true);
     resolution_greet_control(s);
+    vault_greet_control(s, c);
 }
 
 static void greet_loader(struct supervisor *s, struct child *c)
@@ -359,9 +360,9 @@ static int hire_workers(struct supervisor *s, unsigned n, struct error *err)
 int staff_hire(struct supervisor *s, unsigned workers_n, struct error *err)
 {
     if (ledger_equip(&s->logger, err) < 0 || ledger_equip(&s->control, err) < 0 ||
-        ledger_equip(&s->signer, err) < 0 || equip_workers(s, workers_n, err) < 0 ||
-        start(s, &s->signer, err) < 0 || hire_workers(s, workers_n, err) < 0 ||
-        start(s, &s->logger, err) < 0)
+        call_ring_new(&s->control.calls, err) < 0 || ledger_equip(&s->signer, err) < 0 ||
+        equip_workers(s, workers_n, err) < 0 || start(s, &s->signer, err) < 0 ||
+        hire_workers(s, workers_n, err) < 0 || start(s, &s->logger, err) < 0)
         return -1;
     return start(s, &s->control, err);
 }

@@ -112,8 +112,25 @@ void vault_greet_signer(struct supervisor *s, struct child *c)
     else if (s->reload == RELOAD_PREPARING)
         send_keys(c, s->coming);
     for (unsigned i = 0; i < s->workers_n; i++)
-        child_send_calls(c, &s->workers[i]);
+        child_send_calls(c, &s->workers[i], i);
+    child_send_calls(c, &s->control, s->workers_n);
     child_send(c, &(struct message){.type = MESSAGE_SERVE});
+}
+
+void vault_committed(struct supervisor *s)
+{
+    const struct generation *g = s->in_force;
+    child_send(&s->control, &(struct message){.type = MESSAGE_TARGETS,
+                                .generation = g->number,
+                                .fds = {g->archive_fd, g->table_fd},
+                                .fds_n = 2});
+}
+
+void vault_greet_control(struct supervisor *s, struct child *c)
+{
+    child_send_calls(c, c, s->workers_n);
+    if (s->in_force)
+        vault_committed(s);
 }
 
 void vault_fini(struct supervisor *s)

@@ -15,6 +15,10 @@ void vault_prepare(struct supervisor *s);
 bool vault_hear_stored(struct supervisor *s, struct message *m);
 /* Tell a new signer what there is. */
 void vault_greet_signer(struct supervisor *s, struct child *c);
+/* Tell a new control how to ask the signer, and whom to check. */
+void vault_greet_control(struct supervisor *s, struct child *c);
+/* The generation in force is a new one: control checks its targets, with its keys. */
+void vault_committed(struct supervisor *s);
 /* G is not in force any more. */
 void vault_retire(struct supervisor *s, struct generation *g);
 /* G, which was coming, is not to be. */

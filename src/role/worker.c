@@ -19,7 +19,7 @@
 #include "proxy/handshake_log.h"
 #include "proxy/proxy.h"
 #include "proxy/sticky.h"
-#include "role/key_store.h"
+#include "role/key_table.h"
 #include "role/lifeline.h"
 #include "role/memfile.h"
 #include "role/page.h"
@@ -111,22 +111,6 @@ static void unmap(struct bytes archive)
     memfile_unmap(&archive);
 }
 
-/* The signer's keys of the generation that is being built. */
-struct key_table {
-    struct bytes table;
-    struct key_handle handle; /* but for the index */
-};
-
-static bool find_key(void *owner, const char *name, struct held_key *out)
-{
-    const struct key_table *t = owner;
-    if (!key_store_find(t->table, name, out))
-        return false;
-    out->handle.office = t->handle.office;
-    out->handle.store = t->handle.store;
-    return true;
-}
-
 static int map_all(
     struct message *m, struct service_source *source, struct key_table *keys, struct error *err)
 {
@@ -144,7 +128,7 @@ static struct service *build(struct worker *w, struct message *m, struct report 
     struct service_source source = {.generation = m->generation,
         .now_s = loop_wall_s(w->loop),
         .release = unmap,
-        .find_key = find_key,
+        .find_key = key_table_find,
         .find_key_owner = &keys};
     struct service *service = NULL;
     struct error err;

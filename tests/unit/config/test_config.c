@@ -511,8 +511,10 @@ TEST(a_health_check_is_what_the_protocol_suggests)
     check_health("HTTPS", "  health_check: {interval: 2s}\n", HEALTH_CHECK_HTTPS, 2000, 1000);
     check_health("TCP", "  health_check: {interval: 3s}\n", HEALTH_CHECK_TCP, 3000, 2000);
     check_health("TCP_SSL", "  health_check: {type: auto}\n", HEALTH_CHECK_TCP, 5000, 2000);
-    check_health("HTTPS", "  tls: {certificate: c, key: k}\n  health_check: {}\n", HEALTH_CHECK_TLS,
-        5000, 2000);
+    check_health("HTTPS", "  tls: {certificate: c, key: k}\n  health_check: {}\n",
+        HEALTH_CHECK_HTTPS, 5000, 2000);
+    check_health("HTTPS", "  tls: {certificate: c, key: k, engine: openssl}\n  health_check: {}\n",
+        HEALTH_CHECK_TLS, 5000, 2000);
 }
 
 TEST(what_a_rule_does_not_say_about_bodies_is_its_listeners)
