@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """etc/sallyport.service: what it allows is enough, and no less would be."""
 import contextlib
+import ctypes
 import os
 import pathlib
 import shutil
@@ -82,6 +83,14 @@ def confined(own_mounts, monkeypatch, tmp_path, pki, target):
             each.process.wait()
 
 
+def has_secret_memory():
+    """Kernels before 6.5 have it switched off."""
+    fd = ctypes.CDLL(None).syscall(447, 0)  # memfd_secret, on every architecture
+    if fd >= 0:
+        os.close(fd)
+    return fd >= 0
+
+
 @needs_root
 def test_what_it_allows_is_enough(confined, pki, tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -94,6 +103,8 @@ def test_what_it_allows_is_enough(confined, pki, tmp_path):
     assert int(supervisor["CapEff"][0], 16) == sum(1 << n for n in service.CAPABILITIES.values())
     assert (supervisor["NoNewPrivs"], supervisor["Seccomp"]) == (["1"], ["2"])
     assert peers.get(lb.port("web"), pki.ca("servers"))[0] == 200
+    held = [os.readlink(fd) for fd in pathlib.Path(f"/proc/{lb.process.pid}/fd").iterdir()]
+    assert any(name.startswith("/secretmem") for name in held) == has_secret_memory(), "where the keys wait for the next signer"
     lb.reload()
     assert peers.get(lb.port("web"), pki.ca("servers"))[0] == 200
     lb.send(signal.SIGUSR1)
