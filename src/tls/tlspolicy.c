@@ -153,11 +153,8 @@ static void bind_sessions(struct tlspolicy *p, const struct tlspolicy_config *co
     struct digest *d = digest_new();
     digest_add(d, (struct bytes){config->hash, sizeof(config->hash)});
     digest_add(d, (struct bytes){negotiable, sizeof(negotiable)});
-    for (size_t i = 0; i < COUNT_OF(lists); i++) {
-        const uint8_t n = (uint8_t)lists[i].n;
-        digest_add(d, (struct bytes){&n, 1});
+    for (size_t i = 0; i < COUNT_OF(lists); i++)
         digest_add(d, lists[i]);
-    }
     digest_finish(&d, p->binding);
 }
 
