@@ -147,11 +147,12 @@ void keyring_answer(struct keyring *k, unsigned worker, struct bytes request, ui
         out->outcome = SIGNING_MALFORMED;
         return;
     }
+    unsigned may = worker == KEYRING_CONTROL ? SIGNING_AS_CLIENT : ~0u;
     struct store *s = find(k, head.store);
     if (!s || head.key >= s->n)
         out->outcome = SIGNING_NO_KEY;
     else if (!is_within_ceiling(s, worker, head.key, now_ms))
         out->outcome = SIGNING_TOO_OFTEN;
     else
-        signing_answer(&r, s->keys[head.key].key, s->keys[head.key].allowed, out);
+        signing_answer(&r, s->keys[head.key].key, s->keys[head.key].allowed & may, out);
 }

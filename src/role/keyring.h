@@ -13,8 +13,11 @@
 
 /* Signatures a second and worker with one key: many times what a worker's core can use in
  * handshakes of its own. */
-#define KEYRING_CEILING     20000
-#define KEYRING_WORKERS_MAX 257 /* and control, for health checks */
+#define KEYRING_CEILING 20000
+/* Whoever asks has a number: workers theirs, and control, whose health checks are a client's, the
+ * last. */
+#define KEYRING_WORKERS_MAX 257
+#define KEYRING_CONTROL     256
 
 struct keyring;
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "role/keyring.h"
 #include "role/ledger.h"
 
 #include "base/ban.h"
@@ -113,7 +114,7 @@ void vault_greet_signer(struct supervisor *s, struct child *c)
         send_keys(c, s->coming);
     for (unsigned i = 0; i < s->workers_n; i++)
         child_send_calls(c, &s->workers[i], i);
-    child_send_calls(c, &s->control, s->workers_n);
+    child_send_calls(c, &s->control, KEYRING_CONTROL);
     child_send(c, &(struct message){.type = MESSAGE_SERVE});
 }
 
@@ -128,7 +129,7 @@ void vault_committed(struct supervisor *s)
 
 void vault_greet_control(struct supervisor *s, struct child *c)
 {
-    child_send_calls(c, c, s->workers_n);
+    child_send_calls(c, c, KEYRING_CONTROL);
     if (s->in_force)
         vault_committed(s);
 }

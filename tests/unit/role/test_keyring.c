@@ -95,6 +95,20 @@ TEST(each_key_does_what_the_configuration_uses_it_for_and_nothing_else)
     finish();
 }
 
+TEST(control_checks_targets_and_is_nobodys_server)
+{
+    struct signing_answer answer;
+    begin();
+    for (uint32_t key = 0; key < KEYS; key++)
+        for (unsigned kind = 0; kind < SIGNING_KIND_COUNT; kind++) {
+            bool is_clients = SIGNING_BIT(kind) & SIGNING_AS_CLIENT;
+            keyring_answer(world.ring, KEYRING_CONTROL,
+                request(STORE_NUMBER, key, kind, schemes[key], content_of(kind)), 1000, &answer);
+            CHECK_INT(answer.outcome, key == OUT && is_clients ? SIGNING_DONE : SIGNING_FORBIDDEN);
+        }
+    finish();
+}
+
 TEST(the_table_names_each_key_or_its_flaw)
 {
     struct held_key held;
