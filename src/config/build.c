@@ -554,12 +554,14 @@ static void drop_unused(struct config_authn *authn)
 }
 
 /* What the rules leave out is the listener's. */
-static void settle_rules(const struct config_listener *l, const struct node *map)
+static void settle_rules(struct build *b, const struct config_listener *l, const struct node *map)
 {
     const struct node *rules = tree_value(map, "rules");
     const struct node *n = rules ? rules->first : NULL;
     for (size_t i = 0; i < l->rules_n; i++, n = n->next) {
         struct config_rule *rule = (struct config_rule *)(uintptr_t)&l->rules[i];
+        rule->label = arena_printf(b->arena, "%s %s %s%s", l->name, rule->domain,
+            config_path_mark(rule->match), rule->path);
         if (!tree_value(n, "max_body"))
             rule->max_body = l->max_body;
         if (!tree_value(n, "compression"))
@@ -569,7 +571,7 @@ static void settle_rules(const struct config_listener *l, const struct node *map
     }
 }
 
-static void settle_listener(struct config_listener *l, const struct node *map)
+static void settle_listener(struct build *b, struct config_listener *l, const struct node *map)
 {
     const struct node *domains = tree_value(map, "domains");
     const struct node *n = domains ? domains->first : NULL;
@@ -582,7 +584,7 @@ static void settle_listener(struct config_listener *l, const struct node *map)
         drop_unused(&d->authn);
     }
     drop_unused(&l->authn);
-    settle_rules(l, map);
+    settle_rules(b, l, map);
 }
 
 /* What `auto` means for a group. */
@@ -643,7 +645,7 @@ void build_config(struct config *c, struct node *root, const char *folder, struc
     c->workers_at = place_of(root, "workers", NULL);
     const struct node *n = tree_value(root, "listeners")->first;
     for (size_t i = 0; i < c->listeners_n; i++, n = n->next)
-        settle_listener((struct config_listener *)(uintptr_t)&c->listeners[i], n);
+        settle_listener(&b, (struct config_listener *)(uintptr_t)&c->listeners[i], n);
     n = tree_value(root, "target_groups")->first;
     for (size_t i = 0; i < c->groups_n; i++, n = n->next)
         settle_group(&b, (struct config_group *)(uintptr_t)&c->groups[i], n);

@@ -131,8 +131,9 @@ struct config_listener {
     size_t rules_n;
     struct config_headers request_headers, response_headers; /* HTTP, HTTPS: before its rules' */
     bool http2;                                              /* HTTPS: offered */
-    bool compression;                             /* HTTP, HTTPS: what its rules leave out */
-    uint64_t max_body;                            /* likewise */
+    bool compression;  /* HTTP, HTTPS: what its rules leave out */
+    uint64_t max_body; /* likewise */
+    struct config_limits limits;
     size_t group;                                 /* TCP, TCP_SSL: index into config.groups */
     const struct config_network *trusted_proxies; /* whose X-Forwarded-For is appended to */
     size_t trusted_proxies_n;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/report.h"
+#include "config/limits.h"
 
 struct config_file;
 struct config_text;
@@ -74,6 +75,8 @@ struct config_rule {
     struct config_redirect redirect;
     struct config_rule_authn authn;
     struct config_headers request_headers, response_headers;
+    struct config_rule_limits limits;
+    const char *label; /* names it among all rules: listener, domain, path */
     bool compression;  /* responses are compressed where that makes sense */
     uint64_t max_body; /* bytes of a request's body; 0: any number */
     struct position at;

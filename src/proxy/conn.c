@@ -170,6 +170,7 @@ static void closed(struct conn *c)
 {
     conn_goto(c, CONN_CLOSED);
     tally_closed(c);
+    limits_leave(c);
     stream_fini(&c->client);
     proxy_forget(c->proxy, c);
 }
@@ -505,7 +506,10 @@ static void late_work(struct conn *c)
 /* Who the client is, is known: what it says is its own from here on. */
 static void begin(struct conn *c)
 {
-    if (c->listener->is_tls)
+    const char *limit = limits_refuse_conn(c);
+    if (limit)
+        conn_reset(c, CLOSE_LIMITED, limit);
+    else if (c->listener->is_tls)
         stream_begin_tls(&c->client, tlsconn_new_server(c->listener->authn.tls, &handler, c));
     else
         begin_service(c);
@@ -534,6 +538,7 @@ void conn_open(struct proxy *proxy, struct service *service, const struct listen
     c->service = service_ref(service);
     c->listener = listener;
     c->peer = *peer;
+    c->limits = (struct limits_share){LIMITER_NO_SLOT, LIMITER_NO_SLOT};
     c->state = proxy_header_is_due(c) ? CONN_PREFACE : CONN_HANDSHAKE;
     c->accepted_ms = conn_now_ms(c);
     if (stream_init(&c->client, proxy->loop, fd, NULL, EPOLLIN, client_ready) < 0) {
@@ -555,6 +560,6 @@ void conn_open(struct proxy *proxy, struct service *service, const struct listen
     if (c->state == CONN_PREFACE)
         return;
     begin(c);
-    if (!listener->is_tls)
+    if (!listener->is_tls && c->state != CONN_CLOSED)
         conn_run(c);
 }

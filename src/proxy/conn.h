@@ -28,6 +28,7 @@
 #include "proxy/client_http1.h"
 #include "proxy/client_http2.h"
 #include "proxy/exchange.h"
+#include "proxy/limits.h"
 #include "proxy/proxy_header.h"
 #include "proxy/service_parts.h"
 #include "tls/steps.h"
@@ -61,7 +62,8 @@ struct conn {
     enum conn_state state;
     struct timer timer;
     struct stream client;
-    struct address peer;            /* the client, or who a balancer in front of us says it is */
+    struct address peer; /* the client, or who a balancer in front of us says it is */
+    struct limits_share limits;
     struct proxy_header *announced; /* by that balancer, or NULL */
     const struct authn *authn;      /* TLS: chosen by the ClientHello */
     struct verdict *verdict;        /* of the client's certificate, if one is asked for */

@@ -221,6 +221,15 @@ static bool find_rule(struct exchange *e, struct bytes path)
     return false;
 }
 
+/* RFC 6585 §4. False: it was refused. */
+static bool is_within_limits(struct exchange *e)
+{
+    const char *limit = limits_refuse_request(e);
+    if (limit)
+        exchange_fail(e, 429, CLOSE_LIMITED, limit);
+    return !limit;
+}
+
 /* RFC 9110 §15.5.4. False: the rule's own authentication refuses the client. */
 static bool may_pass(struct exchange *e)
 {
@@ -243,7 +252,7 @@ void exchange_begin(struct exchange *e, struct http1_head *head)
         exchange_refuse(e, -fault);
         return;
     }
-    if (!find_rule(e, path) || !may_pass(e))
+    if (!find_rule(e, path) || !is_within_limits(e) || !may_pass(e))
         return;
     /* RFC 9110 §15.5.14: content larger than the server is willing to process. */
     fault = transfer_limit(&e->request, head, e->rule->max_body);

@@ -79,6 +79,14 @@ int proxy_see_health(struct proxy *p, int fd, struct error *err)
     return p->health ? 0 : -1;
 }
 
+int proxy_limit(struct proxy *p, unsigned worker, int fd, struct error *err)
+{
+    if (p->limiter)
+        return error_set(err, "told so twice");
+    p->limiter = limiter_open(fd, worker, err);
+    return p->limiter ? 0 : -1;
+}
+
 void proxy_forget(struct proxy *p, struct conn *c)
 {
     list_remove(&c->link);
@@ -159,6 +167,7 @@ void proxy_free(struct proxy **pp)
     proxy_abort(p);
     free_closed(p);
     loads_free(&p->loads);
+    limiter_close(&p->limiter);
     service_unref(&p->service);
     health_table_close(&p->health);
     sticky_close(&p->sticky);

@@ -31,6 +31,10 @@ int proxy_add_peer(struct proxy *p, int counters_fd, int sticky_fd, struct error
 int proxy_remember(struct proxy *p, int fd, struct error *err) MUST_USE;
 /* Before the first proxy_adopt: the health of targets is behind FD (the caller's). -1 with ERR. */
 int proxy_see_health(struct proxy *p, int fd, struct error *err) MUST_USE;
+/* Before the first proxy_adopt: limits are counted behind FD (the caller's), as WORKER. -1 with
+ * ERR.
+ */
+int proxy_limit(struct proxy *p, unsigned worker, int fd, struct error *err) MUST_USE;
 /* After the loop's last turn. */
 void proxy_free(struct proxy **p);
 

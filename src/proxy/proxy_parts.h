@@ -24,6 +24,7 @@ struct proxy {
     struct count *worker;              /* the row of this one */
     const struct health_table *health; /* of the targets; NULL: not known */
     struct sticky_tables sticky;       /* where clients were sent */
+    struct limiter *limiter;           /* of connections and requests, in all workers */
     struct loads *loads;               /* of the targets, the other workers' too */
     struct http1_head head;            /* the head being looked at: one at a time in a worker */
 };

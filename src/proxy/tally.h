@@ -23,6 +23,7 @@ struct tally {
         struct count *row;
     } known[TALLY_KNOWN_MAX];
     size_t known_n;
+    uint64_t limited_ms; /* when the log was last told that a limit was reached */
 };
 
 /* S comes into force: find the rows of its listeners and targets, and set what certificates and

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "balance/health_table.h"
+#include "balance/limiter.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/shared_memory.h"
@@ -13,7 +14,8 @@
 
 int ledger_open(struct supervisor *s, struct error *err)
 {
-    if (counters_new(&s->counters_fd, err) < 0 || health_table_new(&s->health_fd, err) < 0)
+    if (counters_new(&s->counters_fd, err) < 0 || health_table_new(&s->health_fd, err) < 0 ||
+        limiter_new(&s->limits_fd, err) < 0)
         return -1;
     s->counters = counters_open(s->counters_fd, err);
     if (!s->counters)
@@ -31,6 +33,8 @@ void ledger_close(struct supervisor *s)
         close(s->counters_fd);
     if (s->health_fd >= 0)
         close(s->health_fd);
+    if (s->limits_fd >= 0)
+        close(s->limits_fd);
 }
 
 int ledger_equip(struct child *c, struct error *err)
@@ -76,6 +80,9 @@ static void show(struct child *to, enum message_type type, const int *fds, size_
 
 void ledger_show_worker(struct supervisor *s, struct child *c)
 {
+    child_send(
+        c, &(struct message){
+               .type = MESSAGE_LIMITS, .index = c->index, .fds = {s->limits_fd}, .fds_n = 1});
     child_send(c, &(struct message){.type = MESSAGE_STICKINESS,
                       .fds = {c->sticky_fd},
                       .fds_n = 1,

@@ -182,6 +182,7 @@ int supervisor_main(const char *config, bool is_sandbox_off)
         .book.fd = -1,
         .counters_fd = -1,
         .health_fd = -1,
+        .limits_fd = -1,
         .signals.fd = -1};
     struct error err;
     privilege_set_limits();

@@ -68,6 +68,7 @@ struct supervisor {
     struct counters *counters;
     struct count *instance;              /* the row */
     uint8_t sticky_key[STICKY_KEY_SIZE]; /* of cookies */
+    int limits_fd;                       /* what limits are counted in: balance/limiter.h */
     int health_fd;                       /* the health of targets, see ledger.h */
 
     struct child loader, control, logger, signer;

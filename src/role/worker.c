@@ -274,6 +274,15 @@ static void receive_peer(struct worker *w, struct message *m)
         log_error("what another worker does is not known: %s", err.text);
 }
 
+static void receive_limits(struct worker *w, struct message *m)
+{
+    struct error err = {.text = ""};
+    if (proxy_limit(w->proxy, m->index, m->fds[0], &err) == 0)
+        return;
+    log_error("limits cannot be counted: %s", err.text);
+    w->has_failed = true;
+}
+
 static void receive_health(struct worker *w, struct message *m)
 {
     struct error err;
@@ -333,6 +342,7 @@ static worker_message_fn *const handlers[MESSAGE_TYPE_COUNT] = {
     [MESSAGE_PEER] = receive_peer,
     [MESSAGE_HEALTH] = receive_health,
     [MESSAGE_STICKINESS] = receive_stickiness,
+    [MESSAGE_LIMITS] = receive_limits,
     [MESSAGE_WORK] = receive_work,
     [MESSAGE_CALLS] = receive_calls,
     [MESSAGE_LISTENER] = receive_listener,

@@ -456,6 +456,15 @@ static const char *frame(const struct key *k)
         return HTTPS CERT "  rules: [{domain: a, target_group: web, %s}]\n" GROUPS;
     if (scope == SCOPE_RESPOND)
         return HTTPS CERT "  rules: [{domain: a, respond: {%s}}]\n" GROUPS;
+    if (scope == SCOPE_LIMITS)
+        return HTTPS "  limits: {%s}\n" REST;
+    if (scope == SCOPE_SOURCE_LIMITS)
+        return HTTPS "  limits: {per_source: {%s}}\n" REST;
+    if (scope == SCOPE_RULE_LIMITS)
+        return HTTPS CERT "  rules: [{domain: a, target_group: web, limits: {%s}}]\n" GROUPS;
+    if (scope == SCOPE_RULE_SOURCE_LIMITS)
+        return HTTPS CERT
+            "  rules: [{domain: a, target_group: web, limits: {per_source: {%s}}}]\n" GROUPS;
     if (scope == SCOPE_TARGET)
         return GROUP_G "  protocol: HTTP\n  targets: [{address: 10.0.0.1:80, %s}]\n";
     if (scope == SCOPE_REVOCATION)
@@ -546,7 +555,7 @@ TEST(ranges_end_where_the_table_says)
         CHECK(is_accepted(k, k->min) && is_accepted(k, k->max) && !is_accepted(k, k->max + 1));
         CHECK(k->min == 0 || !is_accepted(k, k->min - 1));
     }
-    CHECK_INT(tried, 25);
+    CHECK_INT(tried, 31);
 }
 
 /* The configuration of the trial of issue 2, with its indentation and its order of keys. */
@@ -654,7 +663,8 @@ TEST(a_dump_shows_defaults)
         "certificate: /etc/s/s.crt, key: /etc/s/s.key, ocsp: null}\n",
         ("{domain: a.example, path: /, target_group: web, authentication: null, "
          "respond: null, redirect: null, "
-         "request_headers: null, response_headers: null, compression: false, max_body: 0}\n"),
+         "request_headers: null, response_headers: null, limits: {max_rps: 0, per_source: "
+         "{max_rps: 0}}, compression: false, max_body: 0}\n"),
         "address: '10.0.0.1:80', weight: 10}\n", "\nworkers: auto\n", "\n  relay_idle: 15m\n",
         "\naccess_log: null\n"};
     char *text = dump(GOOD);
