@@ -5,6 +5,7 @@ import pytest
 import peers
 from files import command
 from http_peers import Scripted, group, running
+from instance import ENGINE
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,8 @@ def test_a_resumed_session_is_asked_again(world, pki, people):
             assert ask(tls, "/admin/") == want
             session = tls.session
         with peers.connect(world.port("optional"), context, session=session) as tls:
-            assert tls.session_reused and ask(tls, "/admin/") == want
+            assert tls.session_reused == (ENGINE == "native")  # libssl's server resumes nobody whom it asked for a certificate
+            assert ask(tls, "/admin/") == want
 
 
 def test_a_spelling_that_leads_to_the_path_is_asked_too(world, pki):
