@@ -331,6 +331,10 @@ static void check_certificate_and_key(struct check *ck, const struct node *group
     const struct node *tls = tree_value(group, "tls");
     const struct node *certificate = tls ? tree_value(tls, "certificate") : NULL;
     const struct node *key = tls ? tree_value(tls, "key") : NULL;
+    const struct node *passphrase = tls ? tree_value(tls, "passphrase") : NULL;
+    if (passphrase && !key)
+        report_error(ck->report, passphrase->key_at,
+            "passphrase needs key: the file that it decrypts; or remove it");
     if (certificate && !key)
         report_error(ck->report, certificate->key_at,
             "certificate needs key: the file of its private key; or remove both");

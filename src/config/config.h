@@ -50,7 +50,8 @@ struct config_text {
 
 struct config_certificate {
     struct config_file certificate, key;
-    struct config_file ocsp; /* path NULL: nothing is stapled */
+    struct config_file passphrase; /* of the key; path NULL: it is not encrypted */
+    struct config_file ocsp;       /* path NULL: nothing is stapled */
 };
 
 struct config_policy {
@@ -155,6 +156,7 @@ struct config_group_tls {         /* HTTPS, TCP_SSL groups */
         *name; /* DNS name or IP address that targets must prove; "" = each target's own host */
     struct config_revocation_rule revocation;
     struct config_file certificate, key; /* path NULL: none */
+    struct config_file passphrase;       /* of the key; likewise */
     bool tls12, tls13, key_exchange_rsa;
     enum config_engine engine;
     struct config_negotiable negotiable;

@@ -119,12 +119,25 @@ static bool find_private_key(struct bytes text, struct bytes *key)
 /* Stands for the key: still a PEM block, so that whoever gave a key in place of a certificate is
  * told so. */
 #define KEY_CUT_OUT "\nAA==\n"
+#define PKCS12_HEAD 32
 
-/* What of a file may be seen by those who may not see keys: a PEM file may hold both. */
+/* PFX ::= SEQUENCE { version INTEGER {v3(3)}, … (RFC 7292 §4): a bundle with a key in it. */
+static bool is_pkcs12(struct bytes content)
+{
+    if (content.n < PKCS12_HEAD || content.at[0] != 0x30)
+        return false;
+    size_t length_n = content.at[1] & 0x80 ? content.at[1] & 0x7f : 0;
+    return length_n <= 4 && memcmp(content.at + 2 + length_n, "\2\1\3", 3) == 0;
+}
+
+/* What of a file may be seen by those who may not see keys: a PEM file may hold both. Of PKCS#12,
+ * no more than it takes to tell that it is that. */
 static int add_public(struct buf *archive, const char *path, struct bytes content)
 {
     struct buf public;
     struct bytes key;
+    if (is_pkcs12(content))
+        content.n = PKCS12_HEAD;
     buf_init(&public, LOAD_FILE_MAX + 1);
     while (find_private_key(content, &key)) {
         size_t before = (size_t)(key.at - content.at);

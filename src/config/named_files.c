@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/named_files.h"
 
+#include <stdlib.h>
+
+#include "base/memory.h"
+
 #include "base/ban.h"
 
 struct visit {
@@ -33,6 +37,7 @@ static void visit_authn(
     for (size_t i = 0; i < authn->certificates_n; i++) {
         visit_file(v, &authn->certificates[i].certificate, NAMED_PUBLIC);
         visit_file(v, &authn->certificates[i].key, kind_of_key(engine));
+        visit_file(v, &authn->certificates[i].passphrase, kind_of_key(engine));
         visit_file(v, &authn->certificates[i].ocsp, NAMED_PUBLIC);
     }
     visit_files(v, authn->client_ca, authn->client_ca_n, NAMED_PUBLIC);
@@ -47,6 +52,7 @@ static void visit_group(const struct visit *v, const struct config_group *g)
     visit_files(v, g->tls.revocation.crl, g->tls.revocation.crl_n, NAMED_CRL);
     visit_file(v, &g->tls.certificate, NAMED_PUBLIC);
     visit_file(v, &g->tls.key, kind_of_key(g->tls.engine));
+    visit_file(v, &g->tls.passphrase, kind_of_key(g->tls.engine));
 }
 
 void named_files_each(const struct config *c, named_file_fn *fn, void *owner)
@@ -68,8 +74,10 @@ void named_files_each(const struct config *c, named_file_fn *fn, void *owner)
 static void visit_keys(
     const struct config_authn *authn, unsigned uses, named_key_fn *fn, void *owner)
 {
-    for (size_t i = 0; i < authn->certificates_n; i++)
-        fn(owner, &authn->certificates[i].key, uses);
+    for (size_t i = 0; i < authn->certificates_n; i++) {
+        const struct config_certificate *c = &authn->certificates[i];
+        fn(owner, &(struct named_key){&c->key, &c->passphrase}, uses);
+    }
 }
 
 void named_files_each_key(
@@ -87,6 +95,19 @@ void named_files_each_key(
     for (size_t i = 0; i < c->groups_n; i++) {
         const struct config_group *g = &c->groups[i];
         if (config_protocol_is_tls(g->protocol) && g->tls.engine == engine && g->tls.key.path)
-            fn(owner, &g->tls.key, NAMED_KEY_CLIENT);
+            fn(owner, &(struct named_key){&g->tls.key, &g->tls.passphrase}, NAMED_KEY_CLIENT);
     }
+}
+
+char *named_files_key_name(const struct named_key *k)
+{
+    const char *passphrase = k->passphrase->path ? k->passphrase->path : "";
+    size_t key_n = strlen(k->file->path), passphrase_n = strlen(passphrase);
+    char *name = mem_alloc(key_n + 1 + passphrase_n + 1);
+    memcpy(name, k->file->path, key_n);
+    if (passphrase_n) {
+        name[key_n] = '\n';
+        memcpy(name + key_n + 1, passphrase, passphrase_n);
+    }
+    return name;
 }

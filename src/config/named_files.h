@@ -10,6 +10,13 @@ enum named_file_kind { NAMED_PUBLIC, NAMED_KEY, NAMED_WORKER_KEY, NAMED_CRL, NAM
 typedef void named_file_fn(void *owner, const struct config_file *file, enum named_file_kind kind);
 void named_files_each(const struct config *c, named_file_fn *fn, void *owner);
 
+/* A key's file, and that of its passphrase, whose path may be NULL. */
+struct named_key {
+    const struct config_file *file, *passphrase;
+};
+/* What it is called between processes: the same for all who use it. To be freed. */
+char *named_files_key_name(const struct named_key *k) MUST_USE;
+
 /* What a key is used for. */
 enum named_key_use {
     NAMED_KEY_SERVER = 1 << 0,
@@ -17,6 +24,6 @@ enum named_key_use {
     NAMED_KEY_CLIENT = 1 << 2,
 };
 /* Call FN for each use of a key, USES being a set of these, of policies of ENGINE. */
-typedef void named_key_fn(void *owner, const struct config_file *key, unsigned uses);
+typedef void named_key_fn(void *owner, const struct named_key *key, unsigned uses);
 void named_files_each_key(
     const struct config *c, enum config_engine engine, named_key_fn *fn, void *owner);

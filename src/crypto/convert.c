@@ -172,7 +172,7 @@ static int take_pkcs12(
     return rc;
 }
 
-int convert_pkcs12_read(
+int convert_pkcs12_read_modern(
     struct bytes der, const char *password, struct convert_bundle *out, struct error *err)
 {
     *out = (struct convert_bundle){0};
@@ -184,16 +184,24 @@ int convert_pkcs12_read(
         return kind == FILE_PKCS12 ? error_set(err, "the PKCS#12 file is damaged; export it again")
                                    : file_kind_refuse(kind, "PKCS#12", err);
     }
-    /* Files exported by older systems are encrypted with RC2 or 3DES, which only this provider has.
-     * Without it they are refused by take_pkcs12. */
-    OSSL_PROVIDER *legacy = OSSL_PROVIDER_try_load(NULL, "legacy", 1);
     int rc = take_pkcs12(p12, password, out, err);
-    if (legacy)
-        OSSL_PROVIDER_unload(legacy);
     PKCS12_free(p12);
     ERR_clear_error();
     if (rc)
         convert_bundle_fini(out);
+    return rc;
+}
+
+int convert_pkcs12_read(
+    struct bytes der, const char *password, struct convert_bundle *out, struct error *err)
+{
+    /* Files exported by older systems are encrypted with RC2 or 3DES, which only this provider has.
+     * Without it they are refused by take_pkcs12. */
+    OSSL_PROVIDER *legacy = OSSL_PROVIDER_try_load(NULL, "legacy", 1);
+    int rc = convert_pkcs12_read_modern(der, password, out, err);
+    if (legacy)
+        OSSL_PROVIDER_unload(legacy);
+    ERR_clear_error();
     return rc;
 }
 

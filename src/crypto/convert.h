@@ -38,6 +38,9 @@ struct convert_bundle {
 /* Old encryption (RC2, 3DES) is read too, where the system's libcrypto has its legacy provider. */
 int convert_pkcs12_read(
     struct bytes der, const char *password, struct convert_bundle *out, struct error *err) MUST_USE;
+/* Without it: opens no file, so that a process may do it that must not. */
+int convert_pkcs12_read_modern(
+    struct bytes der, const char *password, struct convert_bundle *out, struct error *err) MUST_USE;
 void convert_bundle_fini(struct convert_bundle *b);
 
 /* The certificates of a PKCS#7 SignedData (RFC 2315 §9), PEM or DER; its signatures are not looked

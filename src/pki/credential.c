@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "crypto/file_kind.h"
+#include "crypto/key_file.h"
 #include "pki/der.h"
 #include "pki/ocsp.h"
 #include "pki/verdict.h"
@@ -21,22 +23,6 @@ static const char *subject_of(const struct certificate *c)
 
 /* ---- errors ---- */
 
-static bool take_key(
-    const struct credential_files *files, struct credential *c, struct report *report)
-{
-    struct error err;
-    if (files->held) {
-        c->handle = files->held->handle;
-        error_set(&err, "%.*s", BYTES_ARG(files->held->flaw));
-    } else {
-        c->key = private_key_parse(files->key, &err);
-    }
-    if (files->held ? files->held->spki.n > 0 : c->key != NULL)
-        return true;
-    report_error(report, files->key_at, "%s: %s", files->key_path, err.text);
-    return false;
-}
-
 /* Does the key belong to CERTIFICATE? */
 static bool is_key_of(const struct credential_files *files, const struct credential *c,
     const struct certificate *certificate)
@@ -46,16 +32,57 @@ static bool is_key_of(const struct credential_files *files, const struct credent
                        : private_key_matches(c->key, spki);
 }
 
+/* The key, here or elsewhere, and the certificates that come with it in PKCS#12. */
+struct taken_key {
+    bool is_usable;
+    struct key_file file;
+    struct bytes certificates;
+    struct error err;
+};
+
+static void take_key(
+    const struct credential_files *files, struct credential *c, struct taken_key *out)
+{
+    const struct held_key *held = files->held;
+    *out = (struct taken_key){0};
+    if (held) {
+        c->handle = held->handle;
+        out->is_usable = held->spki.n > 0;
+        out->certificates = held->certificates;
+        error_set(&out->err, "%.*s", BYTES_ARG(held->flaw));
+        return;
+    }
+    out->is_usable = key_file_read(files->key, files->passphrase, &out->file, &out->err) == 0;
+    out->certificates = buf_bytes(&out->file.certificates);
+    if (out->is_usable)
+        c->key = private_key_ref(out->file.key);
+}
+
+/* Are certificate and key in one PKCS#12 file? Its certificates are known when it is decrypted. */
+static bool is_bundle(const struct credential_files *files, const struct taken_key *key)
+{
+    return key->certificates.n && file_kind_of_der(files->certificate) == FILE_PKCS12 &&
+           strcmp(files->certificate_path, files->key_path) == 0;
+}
+
 static bool parse_files(
     const struct credential_files *files, struct credential *c, struct report *report)
 {
     struct error err;
+    struct taken_key key;
     bool good = true;
-    if (certificate_list_parse(files->certificate, &c->chain, &err) < 0) {
+    take_key(files, c, &key);
+    struct bytes chain = is_bundle(files, &key) ? key.certificates : files->certificate;
+    if (certificate_list_parse(chain, &c->chain, &err) < 0) {
         report_error(report, files->at, "%s: %s", files->certificate_path, err.text);
         good = false;
     }
-    return take_key(files, c, report) && good;
+    if (!key.is_usable) {
+        report_error(report, files->key_at, "%s: %s", files->key_path, key.err.text);
+        good = false;
+    }
+    key_file_fini(&key.file);
+    return good;
 }
 
 static bool check_key_kind(

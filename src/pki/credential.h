@@ -38,12 +38,14 @@ static inline enum key_kind credential_key_kind(const struct credential *c)
 /* What the signer has made of a key file. */
 struct held_key {
     struct key_handle handle;
-    struct bytes spki; /* DER SubjectPublicKeyInfo; empty: it is of no use: see FLAW */
-    struct bytes flaw; /* as an error of private_key_parse */
+    struct bytes spki;         /* DER SubjectPublicKeyInfo; empty: it is of no use: see FLAW */
+    struct bytes flaw;         /* as an error of key_file_read */
+    struct bytes certificates; /* of a PKCS#12 file: in PEM, the key's own first */
 };
 
 struct credential_files {
     struct bytes certificate, key, ocsp; /* file contents; ocsp may be empty */
+    struct bytes passphrase;             /* of the key; .at NULL: none is named */
     const struct held_key *held;         /* if not NULL: in place of KEY */
     const char *certificate_path, *key_path;
     struct position at; /* where the configuration names the certificate */

@@ -32,7 +32,7 @@ static void policy_hash(const struct authn *a, const struct config_listener *lis
     source_digest_number(d, listener->tls.session_lifetime_ms);
     source_digest_number(d, c->certificates_n);
     for (size_t i = 0; i < c->certificates_n; i++)
-        source_digest_files(d, s, &c->certificates[i].certificate, 1);
+        source_digest_credential(d, i < a->credentials_n ? a->credentials[i] : NULL);
     source_digest_files(d, s, c->client_ca, c->client_ca_n);
     source_digest_number(d, c->client_names_n);
     for (size_t i = 0; i < c->client_names_n; i++)

@@ -22,7 +22,7 @@ static void group_hash(const struct group *g, const struct source *s, uint8_t ou
     source_digest_files(d, s, c->ca, c->ca_n);
     source_digest_text(d, c->name);
     source_digest_revocation(d, &c->revocation, &g->tls.verify);
-    source_digest_files(d, s, &c->certificate, c->certificate.path ? 1 : 0);
+    source_digest_credential(d, g->tls.credential);
     digest_finish(&d, out);
 }
 
@@ -38,7 +38,8 @@ void service_init_group_tls(struct group *g, const struct source *s, bool is_for
     g->tls.verify.cache = verdict_cache_new();
     source_revocation(s, &c->revocation, &ca, &g->tls.verify);
     if (c->certificate.path && (!is_for_checks || c->engine == CONFIG_ENGINE_NATIVE)) {
-        struct config_certificate own = {.certificate = c->certificate, .key = c->key};
+        struct config_certificate own = {
+            .certificate = c->certificate, .key = c->key, .passphrase = c->passphrase};
         g->tls.credential = source_credential(s, &own, c->engine, PATH_CLIENT);
     }
     static const struct bytes http11[] = {{(const uint8_t *)"http/1.1", 8}};

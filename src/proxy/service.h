@@ -23,8 +23,8 @@ struct service_source {
     void (*release)(struct bytes archive);
     /* Key files, as far as they are in this process; not needed after service_build. */
     struct bytes keys;
-    /* The signer's keys by the names of their files; NULL: there is none, all keys are in KEYS. For
-     * policies of our own engine. False: it does not know NAME. */
+    /* The signer's keys by their names (named_files_key_name); NULL: there is none, all keys are in
+     * KEYS. For policies of our own engine. False: it does not know NAME. */
     bool (*find_key)(void *owner, const char *name, struct held_key *out);
     void *find_key_owner;
     uint64_t generation;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/source.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/panic.h"
 #include "config/archive.h"
+#include "config/named_files.h"
 #include "tls/names.h"
 
 #include "base/ban.h"
@@ -74,16 +77,20 @@ void source_digest_files(
 }
 
 /* libssl wants the key itself; our own engine has the signer asked, where there is one. */
-static void add_key(const struct source *s, const struct config_file *file,
-    enum config_engine engine, struct credential_files *files, struct held_key *held)
+static void add_key(const struct source *s, const struct named_key *key, enum config_engine engine,
+    struct credential_files *files, struct held_key *held)
 {
     const struct service_source *from = s->from;
     if (engine == CONFIG_ENGINE_OPENSSL || !from->find_key) {
-        files->key = content(from->keys, file);
+        files->key = content(from->keys, key->file);
+        if (key->passphrase->path)
+            files->passphrase = content(from->keys, key->passphrase);
         return;
     }
-    if (!from->find_key(from->find_key_owner, file->path, held))
+    char *name = named_files_key_name(key);
+    if (!from->find_key(from->find_key_owner, name, held))
         *held = (struct held_key){.flaw = BYTES("the signer does not have it")};
+    free(name);
     files->held = held;
 }
 
@@ -99,10 +106,17 @@ struct credential *source_credential(const struct source *s,
         .key_at = config->key.at,
         .ocsp_at = config->ocsp.at,
     };
-    add_key(s, &config->key, engine, &files, &held);
+    add_key(s, &(struct named_key){&config->key, &config->passphrase}, engine, &files, &held);
     if (config->ocsp.path)
         files.ocsp = source_file(s, &config->ocsp);
     return credential_load(&files, purpose, s->from->now_s, s->report);
+}
+
+void source_digest_credential(struct digest *d, const struct credential *c)
+{
+    source_digest_number(d, c ? c->chain.n : 0);
+    for (size_t i = 0; c && i < c->chain.n; i++)
+        digest_piece(d, certificate_der(c->chain.at[i]));
 }
 
 struct name_pattern *source_names(const struct source *s, const struct config_text *names, size_t n)

@@ -28,11 +28,13 @@ void source_negotiable(
     const struct source *s, const struct config_negotiable *c, struct tlspolicy_config *config);
 
 /* What a policy is made of, for its hash (tlspolicy.h), unambiguously: a number; a text; the
- * content of files; a revocation rule with its lists. */
+ * content of files; our certificates; a revocation rule with its lists. */
 void source_digest_number(struct digest *d, uint64_t n);
 void source_digest_text(struct digest *d, const char *text);
 void source_digest_files(
     struct digest *d, const struct source *s, const struct config_file *files, size_t n);
+/* The certificates that we show; NULL: none. */
+void source_digest_credential(struct digest *d, const struct credential *c);
 /* RULE, and the CRLs that POLICY got by it: after source_revocation. */
 void source_digest_revocation(struct digest *d, const struct config_revocation_rule *rule,
     const struct verify_policy *policy);

@@ -8,6 +8,7 @@
 #include "config/archive.h"
 #include "config/named_files.h"
 #include "crypto/convert.h"
+#include "crypto/key_file.h"
 #include "tls/signing.h"
 
 #include "base/ban.h"
@@ -15,9 +16,10 @@
 #define KEY_MAX  (64 * 1024) /* of a key's DER */
 #define SPKI_MAX (16 * 1024)
 
-/* A key file, and what the configuration uses it for. */
+/* A key, and what the configuration uses it for. */
 struct wanted {
-    const char *name;
+    char *name;
+    const char *file, *passphrase; /* paths; the latter may be NULL */
     unsigned uses;
 };
 
@@ -31,20 +33,21 @@ struct stored {
     uint32_t allowed;
 };
 struct listed {
-    uint32_t index;     /* among those in the store */
-    uint32_t is_usable; /* SubjectPublicKeyInfo follows; else the reason */
+    uint32_t index;  /* among those in the store */
+    uint32_t spki_n; /* SubjectPublicKeyInfo follows, then certificates; 0: the reason */
 };
 
 /* ---- which there are ---- */
 
-static void want(void *owner, const struct config_file *key, unsigned uses)
+static void want(void *owner, const struct named_key *key, unsigned uses)
 {
     struct wanted_list *l = owner;
     if (l->n == l->capacity) {
         l->capacity = l->capacity ? 2 * l->capacity : 64;
         l->at = mem_realloc(l->at, l->capacity * sizeof(*l->at));
     }
-    l->at[l->n++] = (struct wanted){key->path, uses};
+    l->at[l->n++] =
+        (struct wanted){named_files_key_name(key), key->file->path, key->passphrase->path, uses};
 }
 
 static int by_name(const void *a, const void *b)
@@ -59,12 +62,21 @@ static void merge(struct wanted_list *l)
     if (l->n)
         qsort(l->at, l->n, sizeof(*l->at), by_name);
     for (size_t i = 0; i < l->n; i++) {
-        if (n && strcmp(l->at[n - 1].name, l->at[i].name) == 0)
-            l->at[n - 1].uses |= l->at[i].uses;
-        else
+        if (!n || strcmp(l->at[n - 1].name, l->at[i].name) != 0) {
             l->at[n++] = l->at[i];
+            continue;
+        }
+        l->at[n - 1].uses |= l->at[i].uses;
+        free(l->at[i].name);
     }
     l->n = n;
+}
+
+static void free_list(struct wanted_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        free(l->at[i].name);
+    free(l->at);
 }
 
 static unsigned allowed_for(unsigned uses)
@@ -85,51 +97,70 @@ static unsigned allowed_for(unsigned uses)
 
 /* ---- making ---- */
 
+/* An entry of several pieces. */
 static int add_entry(
-    struct buf *archive, const char *name, const void *head, size_t head_n, struct bytes rest)
+    struct buf *archive, const char *name, const struct bytes *pieces, size_t pieces_n)
 {
-    if (archive_begin(archive, name, head_n + rest.n) < 0 ||
-        buf_append(archive, (struct bytes){head, head_n}) < 0)
+    size_t n = 0;
+    for (size_t i = 0; i < pieces_n; i++)
+        n += pieces[i].n;
+    if (archive_begin(archive, name, n) < 0)
         return -1;
-    return buf_append(archive, rest);
+    for (size_t i = 0; i < pieces_n; i++)
+        if (buf_append(archive, pieces[i]) < 0)
+            return -1;
+    return 0;
 }
 
 static int list_flaw(struct buf *table, const char *name, const struct error *flaw)
 {
     const struct listed head = {0};
-    return add_entry(table, name, &head, sizeof(head), bytes_of(flaw->text));
+    const struct bytes pieces[] = {{(const uint8_t *)&head, sizeof(head)}, bytes_of(flaw->text)};
+    return add_entry(table, name, pieces, COUNT_OF(pieces));
 }
 
-static int add_key(const struct wanted *w, const struct private_key *key, uint32_t index,
-    struct buf *store, struct buf *table)
+static int store_key(const struct wanted *w, const struct private_key *key, struct buf *store)
 {
-    const struct stored stored = {allowed_for(w->uses)};
-    const struct listed listed = {index, true};
-    struct buf der, spki;
+    const struct stored head = {allowed_for(w->uses)};
+    struct buf der;
     buf_init(&der, KEY_MAX);
-    buf_init(&spki, SPKI_MAX);
-    int failed = convert_key_der(key, &der) < 0 || private_key_spki(key, &spki) < 0 ||
-                 add_entry(store, w->name, &stored, sizeof(stored), buf_bytes(&der)) < 0 ||
-                 add_entry(table, w->name, &listed, sizeof(listed), buf_bytes(&spki)) < 0;
+    int failed = convert_key_der(key, &der);
+    const struct bytes pieces[] = {{(const uint8_t *)&head, sizeof(head)}, buf_bytes(&der)};
+    if (!failed)
+        failed = add_entry(store, w->name, pieces, COUNT_OF(pieces));
     buf_fini(&der);
-    buf_fini(&spki);
-    return failed ? -1 : 0;
+    return failed;
 }
 
-static int add_all(
-    const struct wanted_list *l, struct bytes keys, struct buf *store, struct buf *table)
+static int list_key(
+    const struct wanted *w, const struct key_file *file, uint32_t index, struct buf *table)
 {
-    uint32_t index = 0;
-    for (size_t i = 0; i < l->n; i++) {
-        struct error flaw;
-        struct private_key *key = private_key_parse(archive_find(keys, l->at[i].name), &flaw);
-        int failed = key ? add_key(&l->at[i], key, index++, store, table)
-                         : list_flaw(table, l->at[i].name, &flaw);
-        private_key_unref(&key);
-        if (failed)
-            return -1;
-    }
-    return 0;
+    struct buf spki;
+    buf_init(&spki, SPKI_MAX);
+    int failed = private_key_spki(file->key, &spki);
+    const struct listed head = {index, (uint32_t)buf_size(&spki)};
+    const struct bytes pieces[] = {
+        {(const uint8_t *)&head, sizeof(head)}, buf_bytes(&spki), buf_bytes(&file->certificates)};
+    if (!failed)
+        failed = add_entry(table, w->name, pieces, COUNT_OF(pieces));
+    buf_fini(&spki);
+    return failed;
+}
+
+/* W, whose place in the store is *INDEX if it can be used. */
+static int add_key(const struct wanted *w, struct bytes keys, uint32_t *index, struct buf *store,
+    struct buf *table)
+{
+    struct key_file file;
+    struct error flaw;
+    struct bytes passphrase = w->passphrase ? archive_find(keys, w->passphrase) : (struct bytes){0};
+    int failed = 0;
+    if (key_file_read(archive_find(keys, w->file), passphrase, &file, &flaw) < 0)
+        failed = list_flaw(table, w->name, &flaw);
+    else if (store_key(w, file.key, store) < 0 || list_key(w, &file, (*index)++, table) < 0)
+        failed = -1;
+    key_file_fini(&file);
+    return failed;
 }
 
 int key_store_make(struct bytes archive, struct bytes keys, struct buf *store, struct buf *table,
@@ -144,10 +175,13 @@ int key_store_make(struct bytes archive, struct bytes keys, struct buf *store, s
         return error_set(err, "the generation's configuration is not one");
     named_files_each_key(config, CONFIG_ENGINE_NATIVE, want, &list);
     merge(&list);
-    int result = add_all(&list, keys, store, table);
+    int result = 0;
+    uint32_t index = 0;
+    for (size_t i = 0; i < list.n && !result; i++)
+        result = add_key(&list.at[i], keys, &index, store, table);
     if (result < 0)
         error_set(err, "all keys together are too large for the signer");
-    free(list.at);
+    free_list(&list);
     config_free(&config);
     return result;
 }
@@ -175,6 +209,11 @@ bool key_store_find(struct bytes table, const char *name, struct held_key *out)
     memcpy(&head, content.at, sizeof(head));
     struct bytes rest = bytes_skip(content, sizeof(head));
     *out = (struct held_key){.handle.index = head.index};
-    *(head.is_usable ? &out->spki : &out->flaw) = rest;
+    if (head.spki_n) {
+        out->spki = bytes_first(rest, head.spki_n);
+        out->certificates = bytes_skip(rest, head.spki_n);
+    } else {
+        out->flaw = rest;
+    }
     return true;
 }

@@ -4,7 +4,8 @@
  * signer that is started again has the very same keys, whatever has become of their files; and a
  * public table, from which workers know whom to ask for which.
  *
- * Both are archives (config/archive.h) by the names of the key files, in the same order. No I/O.
+ * Both are archives (config/archive.h) by the names of the keys (named_files_key_name), in the same
+ * order. No I/O.
  */
 #pragma once
 
@@ -22,6 +23,6 @@ int key_store_make(struct bytes archive, struct bytes keys, struct buf *store, s
  * left. */
 struct private_key *key_store_next(struct bytes *store, unsigned *allowed) MUST_USE;
 
-/* What TABLE says of the key file NAME. False: nothing. The handle's office is the caller's to
+/* What TABLE says of the key NAME. False: nothing. The handle's office is the caller's to
  * fill in, and so is its store. */
 bool key_store_find(struct bytes table, const char *name, struct held_key *out);

@@ -12,10 +12,11 @@ import time
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 import peers
-from instance import until
-from processes import SANITIZED, Traffic, admin_port, certificate_at, get, kill, listener, needs_root, only, status
+from instance import run, until
+from processes import SANITIZED, Traffic, admin_port, certificate_at, get, kill, listener, memfds, needs_root, only, status
 
 BACK_WITHIN_S = 2 if SANITIZED else 0.2
 NATIVE = "tls: {engine: native}, "
@@ -291,3 +292,59 @@ def test_handshakes_of_both_versions_with_clients_and_targets_are_signed(lb, pki
         with peers.connect(instance.port(c.name.replace(".", "")), context) as tls:
             assert tls.getpeercert(True) == c.der
             assert peers.ask(tls, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")[0] == 200
+
+
+# ---- keys under a passphrase
+
+PASSPHRASE = b"correct horse battery staple"
+
+
+def forms(certificate):
+    """The key of CERTIFICATE under PASSPHRASE: name → what the file holds."""
+    encrypted = serialization.BestAvailableEncryption(PASSPHRASE)
+    pkcs8, traditional = serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL
+    return {"pkcs8.pem": certificate.key.private_bytes(serialization.Encoding.PEM, pkcs8, encrypted),
+            "pkcs8.der": certificate.key.private_bytes(serialization.Encoding.DER, pkcs8, encrypted),
+            "traditional.pem": certificate.key.private_bytes(serialization.Encoding.PEM, traditional, encrypted),
+            "bundle.p12": pkcs12.serialize_key_and_certificates(b"us", certificate.key, certificate.cert, None, encrypted)}
+
+
+def encrypted(listener_engine, certificate_file, key_file):
+    shown = f"{{certificate: {certificate_file}, key: {key_file}, passphrase: passphrase}}"
+    return listener("web", "HTTPS").replace("{name:", f"{{tls: {{engine: {listener_engine}}}, certificates: [{shown}], name:", 1)
+
+
+def furnish(folder, certificate, passphrase=PASSPHRASE):
+    (folder / "passphrase").write_bytes(passphrase + b"\nanother line\n")
+    (folder / "plain.crt").write_bytes(certificate.crt.read_bytes())
+    for name, content in forms(certificate).items():
+        (folder / name).write_bytes(content)
+
+
+@pytest.mark.parametrize("engine", ["native", "openssl"])
+@pytest.mark.parametrize("shown, key", [("plain.crt", "pkcs8.pem"), ("plain.crt", "pkcs8.der"), ("plain.crt", "traditional.pem"),
+                                        ("plain.crt", "bundle.p12"), ("bundle.p12", "bundle.p12")])
+def test_keys_under_a_passphrase_are_used(lb, pki, target, tmp_path, engine, shown, key):
+    text = config(encrypted(engine, tmp_path / shown, tmp_path / key), port=target().port).replace(
+        "passphrase: passphrase", f"passphrase: {tmp_path}/passphrase")
+    furnish(tmp_path, pki.server)
+    instance = lb(text)
+    assert certificate_at(instance.port("web"), pki.ca("servers")) == pki.server.der
+    assert run("check", "-c", instance.file).returncode == 0
+    if engine == "native":
+        assert PASSPHRASE not in b"".join(memfds(only(instance.pids("worker 0")), "archive"))
+
+
+@pytest.mark.parametrize("key", ["pkcs8.pem", "pkcs8.der", "traditional.pem", "bundle.p12"])
+@pytest.mark.parametrize("passphrase, says", [(b"wrong", "(cannot be decrypted|password of the PKCS#12 file is wrong)"),
+                                              (b"x" * 2000, "has more than 1024 octets"),
+                                              (None, "name the file of its passphrase with the key passphrase")])
+def test_without_its_passphrase_a_key_is_refused_with_the_remedy(pki, tmp_path, key, passphrase, says):
+    furnish(tmp_path, pki.server, passphrase or PASSPHRASE)
+    text = config(encrypted("native", "plain.crt", key), port=1)
+    if not passphrase:
+        text = text.replace(", passphrase: passphrase", "")
+    (tmp_path / "sallyport.yaml").write_text(text)
+    for command in "check", "run":
+        result = run(command, "-c", tmp_path / "sallyport.yaml")
+        assert result.returncode == 1 and re.search(rf"sallyport\.yaml:2:\d+: \S*{key}: .*{says}", result.stderr), result.stderr
