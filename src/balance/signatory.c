@@ -18,6 +18,7 @@ struct signatory {
     struct list by_age;                           /* all calls, oldest first */
     struct list queue;                            /* those without a place, oldest first */
     struct timer late;                            /* of the oldest */
+    bool must_flush;                              /* the signer is not told yet of what was asked */
     struct count *instance;                       /* NULL: not yet */
 };
 
@@ -66,6 +67,7 @@ static bool place(struct signatory *s, struct signing_call *call)
     if (call->place < 0)
         return false;
     s->calls[call->place] = call;
+    s->must_flush = true;
     list_remove(&call->queue);
     return true;
 }
@@ -138,6 +140,15 @@ static void tell_late(struct timer *t)
     watch_oldest(s);
 }
 
+/* What a turn of the loop has asked wakes the signer once: at once it would take our core. */
+static void flush(void *owner)
+{
+    struct signatory *s = owner;
+    if (s->must_flush)
+        call_ring_flush(&s->ring);
+    s->must_flush = false;
+}
+
 /* ---- life ---- */
 
 struct signatory *signatory_new(struct loop *loop)
@@ -148,6 +159,7 @@ struct signatory *signatory_new(struct loop *loop)
     s->watch.fd = -1;
     list_init(&s->by_age);
     list_init(&s->queue);
+    loop_at_turn_end(loop, flush, s);
     return s;
 }
 

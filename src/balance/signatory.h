@@ -18,7 +18,7 @@
 struct signatory;
 
 struct signatory *signatory_new(struct loop *loop) MUST_USE;
-/* Nobody waits any more. */
+/* Nobody waits any more, and the loop turns no more. */
 void signatory_free(struct signatory **s);
 /* Speak through this ring, whose descriptors become the signatory's, also on failure. Once. What is
  * asked before waits for it. */

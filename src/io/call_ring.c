@@ -80,18 +80,20 @@ void call_ring_close(struct call_ring *r)
     *r = (struct call_ring){.other_fd = -1, .own_fd = -1};
 }
 
+/* Tell whoever waits for FD. */
 static void wake(int fd)
 {
     uint64_t one = 1;
     ignore_result(write(fd, &one, sizeof(one)));
 }
 
-/* Sequentially consistent, as is all that follows here: either we see that the other side sleeps,
+/* Sequentially consistent, as is all that sets the words: either we see that the other side sleeps,
  * or it sees what we have set before. Only the first of a burst finds the flag. */
-static void wake_if_asleep(_Atomic uint32_t *sleeps, int fd)
+void call_ring_flush(struct call_ring *r)
 {
+    _Atomic uint32_t *sleeps = r->is_server ? &r->memory->asker_sleeps : &r->memory->server_sleeps;
     if (atomic_load(sleeps) && atomic_exchange(sleeps, 0))
-        wake(fd);
+        wake(r->other_fd);
 }
 
 /* ---- asker ---- */
@@ -127,7 +129,6 @@ int call_ring_ask(struct call_ring *r, struct bytes head, struct bytes body)
     if (body.n)
         memcpy(p->data + head.n, body.at, body.n);
     atomic_fetch_or(&m->asked, BIT(i));
-    wake_if_asleep(&m->server_sleeps, r->other_fd);
     return i;
 }
 
@@ -172,6 +173,7 @@ int call_ring_open_server(struct call_ring *r, struct call_ring_fds fds, struct 
 {
     if (attach(r, fds.memory, fds.asker, fds.server, err) < 0)
         return -1;
+    r->is_server = true;
     uint32_t in_hand = atomic_load(&r->memory->in_hand);
     if (in_hand && in_hand <= CALL_RING_PLACES) {
         r->serials[in_hand - 1] = r->memory->places[in_hand - 1].asked_serial;
@@ -198,11 +200,6 @@ struct bytes call_ring_receive(struct call_ring *r, int place, uint8_t space[CAL
         size = 0;
     memcpy(space, r->memory->places[place].data, size);
     return (struct bytes){space, size};
-}
-
-void call_ring_flush(struct call_ring *r)
-{
-    wake_if_asleep(&r->memory->asker_sleeps, r->other_fd);
 }
 
 bool call_ring_sleep(struct call_ring *r)

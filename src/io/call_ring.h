@@ -29,6 +29,7 @@ struct call_ring_memory;
 
 struct call_ring {
     struct call_ring_memory *memory;
+    bool is_server;
     int other_fd; /* eventfd that the other side waits for */
     int own_fd;   /* eventfd that is readable when this side is to look; edge-triggered will do */
     uint32_t serial;                    /* asker: of the latest request */
@@ -48,10 +49,13 @@ int call_ring_open_server(
     struct call_ring *r, struct call_ring_fds fds, struct error *err) MUST_USE;
 void call_ring_close(struct call_ring *r);
 
+/* After a number of requests, or of replies: wake the other side, if it sleeps. */
+void call_ring_flush(struct call_ring *r);
+
 /* ---- asker ---- */
 
-/* Ask HEAD and BODY, one behind the other, at most CALL_RING_REQUEST_MAX. The place, or -1 if none
- * is free. */
+/* Ask HEAD and BODY, one behind the other, at most CALL_RING_REQUEST_MAX; the server sees it at
+ * call_ring_flush, or when it looks. The place, or -1 if none is free. */
 int call_ring_ask(struct call_ring *r, struct bytes head, struct bytes body) MUST_USE;
 /* own_fd became readable: the places that have an answer. Each has to be fetched, which frees it.
  */
@@ -68,8 +72,6 @@ uint64_t call_ring_asked(const struct call_ring *r);
 struct bytes call_ring_receive(
     struct call_ring *r, int place, uint8_t space[CALL_RING_REQUEST_MAX]);
 void call_ring_reply(struct call_ring *r, int place, struct bytes answer);
-/* After a number of replies: wake the asker, if it sleeps. */
-void call_ring_flush(struct call_ring *r);
 /* About to wait for own_fd. False: there is something to do, do not wait. */
 bool call_ring_sleep(struct call_ring *r) MUST_USE;
 void call_ring_awake(struct call_ring *r);

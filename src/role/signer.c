@@ -32,11 +32,14 @@
 
 /* Rounds over all rings before the supervisor is listened to again. */
 #define ROUNDS_MAX 64
+/* How long an answer may wait for the next one. */
+#define FLUSH_US 200
 
 struct caller {
     struct call_ring ring;
     struct watch wake;
-    int next; /* the place whose turn it is */
+    int next;          /* the place whose turn it is */
+    uint64_t since_us; /* the worker has not been told yet of answers since then; 0: of all */
 };
 
 struct signer {
@@ -69,13 +72,13 @@ static void count(struct signer *s, enum signing_outcome outcome)
         count_add(&s->instance[columns[outcome]], 1);
 }
 
-static void answer(struct signer *s, unsigned worker, int place)
+static void answer(struct signer *s, unsigned worker, int place, uint64_t now_ms)
 {
     struct call_ring *ring = &s->callers[worker]->ring;
     struct signing_answer made;
     uint8_t octets[SIGNING_ANSWER_MAX];
     struct bytes request = call_ring_receive(ring, place, s->request);
-    keyring_answer(s->keyring, worker, request, clock_monotonic_ms(), &made);
+    keyring_answer(s->keyring, worker, request, now_ms, &made);
     call_ring_reply(ring, place, (struct bytes){octets, signing_answer_write(&made, octets)});
     count(s, made.outcome);
     mem_wipe(&made, sizeof(made));
@@ -91,18 +94,38 @@ static int choose(struct caller *c, uint64_t asked)
     return place;
 }
 
+/* Tell the worker, unless more is to come in no time: waking it costs as much as some signatures
+ * do, and may take the core from us. */
+static void flush(struct caller *c, bool is_all, uint64_t now_us)
+{
+    if (!c->since_us || (!is_all && now_us - c->since_us < FLUSH_US))
+        return;
+    call_ring_flush(&c->ring);
+    c->since_us = 0;
+}
+
+/* One request of worker I; false if there is none. */
+static bool answer_one(struct signer *s, unsigned i)
+{
+    struct caller *c = s->callers[i];
+    uint64_t asked = call_ring_asked(&c->ring);
+    uint64_t now_us = clock_monotonic_us();
+    flush(c, !asked, now_us);
+    if (!asked)
+        return false;
+    answer(s, i, choose(c, asked), now_us / 1000);
+    if (!c->since_us)
+        c->since_us = now_us;
+    return true;
+}
+
 /* One request of each worker; true if there was any. */
 static bool answer_round(struct signer *s)
 {
     bool is_any = false;
-    for (unsigned i = 0; s->is_serving && i < s->callers_n; i++) {
-        uint64_t asked = s->callers[i] ? call_ring_asked(&s->callers[i]->ring) : 0;
-        if (!asked)
-            continue;
-        answer(s, i, choose(s->callers[i], asked));
-        call_ring_flush(&s->callers[i]->ring);
-        is_any = true;
-    }
+    for (unsigned i = 0; s->is_serving && i < s->callers_n; i++)
+        if (s->callers[i] && answer_one(s, i))
+            is_any = true;
     return is_any;
 }
 

@@ -660,7 +660,7 @@ TEST(a_dump_shows_defaults)
         "\n  tls: {versions: [\"1.2\", \"1.3\"], preference: strongest, key_exchange: ecdhe, ",
         "groups: [x25519, secp256r1, secp384r1], signature_schemes: [ecdsa_secp256r1_sha256, ",
         "rsa_pkcs1_sha512], session_lifetime: 1h, engine: native}\n",
-        "certificate: /etc/s/s.crt, key: /etc/s/s.key, ocsp: null}\n",
+        "certificate: /etc/s/s.crt, key: /etc/s/s.key, passphrase: null, ocsp: null}\n",
         ("{domain: a.example, path: /, target_group: web, authentication: null, "
          "respond: null, redirect: null, "
          "request_headers: null, response_headers: null, limits: {max_rps: 0, per_source: "

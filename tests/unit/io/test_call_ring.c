@@ -108,13 +108,17 @@ TEST(a_burst_wakes_each_side_once_and_only_if_it_sleeps)
     begin();
     was_woken(server.own_fd); /* opening wakes it */
     int a = call_ring_ask(&asker, BYTES("a"), BYTES(""));
+    call_ring_flush(&asker);
     CHECK(!was_woken(server.own_fd));
     CHECK(!call_ring_sleep(&server)); /* there is something to do */
     serve(a);
     CHECK(call_ring_sleep(&server));
     int b = call_ring_ask(&asker, BYTES("b"), BYTES(""));
+    CHECK(!was_woken(server.own_fd));
+    call_ring_flush(&asker);
     CHECK(was_woken(server.own_fd));
     int c = call_ring_ask(&asker, BYTES("c"), BYTES(""));
+    call_ring_flush(&asker);
     CHECK(!was_woken(server.own_fd));
     call_ring_flush(&server);
     CHECK(was_woken(asker.own_fd)); /* it waits from the beginning */
