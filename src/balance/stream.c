@@ -160,6 +160,7 @@ enum tlsconn_status stream_handshake(struct stream *s)
     enum tlsconn_status status = tlsconn_handshake(s->tls, loop_wall_s(s->loop));
     if (status == TLSCONN_OK)
         decrypt(s); /* early application data may have come with the last flight */
+    s->is_held = status == TLSCONN_WANT_SIGNATURE;
     stream_flush(s);
     return status;
 }
@@ -215,6 +216,8 @@ static void encrypt(struct stream *s)
 void stream_flush(struct stream *s)
 {
     struct buf *wire = s->tls ? tlsconn_wire_out(s->tls) : &s->out;
+    if (s->is_held)
+        return;
     while (!s->write_failed) {
         if (s->tls)
             encrypt(s);
@@ -248,6 +251,10 @@ void stream_shutdown(struct stream *s)
 {
     if (s->shut || s->write_failed)
         return;
+    if (s->is_held) { /* the signature will not be waited for */
+        s->is_held = false;
+        stream_flush(s);
+    }
     if (s->tls && is_established(s) && buf_size(&s->out) == 0) {
         tlsconn_close(s->tls);
         stream_flush(s);
@@ -268,7 +275,7 @@ void stream_poll(struct stream *s, bool want_input)
     bool has_room = buf_room(&s->in) && (!s->tls || buf_room(tlsconn_wire_in(s->tls)));
     if (want_input && s->state == STREAM_OPEN && !s->fin && has_room)
         events |= EPOLLIN;
-    if (!s->write_failed && stream_has_unsent(s))
+    if (!s->write_failed && !s->is_held && stream_has_unsent(s))
         events |= EPOLLOUT;
     if (events && s->watch.fd >= 0) {
         loop_watch_change(s->loop, &s->watch, events);

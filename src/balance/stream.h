@@ -36,6 +36,7 @@ struct stream {
     bool fin; /* the socket ended; what was received before may still wait to be decrypted */
     bool write_failed;
     bool shut;               /* our end was announced */
+    bool is_held;            /* a flight waits for our signature: it goes out whole, in one piece */
     int errno_value;         /* of a failure of the socket, or 0 */
     uint64_t received, sent; /* wire bytes */
     uint64_t burst; /* with TLS: bytes encrypted since the peer last heard nothing for long */

@@ -236,6 +236,27 @@ def test_clients_that_leave_while_they_wait_for_a_signature_harm_nobody(lb, pki,
     handshake(port, ca, 3)
 
 
+def test_a_flight_that_waits_for_its_signature_is_sent_whole(lb, pki, target):
+    instance = lb(config(native("web", pki.server), port=target().port, workers=1))
+    signer = only(instance.pids("signer"))
+    os.kill(signer, signal.SIGSTOP)
+    try:
+        client = hello(instance.port("web"))
+        until(lambda: b"\nsallyport_signer_requests_waiting 1\n" in get(admin_port(instance), "/metrics")[1], "the question")
+        client.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            client.recv(1)
+    finally:
+        os.kill(signer, signal.SIGCONT)
+    client.settimeout(10)
+    flight, types = client.recv(65536), []
+    while flight:
+        types.append(flight[0])
+        flight = flight[5 + int.from_bytes(flight[3:5], "big"):]
+    assert types == [22, 20, 23]  # ServerHello, change_cipher_spec, all the rest to Finished
+    client.close()
+
+
 def hello(port):
     """A connection that has sent a ClientHello."""
     bio = ssl.MemoryBIO()
