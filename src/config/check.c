@@ -414,6 +414,9 @@ static void check_health_texts(
     if (!is_visible(h->host))
         report_error(ck->report, place_of(map, "host"),
             "host: write a host name or address of visible ASCII characters");
+    if (!is_visible(h->service))
+        report_error(ck->report, place_of(map, "service"),
+            "service: write its full name, as package.Service");
     for (int i = 0; h->is_hex && i < 2; i++)
         if (!is_hex(i ? h->expect : h->send))
             report_error(ck->report, place_of(map, i ? "expect" : "send"),
@@ -433,12 +436,13 @@ static void check_health_type(struct check *ck, const struct config_group *g, st
             "type: %s needs a group of protocol HTTPS or TCP_SSL, whose tls says what the target "
             "must prove",
             health_type_name(type));
-    if (type == HEALTH_CHECK_HTTPS && g->tls.certificate.path &&
+    if ((type == HEALTH_CHECK_HTTPS || type == HEALTH_CHECK_GRPC) && g->tls.certificate.path &&
         g->tls.engine == CONFIG_ENGINE_OPENSSL)
         report_error(ck->report, at,
-            "type: HTTPS is not possible where tls.certificate is shown by the engine openssl: "
+            "type: %s is not possible where tls.certificate is shown by the engine openssl: "
             "health checks have no private key; remove tls.engine, or choose type: TLS, which "
-            "checks the target's certificate");
+            "checks the target's certificate",
+            health_type_name(type));
 }
 
 static void check_health(struct check *ck, const struct config_group *g, const struct node *group)

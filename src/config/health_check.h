@@ -12,6 +12,8 @@
 #define CONFIG_CHECKED_MAX 4096
 /* Bytes that a health check sends, and expects, as they stand in the file. */
 #define CONFIG_CHECK_TEXT_MAX 500
+/* Bytes of the name of a service of gRPC. */
+#define CONFIG_CHECK_SERVICE_MAX 100
 
 enum config_health_type {
     HEALTH_CHECK_AUTO, /* in the file only: becomes what the group's protocol suggests */
@@ -20,6 +22,7 @@ enum config_health_type {
     HEALTH_CHECK_TLS,
     HEALTH_CHECK_HTTP,
     HEALTH_CHECK_HTTPS,
+    HEALTH_CHECK_GRPC,
     HEALTH_CHECK_CUSTOM
 };
 
@@ -33,6 +36,7 @@ struct config_health_check {
     const char *host;            /* HTTP, HTTPS; "": the target's address */
     const char *path;            /* HTTP, HTTPS */
     unsigned codes;              /* HTTP, HTTPS: the classes that are good: bit 1 is 1xx */
+    const char *service;         /* GRPC; "": the server as a whole */
     const char *send, *expect;   /* CUSTOM; "": nothing */
     bool is_hex;                 /* CUSTOM: send and expect are hexadecimal */
     bool all_unhealthy_refused;  /* if all targets are unhealthy: none is used (else all) */

@@ -14,7 +14,7 @@ static const char *const engine_names[] = {"native", "openssl", NULL};
 static const char *const scheduler_names[] = {"wrr", "least_conn", "ip_hash", NULL};
 static const char *const proxy_protocol_names[] = {"none", "v2", NULL};
 static const char *const health_type_names[] = {
-    "auto", "off", "TCP", "TLS", "HTTP", "HTTPS", "CUSTOM", NULL};
+    "auto", "off", "TCP", "TLS", "HTTP", "HTTPS", "GRPC", "CUSTOM", NULL};
 static const char *const health_method_names[] = {"HEAD", "GET", NULL};
 static const char *const encoding_names[] = {"text", "hex", NULL};
 static const char *const all_unhealthy_names[] = {"serve", "refuse", NULL};

@@ -95,6 +95,8 @@ enum key_type {
 /* Sets of types of health checks, likewise. */
 #define ON_CHECK(type) (1u << (16 + (type)))
 #define ON_REQUESTS    (ON_CHECK(HEALTH_CHECK_HTTP) | ON_CHECK(HEALTH_CHECK_HTTPS))
+#define ON_HOSTS       (ON_REQUESTS | ON_GRPC)
+#define ON_GRPC        ON_CHECK(HEALTH_CHECK_GRPC)
 #define ON_CUSTOM      ON_CHECK(HEALTH_CHECK_CUSTOM)
 
 #define KEY_REQUIRED   "\x01required"  /* must be given */

@@ -232,7 +232,7 @@ static void add_group(struct plan *p, const struct config_group *config, const s
     struct group *g = &p->groups[p->groups_n++];
     group_init(g, config, &p->idle, &p->arena);
     /* Plain checks go to TLS groups, too. */
-    g->is_tls = probe_is_tls(config->health_check.type);
+    g->is_tls = probe_is_tls(config);
     if (g->is_tls)
         service_init_group_tls(g, s, true);
     for (size_t i = 0; i < g->targets_n; i++) {

@@ -18,19 +18,39 @@ static const struct {
     [HEALTH_CHECK_TLS] = {&none, true},
     [HEALTH_CHECK_HTTP] = {&probe_http, false},
     [HEALTH_CHECK_HTTPS] = {&probe_http, true},
+    [HEALTH_CHECK_GRPC] = {&probe_grpc, false},
     [HEALTH_CHECK_CUSTOM] = {&probe_custom, false},
 };
 
-bool probe_is_tls(enum config_health_type type)
+bool probe_is_tls(const struct config_group *g)
 {
-    return kinds[type].is_tls;
+    enum config_health_type type = g->health_check.type;
+    return kinds[type].is_tls || (type == HEALTH_CHECK_GRPC && config_protocol_is_tls(g->protocol));
+}
+
+const char *probe_host(const struct probe *p, char space[PROBE_HOST_MAX])
+{
+    const struct config_target *target = p->upstream->target->config;
+    if (p->config->host[0])
+        return p->config->host;
+    if (target->host)
+        return target->address;
+    address_format(&p->upstream->address, space);
+    return space;
 }
 
 /* ---- the answer ---- */
 
-static void end(struct probe *p, bool is_good)
+static void release(struct probe *p)
 {
     loop_timer_stop(p->loop, &p->limit);
+    if (p->kind->end)
+        p->kind->end(p);
+}
+
+static void end(struct probe *p, bool is_good)
+{
+    release(p);
     if (p->kind == &none && !p->upstream->stream.tls)
         upstream_reset(&p->upstream); /* nothing was begun that would have to be ended */
     else
@@ -100,8 +120,9 @@ static void ready(struct probe *p)
     stream_flush(s);
     int answer;
     do
-        answer = p->kind->judge(p, &s->in);
+        answer = p->kind->judge(p, &s->in, &s->out);
     while (answer < 0 && stream_refill(s));
+    stream_flush(s);
     if (answer >= 0)
         end(p, answer > 0);
     else if (s->state != STREAM_OPEN || s->write_failed)
@@ -154,6 +175,6 @@ void probe_cancel(struct probe *p)
 {
     if (!p->upstream)
         return;
-    loop_timer_stop(p->loop, &p->limit);
+    release(p);
     upstream_reset(&p->upstream);
 }

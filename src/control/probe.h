@@ -18,10 +18,12 @@ struct probe;
  * all. */
 struct probe_kind {
     /* Write what is sent to OUT, which has room for PROBE_SEND_MAX. */
-    void (*send)(const struct probe *p, struct buf *out);
-    /* Look at what has come; what is of no more use may be consumed. < 0: nothing can be said yet.
-     * 1: good. 0: bad, see p->why. */
-    int (*judge)(struct probe *p, struct buf *in);
+    void (*send)(struct probe *p, struct buf *out);
+    /* Look at what has come; what is of no more use may be consumed, and more be written. < 0:
+     * nothing can be said yet. 1: good. 0: bad, see p->why. */
+    int (*judge)(struct probe *p, struct buf *in, struct buf *out);
+    /* Free p->state; NULL: there is none. */
+    void (*end)(struct probe *p);
 };
 #define PROBE_SEND_MAX 4096
 
@@ -36,6 +38,7 @@ struct probe {
     struct timer limit;
     bool is_sent;
     size_t scanned; /* by judge: of a head that is not complete */
+    void *state;    /* the kind's */
     char why[PROBE_WHY_MAX];
     probe_fn *done;
     void *owner;
@@ -49,8 +52,16 @@ void probe_begin(struct probe *p, struct loop *loop, struct group *g, struct tar
 /* Nobody wants to know any more. Does nothing if none is under way. */
 void probe_cancel(struct probe *p);
 
-/* Does such a check speak TLS? */
-bool probe_is_tls(enum config_health_type type);
+/* Do the checks of G speak TLS? */
+bool probe_is_tls(const struct config_group *g);
 
-/* probe_http.c, probe_custom.c */
-extern const struct probe_kind probe_http, probe_custom;
+/* For the files of the kinds. */
+
+#define PROBE_USER_AGENT "sallyport-health-check"
+#define PROBE_HOST_MAX   ADDRESS_TEXT_MAX
+/* The host that a request is for: what is configured, else the target's address, perhaps in SPACE.
+ */
+const char *probe_host(const struct probe *p, char space[PROBE_HOST_MAX]);
+
+/* probe_http.c, probe_custom.c, probe_grpc.c */
+extern const struct probe_kind probe_http, probe_custom, probe_grpc;

@@ -23,13 +23,13 @@ static struct bytes decode(const struct probe *p, const char *text, uint8_t *out
     return (struct bytes){out, n / 2};
 }
 
-static void send_bytes(const struct probe *p, struct buf *out)
+static void send_bytes(struct probe *p, struct buf *out)
 {
     uint8_t space[CONFIG_CHECK_TEXT_MAX];
     ignore_result(buf_append(out, decode(p, p->config->send, space)));
 }
 
-static int judge_bytes(struct probe *p, struct buf *received)
+static int judge_bytes(struct probe *p, struct buf *received, struct buf *out)
 {
     struct bytes in = buf_bytes(received);
     uint8_t space[CONFIG_CHECK_TEXT_MAX];

@@ -15,17 +15,12 @@ static struct bytes method(const struct probe *p)
 }
 
 /* What is sent is bounded by the configuration: host and path together have 1300 bytes. */
-static void send_request(const struct probe *p, struct buf *out)
+static void send_request(struct probe *p, struct buf *out)
 {
-    char address[ADDRESS_TEXT_MAX];
-    address_format(&p->upstream->address, address);
-    const char *configured = p->upstream->target->config->address;
-    const char *host = p->upstream->target->config->host ? configured : address;
-    if (p->config->host[0])
-        host = p->config->host;
+    char space[PROBE_HOST_MAX];
     int result = http1_write_request_line(out, method(p), bytes_of(p->config->path));
-    result |= http1_write_field(out, BYTES("Host"), bytes_of(host));
-    result |= http1_write_field(out, BYTES("User-Agent"), BYTES("sallyport-health-check"));
+    result |= http1_write_field(out, BYTES("Host"), bytes_of(probe_host(p, space)));
+    result |= http1_write_field(out, BYTES("User-Agent"), BYTES(PROBE_USER_AGENT));
     result |= http1_write_field(out, BYTES("Connection"), BYTES("close"));
     result |= http1_write_end(out);
     ignore_result(result);
@@ -44,7 +39,7 @@ static ssize_t next_head(struct probe *p, struct buf *in, struct http1_head *hea
     }
 }
 
-static int judge_response(struct probe *p, struct buf *in)
+static int judge_response(struct probe *p, struct buf *in, struct buf *out)
 {
     struct http1_head head;
     ssize_t n = next_head(p, in, &head);

@@ -43,7 +43,9 @@ void service_init_group_tls(struct group *g, const struct source *s, bool is_for
         g->tls.credential = source_credential(s, &own, c->engine, PATH_CLIENT);
     }
     static const struct bytes http11[] = {{(const uint8_t *)"http/1.1", 8}};
-    bool is_http = config_protocol_is_http(g->config->protocol);
+    static const struct bytes h2[] = {{(const uint8_t *)"h2", 2}};
+    bool is_grpc = is_for_checks && g->config->health_check.type == HEALTH_CHECK_GRPC;
+    bool is_http = config_protocol_is_http(g->config->protocol) || is_grpc;
     struct tlspolicy_config config = {
         .engine = source_engine(c->engine),
         .role = TLSPOLICY_CLIENT,
@@ -52,7 +54,9 @@ void service_init_group_tls(struct group *g, const struct source *s, bool is_for
         .key_exchange_rsa = c->key_exchange_rsa,
         .credentials = (const struct credential *const *)&g->tls.credential,
         .credentials_n = g->tls.credential ? 1 : 0,
-        .alpn = is_http ? http11 : NULL,
+        .alpn = is_grpc   ? h2
+                : is_http ? http11
+                          : NULL,
         .alpn_n = is_http ? COUNT_OF(http11) : 0,
         .tickets = c->resumption && !is_for_checks,
         .session_lifetime_s = GROUP_SESSION_LIFETIME_S,

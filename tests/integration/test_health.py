@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Health checks: what makes a target unhealthy and healthy again, how soon, and who gets the work meanwhile."""
 import collections
+import concurrent.futures
 import contextlib
 import json
 import os
 import signal
 import time
 
+import grpc
 import pytest
 
 import peers
@@ -235,6 +237,73 @@ def test_targets_that_expect_the_proxy_protocol_are_told_that_it_is_nobody(lb, t
     instance = lb(config(server, check="type: CUSTOM, send: PING", protocol="TCP", front="TCP", tls=", proxy_protocol: v2"))
     becomes(instance, server, "healthy")
     assert server.received.startswith(b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0PING")
+
+
+class Grpc:
+    """A server of gRPC whose health service says STATUS for the service `app`; others are unknown to it."""
+
+    def __init__(self, credentials=None):
+        self.status, self.asked = 1, []
+        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+        handler = grpc.unary_unary_rpc_method_handler(self.check)
+        self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": handler}),))
+        self.port = (self.server.add_secure_port("127.0.0.1:0", credentials) if credentials
+                     else self.server.add_insecure_port("127.0.0.1:0"))
+        self.server.start()
+
+    def check(self, request, context):
+        self.asked.append(request)
+        if request not in (b"", b"\x0a\x03app"):
+            context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
+        return b"\x08" + bytes([self.status])
+
+
+@pytest.fixture
+def grpc_server():
+    started = []
+
+    def start(*args):
+        started.append(Grpc(*args))
+        return started[-1]
+    yield start
+    for each in started:
+        each.server.stop(0).wait()
+
+
+def test_a_target_of_grpc_says_itself_how_it_is(lb, grpc_server):
+    server = grpc_server()
+    instance = lb(config(server.port, check="type: GRPC, service: app"))
+    becomes(instance, server.port, "healthy")
+    assert server.asked[0] == b"\x0a\x03app"
+    server.status = 2
+    becomes(instance, server.port, "unhealthy", "it says that it is not serving")
+    instance.reload(config(server.port, check="type: GRPC"))
+    server.status = 1
+    becomes(instance, server.port, "healthy")
+    instance.reload(config(server.port, check="type: GRPC, service: other"))
+    becomes(instance, server.port, "unhealthy", "gRPC status 5")
+
+
+def test_grpc_over_tls_with_certificates_on_both_sides(lb, pki, grpc_server):
+    certificate = pki.ca("servers").issue("health-grpc", "server", ["DNS:localhost"])
+    pairs = [(certificate.key_file.read_bytes(), certificate.crt.read_bytes())]
+    server = grpc_server(grpc.ssl_server_credentials(pairs, pki.ca("clients").crt.read_bytes(), require_client_auth=True))
+    own = pki.ca("clients").issue("health-grpc-own", "client")
+    tls = f", tls: {{ca: [{pki.ca('servers').crt}], name: localhost, certificate: {own.crt}, key: {own.key_file}}}"
+    instance = lb(config(server.port, check="type: GRPC", protocol="HTTPS", tls=tls))
+    becomes(instance, server.port, "healthy")
+    assert b"" in server.asked
+
+
+@pytest.mark.parametrize("answer, why", [
+    (b"HTTP/1.1 400 Bad Request\r\n\r\n", "its answer is no HTTP/2: "),
+    (b"", "it closed the connection before its answer"),
+    (b"\0\0\0\4\0\0\0\0\0" + b"\0\0\4\3\0\0\0\0\1\0\0\0\7", "no answer of gRPC"),  # SETTINGS, RST_STREAM
+])
+def test_hostile_answers_to_grpc(lb, target, answer, why):
+    server = target(nonsense(answer))
+    instance = lb(config(server, check="type: GRPC"))
+    becomes(instance, server, "unhealthy", why)
 
 
 @pytest.mark.parametrize("kind", ["TLS", "HTTPS"])
