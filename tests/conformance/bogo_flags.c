@@ -81,6 +81,7 @@ static const struct flag flags[] = {
     TEXT("-expect-cipher", expect_cipher),
     TEXT("-expect-cipher-aes", expect_cipher), /* of a machine with AES-NI, as ours always are */
     TEXT("-expect-peer-signature-algorithm", expect_signature_algorithm),
+    LIST("-expect-peer-verify-pref", expect_schemes),
     TEXT("-expect-peer-cert-file", expect_peer_cert_file),
     TEXT("-expect-ocsp-response", expect_ocsp_response),
     TEXT("-expect-certificate-types", expect_certificate_types),

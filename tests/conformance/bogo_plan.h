@@ -37,6 +37,7 @@ struct plan {
     bool shim_writes_first, shim_shuts_down, check_close_notify;
     const char *expect_version, *expect_alpn, *expect_server_name, *expect_curve_id;
     const char *expect_signature_algorithm, *expect_cipher, *expect_advertised_alpn;
+    struct list expect_schemes; /* numbers: what the peer takes */
     const char *expect_ocsp_response, *expect_certificate_types, *expect_peer_cert_file;
     bool expect_session_miss, expect_no_session, expect_ticket_renewal;
     bool expect_retry, expect_no_retry, expect_extended_master_secret;
@@ -57,16 +58,19 @@ struct bytes plan_decode(const char *text, uint8_t out[CONTENT_MAX]);
 
 /* What passed in one handshake. */
 struct watch {
+    uint16_t version; /* of ServerHello; 0: none yet */
     bool has_retry, has_extended_master_secret;
     uint8_t alpn[CONTENT_MAX]; /* a ClientHello's list */
     size_t alpn_n;
     uint8_t types[256]; /* certificate_types of a CertificateRequest of TLS 1.2 */
     size_t types_n;
+    uint8_t schemes[CONTENT_MAX]; /* signature_algorithms of the other side */
+    size_t schemes_n;
 };
-/* MESSAGE, whole; VERSION if it is known by then. */
-void watch_message(struct watch *w, uint16_t version, struct bytes message);
+/* MESSAGE, whole, which the peer or we have sent. */
+void watch_message(struct watch *w, bool is_theirs, struct bytes message);
 /* NULL, or what is not as P says. */
-const char *watch_check(const struct watch *w, const struct plan *p, uint16_t version);
+const char *watch_check(const struct watch *w, const struct plan *p);
 
 /* ---- bogo_policy.c ---- */
 

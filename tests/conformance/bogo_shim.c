@@ -84,9 +84,8 @@ static uint8_t judge(void *owner, const struct certificate *const *chain, size_t
 
 static void watch(void *owner, enum tlsconn_message_direction direction, struct bytes message)
 {
-    (void)direction;
     struct side *s = owner;
-    watch_message(&s->watch, tlsconn_facts(s->c)->version, message);
+    watch_message(&s->watch, direction == TLSCONN_RECEIVED, message);
 }
 
 static void keep_session(void *owner, struct tlsconn_session *session)
@@ -196,7 +195,7 @@ static const char *find_wrong(const struct side *s)
         return "another signature scheme than expected";
     if ((p->expect_peer_cert_file || p->expect_ocsp_response) && !f->resumed && !s->is_judged)
         return "nobody was asked about the peer's certificates";
-    return s->wrong ? s->wrong : watch_check(&s->watch, p, f->version);
+    return s->wrong ? s->wrong : watch_check(&s->watch, p);
 }
 
 static void check_facts(struct side *s, bool is_resumption)
