@@ -25,6 +25,7 @@ static const struct command {
     {"connect", cli_connect, "a TLS client that shows the handshake step by step"},
     {"pki", cli_pki, "a small PKI for development"},
     {"status", cli_status, "what a running instance is doing"},
+    {"top", cli_top, "what a running instance does in each second"},
     {"handshakes", cli_handshakes,
         "the last TLS handshakes of a running instance, and why some failed"},
 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "cli/answer.h"
 #include "cli/commands.h"
 #include "cli/instance.h"
 #include "cli/options.h"
@@ -22,18 +23,12 @@ struct handshakes_options {
     bool follow, only_failed, json, with_steps;
 };
 
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-    return text ? text : "";
-}
-
 /* Who came: the subject of its certificate, else the server name that it asked for. */
 static const char *name_of(const json_t *h)
 {
     const json_t *chain = json_object_get(json_object_get(h, "peer"), "chain");
-    const char *subject = text_of(json_array_get(chain, 0), "subject");
-    return *subject ? subject : text_of(h, "sni");
+    const char *subject = answer_text(json_array_get(chain, 0), "subject");
+    return *subject ? subject : answer_text(h, "sni");
 }
 
 static void print_steps(const json_t *h)
@@ -42,25 +37,26 @@ static void print_steps(const json_t *h)
     json_t *step;
     json_array_foreach(json_object_get(h, "steps"), i, step)
         printf("  %2lld  %-6s  %s\n              %s (%s)\n              %s\n",
-            (long long)json_integer_value(json_object_get(step, "number")), text_of(step, "actor"),
-            text_of(step, "does"), text_of(step, "message"), text_of(step, "wire"),
-            text_of(step, "evidence"));
+            (long long)json_integer_value(json_object_get(step, "number")),
+            answer_text(step, "actor"), answer_text(step, "does"), answer_text(step, "message"),
+            answer_text(step, "wire"), answer_text(step, "evidence"));
 }
 
 static void print_words(const json_t *h, bool with_steps)
 {
     const json_t *tls = json_object_get(h, "tls");
-    const char *version = text_of(tls, "version"), *remedy = text_of(h, "remedy");
-    bool is_accepted = strcmp(text_of(h, "result"), "accepted") == 0;
-    printf("%s  %-16s %-22s %-7s %s%s%s%s", text_of(h, "time"), text_of(h, "listener"),
-        text_of(h, "client"), *version ? version : "-", text_of(h, "result"),
+    const char *version = answer_text(tls, "version"), *remedy = answer_text(h, "remedy");
+    bool is_accepted = strcmp(answer_text(h, "result"), "accepted") == 0;
+    printf("%s  %-16s %-22s %-7s %s%s%s%s", answer_text(h, "time"), answer_text(h, "listener"),
+        answer_text(h, "client"), *version ? version : "-", answer_text(h, "result"),
         json_is_true(json_object_get(tls, "resumed")) ? " (resumed)" : "", *name_of(h) ? "  " : "",
         name_of(h));
     /* A remedy that explains a verdict begins with the reason. */
-    if (!is_accepted && strncmp(remedy, text_of(h, "reason"), strlen(text_of(h, "reason"))) == 0)
+    if (!is_accepted &&
+        strncmp(remedy, answer_text(h, "reason"), strlen(answer_text(h, "reason"))) == 0)
         printf("  %s", remedy);
     else if (!is_accepted)
-        printf("  %s: %s", text_of(h, "reason"), remedy);
+        printf("  %s: %s", answer_text(h, "reason"), remedy);
     putchar('\n');
     if (with_steps)
         print_steps(h);

@@ -4,22 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/answer.h"
 #include "cli/commands.h"
 #include "cli/instance.h"
 #include "cli/options.h"
 
 #include "base/ban.h"
-
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-    return text ? text : "";
-}
-
-static long long number_of(const json_t *o, const char *key)
-{
-    return json_integer_value(json_object_get(o, key));
-}
 
 /* "5 d 3 h", "12 min", "7 s". */
 static void format_span(long long s, char out[32])
@@ -55,14 +45,14 @@ static void print_instance(const json_t *s)
 {
     char uptime[32];
     const json_t *reloads = json_object_get(s, "reloads");
-    format_span(number_of(s, "uptime_s"), uptime);
+    format_span(answer_number(s, "uptime_s"), uptime);
     printf("%s, generation %lld since %s, up %s; reloads: %lld good, %lld bad\n",
         json_is_true(json_object_get(s, "ready")) ? "ready" : "not ready",
-        number_of(s, "generation"), text_of(s, "reloaded"), uptime, number_of(reloads, "good"),
-        number_of(reloads, "bad"));
-    printf("sandbox: %s\n", text_of(s, "sandbox"));
-    if (number_of(s, "access_log_lines_lost"))
-        printf("access log: %lld lines lost\n", number_of(s, "access_log_lines_lost"));
+        answer_number(s, "generation"), answer_text(s, "reloaded"), uptime,
+        answer_number(reloads, "good"), answer_number(reloads, "bad"));
+    printf("sandbox: %s\n", answer_text(s, "sandbox"));
+    if (answer_number(s, "access_log_lines_lost"))
+        printf("access log: %lld lines lost\n", answer_number(s, "access_log_lines_lost"));
 }
 
 static void print_workers(const json_t *s)
@@ -71,19 +61,20 @@ static void print_workers(const json_t *s)
     json_t *w;
     printf("\n%-10s %8s %12s %9s\n", "WORKER", "PID", "CONNECTIONS", "RESTARTS");
     json_array_foreach(json_object_get(s, "workers"), i, w)
-        printf("%-10s %8lld %12lld %9lld\n", text_of(w, "worker"), number_of(w, "pid"),
-            number_of(w, "connections_open"), number_of(w, "restarts"));
+        printf("%-10s %8lld %12lld %9lld\n", answer_text(w, "worker"), answer_number(w, "pid"),
+            answer_number(w, "connections_open"), answer_number(w, "restarts"));
 }
 
 static void print_listener(const json_t *l)
 {
     char text[512];
     json_t *handshakes = json_object_get(l, "handshakes");
-    printf("%-16s %-8s %-24s %8lld open %10lld accepted\n", text_of(l, "listener"),
-        text_of(l, "protocol"), text_of(l, "address"), number_of(l, "connections_open"),
-        number_of(l, "connections"));
-    long long good = number_of(handshakes, "accepted"), refused = number_of(handshakes, "refused"),
-              failed = number_of(handshakes, "failed");
+    printf("%-16s %-8s %-24s %8lld open %10lld accepted\n", answer_text(l, "listener"),
+        answer_text(l, "protocol"), answer_text(l, "address"), answer_number(l, "connections_open"),
+        answer_number(l, "connections"));
+    long long good = answer_number(handshakes, "accepted"),
+              refused = answer_number(handshakes, "refused"),
+              failed = answer_number(handshakes, "failed");
     format_numbers(json_object_get(handshakes, "reasons"), text, sizeof(text));
     if (good || refused || failed)
         printf("    handshakes: %lld accepted, %lld refused, %lld failed%s%s\n", good, refused,
@@ -91,11 +82,11 @@ static void print_listener(const json_t *l)
     format_numbers(json_object_get(l, "requests"), text, sizeof(text));
     if (*text)
         printf("    requests: %s\n", text);
-    if (number_of(l, "relays"))
-        printf("    relays: %lld\n", number_of(l, "relays"));
-    if (number_of(l, "bytes_in") || number_of(l, "bytes_out"))
-        printf(
-            "    bytes: %lld in, %lld out\n", number_of(l, "bytes_in"), number_of(l, "bytes_out"));
+    if (answer_number(l, "relays"))
+        printf("    relays: %lld\n", answer_number(l, "relays"));
+    if (answer_number(l, "bytes_in") || answer_number(l, "bytes_out"))
+        printf("    bytes: %lld in, %lld out\n", answer_number(l, "bytes_in"),
+            answer_number(l, "bytes_out"));
 }
 
 static void print_targets(const json_t *s)
@@ -109,26 +100,26 @@ static void print_targets(const json_t *s)
     {
         format_numbers(json_object_get(t, "failures"), failures, sizeof(failures));
         const json_t *health = json_object_get(t, "health");
-        printf("%-16s %-24s %-10s %10lld %6lld %6lld %11.1f  %s\n", text_of(t, "target_group"),
-            text_of(t, "target"), health ? text_of(health, "state") : "unchecked",
-            number_of(t, "requests"), number_of(t, "connections_open"),
-            number_of(t, "connections_idle"),
+        printf("%-16s %-24s %-10s %10lld %6lld %6lld %11.1f  %s\n", answer_text(t, "target_group"),
+            answer_text(t, "target"), health ? answer_text(health, "state") : "unchecked",
+            answer_number(t, "requests"), answer_number(t, "connections_open"),
+            answer_number(t, "connections_idle"),
             json_number_value(json_object_get(t, "connect_ms_mean")),
             *failures ? failures : "none");
-        if (*text_of(health, "reason"))
-            printf("    %s since %s: %s\n", text_of(health, "state"), text_of(health, "since"),
-                text_of(health, "reason"));
+        if (*answer_text(health, "reason"))
+            printf("    %s since %s: %s\n", answer_text(health, "state"),
+                answer_text(health, "since"), answer_text(health, "reason"));
     }
 }
 
 /* Whose it is: "web", "web admin.example.com", "target group app". */
 static void format_owner(const json_t *o, char *out, size_t size)
 {
-    const char *group = text_of(o, "target_group"), *domain = text_of(o, "domain");
+    const char *group = answer_text(o, "target_group"), *domain = answer_text(o, "domain");
     if (*group)
         snprintf(out, size, "target group %s", group);
     else
-        snprintf(out, size, "%s%s%s", text_of(o, "listener"), *domain ? " " : "", domain);
+        snprintf(out, size, "%s%s%s", answer_text(o, "listener"), *domain ? " " : "", domain);
 }
 
 static void print_certificates(const json_t *s)
@@ -143,8 +134,8 @@ static void print_certificates(const json_t *s)
     json_array_foreach(list, i, c)
     {
         format_owner(c, owner, sizeof(owner));
-        printf("%-32s %9lld  %-20s  %s\n", owner, number_of(c, "days_left"),
-            text_of(c, "not_after"), text_of(c, "file"));
+        printf("%-32s %9lld  %-20s  %s\n", owner, answer_number(c, "days_left"),
+            answer_text(c, "not_after"), answer_text(c, "file"));
     }
 }
 
@@ -160,9 +151,10 @@ static void print_crls(const json_t *s)
     json_array_foreach(list, i, c)
     {
         format_owner(c, owner, sizeof(owner));
-        format_span(number_of(c, "age_s"), age);
-        printf("%-32s %12s  %-20s  %s%s\n", owner, age, text_of(c, "next_update"),
-            text_of(c, "issuer"), json_is_true(json_object_get(c, "is_stale")) ? " (STALE)" : "");
+        format_span(answer_number(c, "age_s"), age);
+        printf("%-32s %12s  %-20s  %s%s\n", owner, age, answer_text(c, "next_update"),
+            answer_text(c, "issuer"),
+            json_is_true(json_object_get(c, "is_stale")) ? " (STALE)" : "");
     }
 }
 

@@ -12,4 +12,5 @@ int cli_handshakes(int argc, char **argv);
 int cli_parse(int argc, char **argv);
 int cli_pki(int argc, char **argv);
 int cli_status(int argc, char **argv);
+int cli_top(int argc, char **argv);
 int cli_verify(int argc, char **argv);
