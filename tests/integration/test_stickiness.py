@@ -9,6 +9,7 @@ import time
 import pytest
 
 import peers
+from http2_peers import Http2, value
 from http_peers import Client, group, header
 from instance import until
 from processes import listener
@@ -88,6 +89,18 @@ def test_targets_do_not_see_it_but_all_other_cookies(lb, target):
                           (("x=LB=1; LBX=2; lb=3",), ["x=LB=1; LBX=2; lb=3"]), (("a=1", mine, "b=2"), ["a=1", "b=2"])):
         ask(instance, *sent)
         assert server.serve.cookies[-1] == arrived, sent
+
+
+def test_over_http_2_each_request_finds_its_target(lb, pki, target):
+    servers = {name: target(Named(name)) for name in "ab"}
+    instance = lb(by_cookie(*servers.values(), certificate=pki.server))
+    with Http2(instance.port("web"), pki) as client:
+        answer = client.ask()
+        name, cookie = answer.body.decode(), pair(value(answer.headers, "set-cookie"))
+        for _ in range(6):
+            again = client.ask("/", "GET", ("cookie", "x=1"), ("cookie", cookie))
+            assert again.body.decode() == name and value(again.headers, "set-cookie") is None
+    assert servers[name].serve.cookies[-1] == ["x=1"]
 
 
 @pytest.mark.parametrize("how", ["weight 0", "removal"])
