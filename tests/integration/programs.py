@@ -14,24 +14,29 @@ GNUTLS = {"1.2": "NORMAL:-VERS-ALL:+VERS-TLS1.2", "1.3": "NORMAL:-VERS-ALL:+VERS
 
 
 def listening_port(pid):
-    """The IPv4 port that the process PID listens on, or None while it does not."""
+    """The port that the process PID listens on, for IPv4 or for both families, or None while it does not."""
     inodes = set()
     with contextlib.suppress(OSError):
         for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
                 inodes.add(str(fd.readlink()))
-    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+    for line in [line for name in ("tcp", "tcp6") for line in pathlib.Path("/proc/net", name).read_text().splitlines()[1:]]:
         fields = line.split()
         if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
-            return int(fields[1].split(":")[1], 16)
+            return int(fields[1].rsplit(":", 1)[1], 16)
     return None
+
+
+class NotStarted(AssertionError):
+    """The server ended before it listened; the text is what it said."""
 
 
 class Server:
     def __init__(self, process, log):
         self.process, self.log = process, log
         self.port = until(lambda: listening_port(process.pid) or process.poll() is not None, lambda: f"a port: {self.said()}")
-        assert process.poll() is None, self.said()
+        if process.poll() is not None:
+            raise NotStarted(self.said())
 
     def said(self):
         return self.log.read_text(errors="replace")

@@ -2,6 +2,7 @@
 """What was seen, as rows for docs/interoperability.md: a fact is a value in a table at a row, a column and a TLS version."""
 import json
 import pathlib
+import re
 
 
 class Matrix:
@@ -40,13 +41,45 @@ def markdown(rows, corner):
     return "\n".join(out) + "\n"
 
 
+NOTE = re.compile(r"n/a: `([^`]*)`")
+
+
+def with_notes(text):
+    """TEXT, what is said of `n/a` below it and not in it."""
+    notes = list(dict.fromkeys(NOTE.findall(text)))
+    text = NOTE.sub(lambda found: f"n/a ({notes.index(found[1]) + 1})", text)
+    return text + "".join(f"\n({number}) `{note}`{'' if number == len(notes) else '  '}" for number, note in enumerate(notes, 1)) + "\n"
+
+
+def handshakes(tables, where):
+    """The tables of test_handshakes.py."""
+    return "\n".join(with_notes(markdown(tables[f"{where}-{table}"], table)) for table in HANDSHAKE_TABLES)
+
+
 PAGE = """# Interoperability
 
 What was seen when programs of others met Sallyport, on {date}: {system}, Sallyport {product}. This page is written by
 `tests/interop/run --write`; `make interop` runs the same without writing. A cell holds for TLS 1.2 and 1.3, or says for which; each is a
-test that fails where something else happens. All certificates are made by `sallyport pki`, in each run.
+test that fails where something else happens. Certificates are made in each run, by `sallyport pki` where nothing else is said.
 
 {programs}
+## Handshakes
+
+Each handshake with each peer, both ways, by both of our engines (`tls: {{engine: native}}` and `openssl`); where a cell does not name one, it holds for both. "yes" and
+"full": bytes went both ways, and the access log tells the version, and the suite or group that was asked for; "resumed": in a second connection the session went on.
+"n/a": it was tried all the same, and the peer said what is noted, or our log did. libssl resumes no session of a client with a certificate
+([authentication.md](authentication.md)); curl asks for no tickets in TLS 1.2, and Chromium resumes when it likes; in TLS 1.2 the groups of a client are also the curves that certificates may have (RFC 8422
+§5.1), secp521r1 is none of ours, and some hold to that. "after HelloRetryRequest": the client's first
+choice was secp521r1; Java may send a second key share with it. Chromium cannot be told suites, groups and schemes: where it is missing, it was not asked. Java, Node and Python
+are programs of ours over their libraries (`tests/interop/peer.*`), as are wolfSSL and Mbed TLS; OpenSSL, GnuTLS and NSS are their own clients and servers
+(s_client, s_server; gnutls-cli, gnutls-serv; tstclnt, selfserv). Certificates are of OpenSSL here, as `sallyport pki` does not make all kinds of keys.
+
+### Their clients at our listeners
+
+{their_clients}
+### Their servers as our targets
+
+{their_servers}
 ## Clients
 
 At an HTTPS and at a TCP_SSL listener in front of the same page. "served": the page came, and the access log names the TLS version and,
@@ -59,7 +92,7 @@ Chromium loads the page without a window, with a scratch NSS database and the po
 left in `build/interop/chromium-mutual.png`. For an alert it shows one of two errors, `ERR_BAD_SSL_CLIENT_AUTH_CERT` or
 `ERR_SOCKET_NOT_CONNECTED`, now this and now that; the latter was seen at `openssl s_server` as well.
 
-A client that would rather speak HTTP/2 gets HTTP/1.1, by ALPN:
+A client that would rather speak HTTP/2 gets it, by ALPN:
 
 {alpn}
 ## Servers as targets
@@ -91,8 +124,10 @@ nginx drops the trailers of a request for its own handlers, and no module of apa
 """
 CORNERS = {"programs": "program", "clients": "client, listener", "alpn": "client", "targets": "server, group", "bodies": "server, group",
            "cases": "server, group"}
+HANDSHAKE_TABLES = ["versions", "suites", "groups", "certificates"]
 
 
 def page(path, **about):
     tables = load(path)
-    return PAGE.format(**{name: markdown(tables[name], corner) for name, corner in CORNERS.items()}, **about)
+    return PAGE.format(**{name: markdown(tables[name], corner) for name, corner in CORNERS.items()},
+                       their_clients=handshakes(tables, "clients"), their_servers=handshakes(tables, "servers"), **about)

@@ -89,7 +89,7 @@ def stage(request, open_folder, files, pki):
 def curl(stage, path, *args, **kw):
     """(status, the last head's fields by name)"""
     head = stage.folder / "head"
-    done = subprocess.run(["curl", "-sS4", "--noproxy", "*", "--cacert", stage.pki.ca("servers").crt, "-D", head, "-w", "%{http_code}", *args,
+    done = subprocess.run(["curl", "-sS4", "--http1.1", "--noproxy", "*", "--cacert", stage.pki.ca("servers").crt, "-D", head, "-w", "%{http_code}", *args,
                            f"https://localhost:{stage.port}{path}"], capture_output=True, text=True, timeout=300, **kw)
     assert done.returncode == 0, done.stderr
     blocks = [block for block in head.read_text().replace("\r\n", "\n").split("\n\n") if block.startswith("HTTP/")]

@@ -121,13 +121,13 @@ def offered(program, folder):
     return json.loads(done.stdout)["alpn"]
 
 
-def test_curl_with_http2_falls_back_by_alpn(stage, matrix, tmp_path):
+def test_curl_speaks_http2(stage, matrix, tmp_path):
     def program(port):
         return converse(b"", "curl", "-sS4", "--noproxy", "*", "--http2", "--cacert", stage.pki.ca("servers").crt, "-o", "/dev/null", "-w",
                         "%{http_code} HTTP/%{http_version}", f"https://localhost:{port}/interop")
     since = stage.instance.mark()
-    assert program(stage.port("one-way", "HTTPS")) == "200 HTTP/1.1"
-    fell_back(stage, matrix, "curl --http2", offered(program, tmp_path), since)
+    assert program(stage.port("one-way", "HTTPS")) == "200 HTTP/2"
+    chose(stage, matrix, "curl --http2", offered(program, tmp_path), since)
 
 
 def test_chromium_shows_the_page_over_mutual_authentication(stage, matrix, results, tmp_path):
@@ -137,12 +137,12 @@ def test_chromium_shows_the_page_over_mutual_authentication(stage, matrix, resul
     assert corner_colour(shot) == GREEN
     line = stage.instance.line(since=since, path="/interop")
     assert line["peer"]["accepted"] and line["peer"]["chain"][0]["subject"] == "CN=good.example"
-    fell_back(stage, matrix, "Chromium", offered(lambda port: browser.page(f"https://localhost:{port}/"), tmp_path), since)
+    chose(stage, matrix, "Chromium", offered(lambda port: browser.page(f"https://localhost:{port}/"), tmp_path), since)
 
 
-def fell_back(stage, matrix, name, offer, since):
+def chose(stage, matrix, name, offer, since):
     assert "h2" in offer and "http/1.1" in offer
     line = stage.instance.line(since=since, path="/interop")
-    assert line["tls"]["alpn"] == "http/1.1" and line["status"] == 200
+    assert line["tls"]["alpn"] == "h2" and line["status"] == 200
     matrix.add("alpn", name, "offers", ", ".join(offer))
     matrix.add("alpn", name, "chosen", line["tls"]["alpn"])
