@@ -21,7 +21,7 @@ static void begin(struct stream *from, struct stream *to, bool is_chunked)
 static enum transfer_status push(
     const char *fields, const char *wire, bool is_chunked, size_t piece, char *text)
 {
-    struct stream from = {.fd = -1}, to = {.fd = -1};
+    struct stream from = {.fd = -1}, to = {.fd = -1, .out_soft = STREAM_OUT_SOFT};
     struct transfer t = {0};
     char request[512];
     size_t scanned = 0, at = 0, n = strlen(wire);
@@ -93,7 +93,8 @@ TEST(bad_framing_is_refused)
 
 TEST(a_line_of_the_chunked_coding_longer_than_the_room_left_is_not_an_end)
 {
-    struct stream from = {.fd = -1, .state = STREAM_EOF}, to = {.fd = -1};
+    struct stream from = {.fd = -1, .state = STREAM_EOF},
+                  to = {.fd = -1, .out_soft = STREAM_OUT_SOFT};
     struct transfer t = {0};
     size_t scanned = 0;
     bool moved = false;
@@ -114,7 +115,7 @@ TEST(a_line_of_the_chunked_coding_longer_than_the_room_left_is_not_an_end)
 
 TEST(nothing_is_taken_while_the_receiver_has_no_room)
 {
-    struct stream from = {.fd = -1}, to = {.fd = -1};
+    struct stream from = {.fd = -1}, to = {.fd = -1, .out_soft = STREAM_OUT_SOFT};
     struct transfer t = {0};
     size_t scanned = 0;
     bool moved = false;
