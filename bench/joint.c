@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "joint.h"
 
-#include <stdlib.h>
 #include <time.h>
 
 #include <openssl/err.h>
 
-#include "base/memory.h"
 #include "base/panic.h"
 #include "crypto/issue.h"
 #include "crypto/native.h"
