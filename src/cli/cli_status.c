@@ -55,6 +55,15 @@ static void print_instance(const json_t *s)
         printf("access log: %lld lines lost\n", answer_number(s, "access_log_lines_lost"));
 }
 
+static void print_signer(const json_t *s)
+{
+    char requests[128];
+    const json_t *signer = json_object_get(s, "signer");
+    format_numbers(json_object_get(signer, "requests"), requests, sizeof(requests));
+    printf("signer: %lld keys; requests: %s; restarted %lld times\n", number_of(signer, "keys"),
+        *requests ? requests : "none", number_of(signer, "restarts"));
+}
+
 static void print_workers(const json_t *s)
 {
     size_t i;
@@ -163,6 +172,7 @@ static void print_words(const json_t *s)
     size_t i;
     json_t *l;
     print_instance(s);
+    print_signer(s);
     print_workers(s);
     printf("\n%-16s %-8s %-24s %13s\n", "LISTENER", "PROTOCOL", "ADDRESS", "CONNECTIONS");
     json_array_foreach(json_object_get(s, "listeners"), i, l) print_listener(l);

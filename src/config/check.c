@@ -133,6 +133,16 @@ static void check_rsa_key_exchange(struct check *ck, bool rsa, bool tls12, const
             "can read them; ecdhe has it");
 }
 
+/* libssl signs with the key itself (docs/threat-model.md). */
+static void check_engine(
+    struct check *ck, enum config_engine engine, bool has_key, const struct node *owner)
+{
+    if (engine == CONFIG_ENGINE_OPENSSL && has_key)
+        report_warning(ck->report, place_of(tree_value(owner, "tls"), "engine"),
+            "engine: openssl needs its private keys in every worker; with native only the signer "
+            "has them");
+}
+
 static void check_protocols_match(
     struct check *ck, const struct config_listener *l, size_t group, struct position at)
 {
@@ -501,6 +511,7 @@ static void check_listener(
     check_one_way_asks_nobody(ck, l, map);
     check_domains(ck, l, map);
     check_rsa_key_exchange(ck, l->tls.key_exchange_rsa, l->tls.tls12, map);
+    check_engine(ck, l->tls.engine, config_protocol_is_tls(l->protocol), map);
     check_negotiable(ck, &l->tls.negotiable);
 }
 
@@ -513,6 +524,7 @@ static void check_group(struct check *ck, const struct config_group *g, const st
     if (!config_protocol_is_tls(g->protocol))
         return;
     check_rsa_key_exchange(ck, g->tls.key_exchange_rsa, g->tls.tls12, map);
+    check_engine(ck, g->tls.engine, g->tls.key.path, map);
     check_negotiable(ck, &g->tls.negotiable);
 }
 

@@ -56,6 +56,24 @@ static void write_instance(struct json *j, const struct totals *t, bool is_ready
         (int64_t)(v[INSTANCE_LINES_DROPPED] + v[INSTANCE_LINES_UNWRITTEN]));
 }
 
+static void write_signer(struct json *j, const struct totals *t)
+{
+    const uint64_t *v = find(t, COUNTERS_INSTANCE, NULL, NULL);
+    json_open_object(j, "signer");
+    json_integer(j, "keys", (int64_t)v[INSTANCE_SIGNER_KEYS]);
+    json_integer(j, "waiting", (int64_t)v[INSTANCE_SIGNER_WAITING]);
+    json_integer(
+        j, "restarts", (int64_t)find(t, COUNTERS_PROCESS, "signer", NULL)[PROCESS_RESTARTS]);
+    json_open_object(j, "requests");
+    json_integer(j, "done", (int64_t)v[INSTANCE_SIGNER_DONE]);
+    json_integer(j, "refused", (int64_t)v[INSTANCE_SIGNER_REFUSED]);
+    json_integer(j, "too_often", (int64_t)v[INSTANCE_SIGNER_TOO_OFTEN]);
+    json_integer(j, "failed", (int64_t)v[INSTANCE_SIGNER_FAILED]);
+    json_integer(j, "late", (int64_t)v[INSTANCE_SIGNER_LATE]);
+    json_close_object(j);
+    json_close_object(j);
+}
+
 static void write_workers(struct json *j, const struct totals *t)
 {
     size_t n;
@@ -309,6 +327,7 @@ int status_write(const struct totals *t, const struct status *status, struct buf
     json_init(&j, out);
     json_open_object(&j, NULL);
     write_instance(&j, t, status->is_ready, now_s);
+    write_signer(&j, t);
     write_workers(&j, t);
     write_listeners(&j, t);
     write_targets(&j, t, status);

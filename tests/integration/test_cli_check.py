@@ -151,6 +151,7 @@ WARNINGS = {
     "own_certificate_without_names": (https(certificates=CERT("nameless.crt", "nameless.key")), "no subjectAltName", "clients will refuse it"),
     "own_certificate_for_another_purpose": (https(certificates=CERT("client.crt", "client.key")), "not for servers", "serverAuth"),
     "key_exchange_without_forward_secrecy": (https("tls: {key_exchange: »rsa}", "[{certificate: rsa.crt, key: rsa.key}]"), "no forward secrecy", "ecdhe"),
+    "keys_in_workers": (https("tls: {engine: »openssl}"), "needs its private keys in every worker", "with native only the signer"),
     "stale_crl": (https(MUTUAL + "\n    revocation: {crl: [»stale.crl]}"), "due for renewal", "fetch the current one"),
     "no_crl_of_a_ca": (https(MUTUAL + "\n    revocation: »{crl: [middle.crl]}"), "no CRL of CN=ca", "refused as revocation_unknown"),
     "policy_of_a_ca_that_nobody_is": (https(MUTUAL + "\n    revocation: {crl: [ca.crl], per_ca: [»{issuer: CN=cb, policy: soft}]}"),

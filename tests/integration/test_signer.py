@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Private keys are in the signer and nowhere else, and the signer signs handshakes whatever becomes of it."""
+import json
 import os
 import pathlib
 import re
@@ -186,6 +187,10 @@ def test_a_killed_signer_is_back_at_once_with_the_keys_that_it_had(lb, pki, targ
     until(lambda: get(admin_port(instance), "/readyz")[0] == 200, "readiness")
     metrics = get(admin_port(instance), "/metrics")[1].decode()
     assert 'sallyport_process_restarts_total{process="signer"} 3' in metrics
+    signer = json.loads(get(admin_port(instance), "/status")[1])["signer"]
+    assert (signer["keys"], signer["restarts"]) == (1, 3) and signer["requests"]["done"] >= 3
+    said = run("status", "--admin", f"127.0.0.1:{admin_port(instance)}").stdout
+    assert re.search(r"^signer: 1 keys; requests: done \d+.*; restarted 3 times$", said, re.M), said
 
 
 def test_established_connections_do_not_notice_that_the_signer_died(lb, pki, target):

@@ -504,7 +504,7 @@ static void check_health(const char *protocol, const char *keys, enum config_hea
     snprintf(text, sizeof(text), GROUP_G "  protocol: %s\n  targets: [{address: 10.0.0.1:80}]\n%s",
         protocol, keys);
     struct config *c = parse(text, &report);
-    CHECK(c && report.n == 0);
+    CHECK(c && report.errors == 0);
     const struct config_health_check *h = &c->groups[c->groups_n - 1].health_check;
     CHECK_INT(h->type, type);
     CHECK_INT(h->interval_ms, interval_ms);
