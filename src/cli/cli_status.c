@@ -60,8 +60,8 @@ static void print_signer(const json_t *s)
     char requests[128];
     const json_t *signer = json_object_get(s, "signer");
     format_numbers(json_object_get(signer, "requests"), requests, sizeof(requests));
-    printf("signer: %lld keys; requests: %s; restarted %lld times\n", number_of(signer, "keys"),
-        *requests ? requests : "none", number_of(signer, "restarts"));
+    printf("signer: %lld keys; requests: %s; restarted %lld times\n", answer_number(signer, "keys"),
+        *requests ? requests : "none", answer_number(signer, "restarts"));
 }
 
 static void print_workers(const json_t *s)

@@ -33,7 +33,7 @@
 /* Rounds over all rings before the supervisor is listened to again. */
 #define ROUNDS_MAX 64
 /* How long an answer may wait for the next one. */
-#define FLUSH_US 200
+#define FLUSH_US 1000
 
 struct caller {
     struct call_ring ring;
