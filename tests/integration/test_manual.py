@@ -110,6 +110,7 @@ INSTALLED = {
     "usr/bin/sallyport": pathlib.Path(instance.BINARY),
     "usr/lib/systemd/system/sallyport.service": service.UNIT,
     "usr/share/bash-completion/completions/sallyport": COMPLETION,
+    "usr/share/doc/sallyport/examples/grafana-dashboard.json": ROOT / "etc/grafana-dashboard.json",
     "usr/share/doc/sallyport/examples/sallyport.yaml": ROOT / "etc/sallyport.yaml",
     "usr/share/man/man5/sallyport.yaml.5": MAN / "sallyport.yaml.5",
     "usr/share/man/man8/sallyport.8": MAN / "sallyport.8",
