@@ -76,6 +76,8 @@ int __wrap_machine_send(struct machine *m, struct wire_writer *w)
         hostile_message_without_shares(m);
         hostile.wants_retry = false;
     }
+    if (hostile.is_terse && m->role->is_server)
+        hostile_message_without(m, EXTENSION_RECORD_SIZE_LIMIT);
     bool is_peer = is_side(hostile.peer, m) && !w->has_failed;
     if (is_peer && !hostile_message_change(m, hostile.tape))
         return 0;

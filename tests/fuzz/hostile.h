@@ -20,7 +20,8 @@ struct hostile {
     struct side *peer;   /* its messages are changed; NULL: nobody's */
     struct side *victim; /* what it sends is checked */
     struct tape *tape;
-    bool wants_retry;              /* the client's first hello has no share that the server knows */
+    bool wants_retry; /* the client's first hello has no share that the server knows */
+    bool is_terse;    /* a server does not answer record_size_limit, which libssl does not know */
     unsigned fatal_alerts, closes; /* that the victim has sent */
     /* A record of the peer's that is late. */
     enum record_type held_type;

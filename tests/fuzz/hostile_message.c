@@ -269,6 +269,21 @@ bool hostile_message_change(struct machine *m, struct tape *t)
     return true;
 }
 
+void hostile_message_without(struct machine *m, enum extension e)
+{
+    uint8_t type = m->hs->flight.at[m->hs->flight.start + m->hs->begun_at];
+    struct body *b = take_body(m);
+    struct block block, kept = {.n = 0};
+    size_t at = find_block(type, m->version == TLS_1_3, b);
+    if (at < b->n && read_block(b, at, &block)) {
+        for (size_t i = 0; i < block.n; i++)
+            if ((block.at[i].at[0] << 8 | block.at[i].at[1]) != extension_number(e))
+                kept.at[kept.n++] = block.at[i];
+        write_block(b, at, &kept);
+    }
+    give_body(m, b);
+}
+
 void hostile_message_without_shares(struct machine *m)
 {
     static const uint8_t none[] = {0, 51, 0, 2, 0, 0}; /* key_share: an empty list */
