@@ -61,6 +61,7 @@ void group_init(
         struct target *t = &g->targets[i];
         t->config = &config->targets[i];
         list_init(&t->idle);
+        list_init(&t->shared);
         t->counts = t->uncounted;
         init_address(t);
         t->label = group_label(config->name, t->config->address);

@@ -42,6 +42,7 @@ struct target {
     size_t addresses_n;               /* 0: the name has not been resolved yet */
     size_t turn;                      /* where connections go now */
     struct list idle;                 /* struct upstream, most recently used first */
+    struct list shared; /* connections that several exchanges have together (HTTP/2) */
     size_t idle_n;
     struct name_pattern name; /* what the target must prove (TLS groups) */
     const char *server_name;  /* for SNI; NULL if the name is an address */

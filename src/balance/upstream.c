@@ -299,6 +299,12 @@ struct upstream *upstream_open(struct loop *loop, struct group *g, struct target
     return u;
 }
 
+void upstream_share(struct upstream *u)
+{
+    u->is_shared = true;
+    count_drop(&u->target->counts[TARGET_ACTIVE]);
+}
+
 struct buf *upstream_preface(struct upstream *u)
 {
     ASSERT(u->state == UPSTREAM_CONNECTING);
@@ -398,7 +404,7 @@ void upstream_close(struct upstream **up)
     forget_if_failed(u);
     if (u->state == UPSTREAM_IDLE)
         leave_idle(u);
-    else
+    else if (!u->is_shared)
         count_drop(&u->target->counts[TARGET_ACTIVE]);
     count_drop(&u->target->counts[TARGET_OPEN]);
     loop_timer_stop(u->stream.loop, &u->timer);

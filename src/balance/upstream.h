@@ -49,6 +49,7 @@ struct upstream {
     struct verdict *verdict;          /* TLS: of the target's certificate, once it was judged */
     struct verdict *session_verdict;  /* of that which came with the session that is offered: the
                                          verdict, if the target resumes it */
+    bool is_shared;                   /* by several exchanges: not work by itself */
     bool is_reused;                   /* taken from the idle ones: may turn out stale */
     uint64_t opened_ms, ready_ms;     /* loop_now_ms of the beginning, and of READY */
     struct timer timer;
@@ -66,6 +67,8 @@ struct upstream_limits {
  * CHANGED, never from inside this call. */
 struct upstream *upstream_open(struct loop *loop, struct group *g, struct target *t,
     const struct upstream_limits *limits, upstream_fn *changed, void *owner);
+/* After upstream_open: several exchanges will have U together, and are counted each by itself. */
+void upstream_share(struct upstream *u);
 /* Before upstream_open has answered: what is appended there is sent first, before TLS begins. NULL:
  * it will fail. */
 struct buf *upstream_preface(struct upstream *u);

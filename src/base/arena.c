@@ -10,7 +10,7 @@
 
 #include "base/ban.h"
 
-#define BLOCK_SIZE 4096
+#define BLOCK_SIZE 1024
 
 struct arena_block {
     struct arena_block *next;

@@ -168,6 +168,7 @@ struct config_group {
     const char *name;
     enum config_protocol protocol;
     enum config_scheduler scheduler;
+    bool http2;                                /* HTTP, HTTPS: spoken with the targets */
     enum config_proxy_protocol proxy_protocol; /* TCP, TCP_SSL: what a connection begins with */
     struct config_health_check health_check;
     struct config_stickiness stickiness;

@@ -18,6 +18,7 @@ static const char *const health_type_names[] = {
 static const char *const health_method_names[] = {"HEAD", "GET", NULL};
 static const char *const encoding_names[] = {"text", "hex", NULL};
 static const char *const all_unhealthy_names[] = {"serve", "refuse", NULL};
+static const char *const http_version_names[] = {"1.1", "2", NULL};
 static const char *const key_exchange_names[] = {"ecdhe", "rsa", NULL};
 static const char *const redirect_names[] = {"301", "302", "303", "307", "308", NULL};
 static const char *const tls_group_names[] = {"x25519", "secp256r1", "secp384r1", NULL};

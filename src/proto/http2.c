@@ -444,7 +444,10 @@ static ssize_t read_data(nghttp2_session *session, int32_t id, uint8_t *to, size
     struct http2 *h = owner;
     const struct buf *trailers = NULL;
     bool is_end = false;
-    struct bytes data = h->handler->output(source->ptr, &is_end, &trailers);
+    void *stream = stream_of(h, id);
+    if (!stream) /* its owner has left it */
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    struct bytes data = h->handler->output(stream, &is_end, &trailers);
     size_t n = data.n < n_max ? data.n : n_max;
     if (n == data.n && is_end)
         *flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -466,13 +469,14 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     struct http2 *h = owner;
     const struct buf *trailers;
     bool is_end;
-    struct bytes data = bytes_first(h->handler->output(source->ptr, &is_end, &trailers), n);
+    void *stream = stream_of(h, frame->hd.stream_id);
+    struct bytes data = bytes_first(h->handler->output(stream, &is_end, &trailers), n);
     int result = buf_append(h->out, (struct bytes){header, HTTP2_FRAME_OVERHEAD});
     result |= buf_append(h->out, data);
     ASSERT(result == 0 && data.n == n); /* http2_send has looked for room */
     if (n)
         h->has_moved = true;
-    h->handler->sent(source->ptr, n);
+    h->handler->sent(stream, n);
     return 0;
 }
 
@@ -578,7 +582,7 @@ static void submit_trailers(struct http2 *h, int32_t id, const struct buf *field
 int http2_respond(struct http2 *h, int32_t id, const struct buf *fields, bool has_body)
 {
     struct section s = section_of(fields);
-    nghttp2_data_provider provider = {.source.ptr = stream_of(h, id), .read_callback = read_data};
+    nghttp2_data_provider provider = {.read_callback = read_data};
     int result = nghttp2_submit_response(h->session, id, s.at, s.n, has_body ? &provider : NULL);
     free(s.at);
     return result < 0 ? -1 : 0;
@@ -595,7 +599,7 @@ int http2_inform(struct http2 *h, int32_t id, const struct buf *fields)
 int32_t http2_request(struct http2 *h, const struct buf *fields, bool has_body, void *stream)
 {
     struct section s = section_of(fields);
-    nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = read_data};
+    nghttp2_data_provider provider = {.read_callback = read_data};
     int32_t id =
         nghttp2_submit_request(h->session, NULL, s.at, s.n, has_body ? &provider : NULL, stream);
     free(s.at);
@@ -617,6 +621,9 @@ void http2_resume(struct http2 *h, int32_t id)
 size_t http2_room(const struct http2 *h, int32_t id)
 {
     int32_t stream = nghttp2_session_get_stream_remote_window_size(h->session, id);
+    if (stream < 0) /* its head waits to be sent */
+        stream = (int32_t)nghttp2_session_get_remote_settings(
+            h->session, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
     int32_t conn = nghttp2_session_get_remote_window_size(h->session);
     int32_t room = stream < conn ? stream : conn;
     return room > 0 ? (size_t)room : 0;
@@ -632,7 +639,7 @@ void http2_reset(struct http2 *h, int32_t id, enum http2_code code)
     ignore_result(nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, id, (uint32_t)code));
 }
 
-size_t http2_requests_left(const struct http2 *h)
+size_t http2_requests_max(const struct http2 *h)
 {
     if (h->failure || !nghttp2_session_check_request_allowed(h->session))
         return 0;
@@ -745,8 +752,8 @@ static void submit_settings(struct http2 *h)
     int result = nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, is_server ? server : client,
         is_server ? COUNT_OF(server) : COUNT_OF(client));
     ASSERT(result == 0);
-    result =
-        nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, HTTP2_CONN_WINDOW);
+    result = nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0,
+        is_server ? HTTP2_CONN_WINDOW : HTTP2_STREAMS_MAX * HTTP2_STREAM_WINDOW);
     ASSERT(result == 0);
 }
 

@@ -22,7 +22,8 @@
 #define HTTP2_STREAMS_MAX 100
 #define HTTP2_STREAM_WINDOW \
     (32 * 1024) /* content that a peer may send on a stream before it was taken */
-#define HTTP2_CONN_WINDOW    (128 * 1024) /* the same on all streams together */
+#define HTTP2_CONN_WINDOW \
+    (128 * 1024) /* the same on all streams together; a server has room for all of them */
 #define HTTP2_MEMORY_MAX     (128 * 1024) /* of the framing layer, per connection */
 #define HTTP2_FRAME_OVERHEAD 9
 
@@ -114,6 +115,10 @@ int http2_write_field(struct buf *b, struct bytes name, struct bytes value) MUST
 /* The first field at the start of SECTION, which was written so; how many bytes that are. */
 size_t http2_read_field(struct bytes section, struct http1_field *out);
 
+/* An empty head of a response. RFC 9113 §8.3.2: it comes without a reason phrase; here it has the
+ * usual one. */
+void http2_begin_response(struct http1_head *out, unsigned status);
+
 /* What events about stream ID come with. */
 void http2_set_stream(struct http2 *h, int32_t id, void *stream);
 /* The final head on stream ID (server); content follows if HAS_BODY, as the handler's output has
@@ -124,8 +129,8 @@ int http2_inform(struct http2 *h, int32_t id, const struct buf *fields) MUST_USE
 /* A request (client). The stream, or -1 if there can be no more on this connection. */
 int32_t http2_request(
     struct http2 *h, const struct buf *fields, bool has_body, void *stream) MUST_USE;
-/* How many further requests are possible now (client). */
-size_t http2_requests_left(const struct http2 *h);
+/* How many requests may be under way together (client); 0: there can be no new ones. */
+size_t http2_requests_max(const struct http2 *h);
 /* Output has more, or its end. */
 void http2_resume(struct http2 *h, int32_t id);
 /* How much content the peer would take on that stream now. */

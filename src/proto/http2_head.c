@@ -5,6 +5,8 @@
 #include "proto/http1_head.h"
 #include "proto/http1_syntax.h"
 #include "proto/http1_target.h"
+#include "proto/http1_write.h"
+#include "proto/http2.h"
 
 #include "base/ban.h"
 
@@ -232,6 +234,13 @@ static int read_status(const struct http2_block *b, struct http1_head *out)
     return out->status < 100 || out->status > 599 || out->status == 101 ? -HTTP1_BAD_STATUS : 0;
 }
 
+void http2_begin_response(struct http1_head *out, unsigned status)
+{
+    begin(out);
+    out->status = status;
+    out->reason = bytes_of(http1_reason_phrase(status));
+}
+
 int http2_read_response(
     struct http2_block *b, bool is_last, struct bytes request_method, struct http1_head *out)
 {
@@ -242,6 +251,7 @@ int http2_read_response(
         result = read_status(b, out);
     if (result < 0)
         return result;
+    out->reason = bytes_of(http1_reason_phrase(out->status));
     http1_take_survey(out, &survey);
     result = http1_read_framing(&survey, out);
     if (result < 0)

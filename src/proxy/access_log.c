@@ -182,8 +182,10 @@ static bool is_wanted(const struct conn *c)
 /* When the connection to the target opened, and how long that took. */
 static void connect_time(const struct exchange *e, struct json *j)
 {
-    if (e->upstream && e->upstream->ready_ms)
-        json_integer(j, "connect", between(e->upstream->opened_ms, e->upstream->ready_ms));
+    const struct upstream *u = e->upstream;
+    if (u && u->ready_ms)
+        json_integer(j, "connect",
+            between(u->opened_ms > e->started_ms ? u->opened_ms : e->started_ms, u->ready_ms));
 }
 
 void access_log_exchange(struct exchange *e, enum close_reason reason, const char *detail)

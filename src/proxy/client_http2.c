@@ -136,7 +136,7 @@ static void abandon(struct request *r, enum close_reason reason, const char *det
 {
     struct exchange *e = &r->exchange;
     access_log_exchange(e, reason, detail);
-    upstream_reset(&e->upstream);
+    exchange_release(e, TARGET_RESET);
     exchange_clear(e);
     party_http2_discard(&r->party);
 }
@@ -210,11 +210,12 @@ static size_t held(const struct client_http2 *s)
 {
     size_t n = http2_memory(s->link.http2) + held_by(s->link.stream);
     LIST_FOREACH (link, &s->requests) {
-        const struct request *r = container_of(link, struct request, link);
-        const struct exchange *e = &r->exchange;
-        n += sizeof(*r) + party_http2_held(&r->party) + e->arena.used + e->sent.capacity;
+        struct request *r = container_of(link, struct request, link);
+        struct exchange *e = &r->exchange;
+        n += sizeof(*r) + party_http2_held(&r->party) + e->arena.used + e->sent.capacity +
+             e->kept.capacity;
         if (e->upstream)
-            n += held_by(&e->upstream->stream);
+            n += e->target_ops->held(e);
     }
     return n;
 }

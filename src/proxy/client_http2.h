@@ -13,8 +13,9 @@
 
 struct client_http2;
 
-/* Bytes of user space that a connection may hold when it asks for one thing more. */
-#define CLIENT_HTTP2_HELD_MAX (192 * 1024)
+/* Bytes of user space that a connection may hold when it asks for one thing more: a hundred
+ * ordinary requests at once need some 3 KiB each. */
+#define CLIENT_HTTP2_HELD_MAX (384 * 1024)
 
 struct client_http2 *client_http2_new(struct conn *c);
 void client_http2_free(struct client_http2 **s);

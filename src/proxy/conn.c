@@ -203,7 +203,7 @@ void conn_close(struct conn *c, enum close_reason reason, const char *detail)
     if (c->state == CONN_CLOSING || c->state == CONN_CLOSED)
         return;
     conclude(c, reason, detail);
-    upstream_close(&c->exchange.upstream);
+    exchange_release(&c->exchange, TARGET_CLOSE);
     exchange_clear(&c->exchange);
     conn_wait(c, CONN_CLOSING, LINGER_MS);
     stream_shutdown(&c->client);
@@ -215,7 +215,7 @@ void conn_reset(struct conn *c, enum close_reason reason, const char *detail)
         return;
     if (c->state != CONN_CLOSING)
         conclude(c, reason, detail);
-    upstream_reset(&c->exchange.upstream);
+    exchange_release(&c->exchange, TARGET_RESET);
     exchange_clear(&c->exchange);
     stream_reset(&c->client);
     closed(c);

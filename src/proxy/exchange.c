@@ -28,15 +28,23 @@ void exchange_init(struct exchange *e, struct conn *conn, struct client client, 
     *e = (struct exchange){.conn = conn, .client = client, .timer = timer, .fire = fire};
     arena_init(&e->arena);
     buf_init(&e->sent, STREAM_OUT_MAX);
+    buf_init(&e->kept, REPEAT_BODY_MAX);
 }
 
 void exchange_fini(struct exchange *e)
 {
-    upstream_close(&e->upstream);
+    exchange_release(e, TARGET_CLOSE);
     verdict_free(&e->refused);
     party_gzip_fini(&e->gzip);
     arena_fini(&e->arena);
     buf_fini(&e->sent);
+    buf_fini(&e->kept);
+}
+
+void exchange_release(struct exchange *e, enum target_release how)
+{
+    if (e->upstream)
+        e->target_ops->release(e, how);
 }
 
 void exchange_clear(struct exchange *e)
@@ -70,10 +78,7 @@ void exchange_fail(struct exchange *e, unsigned status, int reason, const char *
     e->client.ops->refuse(e, status, status < 500 ? detail : "");
     bool goes_on = e->client.ops->goes_on(e);
     access_log_exchange(e, (enum close_reason)reason, detail);
-    if (exchange_is_request_whole(e))
-        upstream_close(&e->upstream);
-    else
-        upstream_reset(&e->upstream);
+    exchange_release(e, exchange_is_request_whole(e) ? TARGET_CLOSE : TARGET_RESET);
     end(e, goes_on);
 }
 
@@ -90,12 +95,9 @@ static void finish(struct exchange *e)
 {
     bool goes_on = e->client.ops->goes_on(e);
     access_log_exchange(e, goes_on ? CLOSE_NONE : CLOSE_DONE, "");
-    if (!exchange_is_request_whole(e))
-        upstream_reset(&e->upstream);
-    else if (e->target_keeps_alive)
-        upstream_keep(&e->upstream);
-    else
-        upstream_close(&e->upstream);
+    exchange_release(e, !exchange_is_request_whole(e) ? TARGET_RESET
+                        : e->target_keeps_alive       ? TARGET_KEEP
+                                                      : TARGET_CLOSE);
     end(e, goes_on);
 }
 
@@ -111,6 +113,11 @@ static bool is_trusted_proxy(const struct conn *c)
     return false;
 }
 
+static struct group *group_of(const struct exchange *e)
+{
+    return &e->conn->service->groups[e->rule->group];
+}
+
 /* The head for the target; it does not depend on which target. */
 static int write_head(struct exchange *e, const struct http1_head *h)
 {
@@ -122,9 +129,11 @@ static int write_head(struct exchange *e, const struct http1_head *h)
         .is_trusted_proxy = is_trusted_proxy(c),
         .is_tls = c->client.tls != NULL,
         .identity = buf_bytes(&c->identity),
+        .is_target_tls = group_of(e)->is_tls,
         .upgrade = e->upgrade,
     };
-    return headers_write_request(&e->sent, h, &client);
+    return group_of(e)->config->http2 ? headers_write_request_http2(&e->sent, h, &client)
+                                      : headers_write_request(&e->sent, h, &client);
 }
 
 static bool is_idempotent(struct bytes method)
@@ -151,10 +160,11 @@ static void remember(struct exchange *e, const struct http1_head *h)
     e->method = arena_copy(&e->arena, h->method);
     e->is_idempotent = is_idempotent(h->method);
     e->expects_continue = h->expects_continue;
+    e->has_body = h->framing == HTTP1_BODY_CHUNKED || h->content_length;
     e->uri = arena_copy(&e->arena, h->path_and_query);
     e->path = bytes_first(e->uri, bytes_find(e->uri, '?'));
-    party_http1_init(&e->target, NULL);
-    party_http1_send(&e->target, h->framing == HTTP1_BODY_CHUNKED);
+    party_http1_init(&e->http1, NULL);
+    party_http1_send(&e->http1, h->framing == HTTP1_BODY_CHUNKED);
     remember_upgrade(e, h);
 }
 
@@ -270,40 +280,33 @@ void exchange_begin(struct exchange *e, struct http1_head *head)
         exchange_refuse(e, HTTP1_HEAD_TOO_LARGE);
         return;
     }
-    exchange_connect(
-        e, &e->conn->service->groups[e->rule->group], e->is_idempotent ? UINT64_MAX : FRESH_MS);
+    exchange_connect(e, group_of(e), e->is_idempotent ? UINT64_MAX : FRESH_MS);
 }
 
-void exchange_connected(struct exchange *e)
+/* It will not be sent again. */
+static void forget_request(struct exchange *e)
 {
-    stream_write(&e->upstream->stream, buf_bytes(&e->sent));
-    e->target.stream = &e->upstream->stream;
-    e->upstream->stream.out_soft = e->client.ahead;
-    e->can_repeat = e->is_idempotent && e->upstream->is_reused;
-    if (!e->can_repeat)
-        buf_fini(&e->sent);
+    e->can_repeat = false;
+    buf_fini(&e->sent);
+    buf_fini(&e->kept);
 }
 
 /* PIECE of the body went to the target. */
 static void keep_for_repeat(struct exchange *e, struct bytes piece)
 {
-    if (!e->can_repeat)
-        return;
-    e->can_repeat = e->request.bytes <= REPEAT_BODY_MAX && buf_append(&e->sent, piece) == 0;
-    if (!e->can_repeat)
-        buf_fini(&e->sent);
+    if (e->can_repeat && buf_append(&e->kept, piece) < 0)
+        forget_request(e);
 }
 
 /* Move the request's body. False if the exchange has ended. */
 static bool run_request(struct exchange *e, bool *moved)
 {
-    struct stream *target = &e->upstream->stream;
-    if (e->request.is_complete || target->write_failed)
+    if (e->request.is_complete || e->target_ops->is_deaf(e))
         return true;
-    size_t before = buf_size(&target->out);
-    enum transfer_status status =
-        transfer_run(&e->request, e->client.party, &e->target.party, moved);
-    keep_for_repeat(e, bytes_skip(buf_bytes(&target->out), before));
+    struct buf *out = e->target_ops->written(e);
+    size_t before = buf_size(out);
+    enum transfer_status status = transfer_run(&e->request, e->client.party, e->target, moved);
+    keep_for_repeat(e, bytes_skip(buf_bytes(out), before));
     switch (status) {
     case TRANSFER_WAITS:
         return true;
@@ -328,7 +331,7 @@ static void compress(struct exchange *e, struct http1_head *h)
     if (!e->rule->compression || !compression_applies(h))
         return;
     if (e->takes_gzip && compression_change(h, &e->arena))
-        party_gzip_init(&e->gzip, &e->target.party);
+        party_gzip_init(&e->gzip, e->target);
     else
         compression_vary(h);
 }
@@ -338,9 +341,8 @@ static void begin_response(struct exchange *e, struct http1_head *h)
     e->target_keeps_alive = h->keep_alive;
     e->answered_ms = conn_now_ms(e->conn);
     e->response_state = RESPONSE_BODY;
-    e->can_repeat = false;
-    buf_fini(&e->sent);
-    party_http1_receive(&e->target, h);
+    forget_request(e);
+    e->target_ops->begin_body(e, h);
     compress(e, h);
     e->client.ops->respond(e, h);
     e->status = h->status;
@@ -354,7 +356,7 @@ static void forward_interim(struct exchange *e, const struct http1_head *h)
 
 /* RFC 9110 §7.8: whatever the client has sent behind its request, and the target behind its 101, is
  * of the new protocol. */
-static void switch_protocols(struct exchange *e, const struct http1_head *h, size_t length)
+static void switch_protocols(struct exchange *e, const struct http1_head *h)
 {
     if (!http1_upgrades_to(h, e->upgrade)) {
         exchange_fail(e, 502, CLOSE_TARGET_BAD_RESPONSE,
@@ -365,32 +367,27 @@ static void switch_protocols(struct exchange *e, const struct http1_head *h, siz
     e->status = h->status;
     e->answered_ms = conn_now_ms(e->conn);
     e->client.ops->upgrade(e, h);
-    buf_consume(&e->upstream->stream.in, length);
-    buf_fini(&e->sent);
+    e->target_ops->take_head(e);
+    forget_request(e);
     exchange_goto(e, EXCHANGE_RELAY, service_config(e->conn->service)->timeouts.relay_idle);
 }
 
-/* The target ended before its response. RFC 9110 §9.2.2: a request is repeated only if that cannot
- * do harm, and only where the connection had been idle, and may just have been closed by then. */
+/* The target ended before its response. */
 static void response_missing(struct exchange *e)
 {
-    const struct stream *target = &e->upstream->stream;
-    bool is_silent = !e->is_heard && buf_size(&target->in) == 0;
-    if (e->can_repeat && is_silent) {
+    if (e->target_ops->may_repeat(e))
         exchange_connect_anew(e);
-        return;
-    }
-    if (target_fault_is_late_refusal(e->upstream, !is_silent))
-        exchange_fail(e, 502, CLOSE_TARGET_HANDSHAKE, tlsconn_failure(target->tls)->text);
+    else if (target_fault_is_late_refusal(e->upstream, e->target_ops->has_answered(e)))
+        exchange_fail(
+            e, 502, CLOSE_TARGET_HANDSHAKE, tlsconn_failure(e->upstream->stream.tls)->text);
     else
         exchange_fail(e, 502, CLOSE_TARGET_CLOSED, "before its response");
 }
 
-/* The head of LENGTH bytes at the start of what the target has sent. */
-static void take_head(struct exchange *e, struct http1_head *h, size_t length)
+static void take_head(struct exchange *e, struct http1_head *h)
 {
     if (h->status == 101) {
-        switch_protocols(e, h, length);
+        switch_protocols(e, h);
         return;
     }
     if (h->status >= 200 && rewrite_response(e, h) < 0) {
@@ -404,35 +401,31 @@ static void take_head(struct exchange *e, struct http1_head *h, size_t length)
         sticky_give(e, h);
         begin_response(e, h);
     }
-    buf_consume(&e->upstream->stream.in, length);
-    e->scanned = 0;
+    e->target_ops->take_head(e);
 }
 
 /* Look for the response's head. False if the exchange has ended, waits for another target, or has
  * become a relay. */
 static bool await_response(struct exchange *e)
 {
-    struct stream *target = &e->upstream->stream;
     struct http1_head *h = &e->conn->proxy->head;
+    enum http1_fault fault;
     while (e->response_state == RESPONSE_AWAITED && e->client.ops->takes_head(e)) {
-        ssize_t n = http1_parse_response(buf_bytes(&target->in), &e->scanned, e->method, h);
-        if (n < 0) {
-            exchange_fail(
-                e, 502, CLOSE_TARGET_BAD_RESPONSE, http1_fault_text((enum http1_fault) - n));
-            return false;
-        }
-        if (n > 0) {
-            take_head(e, h, (size_t)n);
-            if (e->state != EXCHANGE_FLOW)
-                return false;
-            continue;
-        }
-        if (stream_refill(target))
-            continue;
-        if (target->state == STREAM_OPEN)
+        switch (e->target_ops->head(e, h, &fault)) {
+        case TARGET_HEAD:
+            take_head(e, h);
+            break;
+        case TARGET_WAITS:
             return true;
-        response_missing(e);
-        return false;
+        case TARGET_BAD:
+            exchange_fail(e, 502, CLOSE_TARGET_BAD_RESPONSE, http1_fault_text(fault));
+            break;
+        case TARGET_ENDED:
+            response_missing(e);
+            break;
+        }
+        if (e->state != EXCHANGE_FLOW)
+            return false;
     }
     return true;
 }
@@ -443,7 +436,7 @@ static bool run_response(struct exchange *e, bool *moved)
         return false;
     if (e->response_state == RESPONSE_AWAITED)
         return true;
-    struct party *target = e->gzip.compressor ? &e->gzip.party : &e->target.party;
+    struct party *target = e->gzip.compressor ? &e->gzip.party : e->target;
     switch (transfer_run(&e->response, target, e->client.party, moved)) {
     case TRANSFER_WAITS:
         return true;
@@ -466,10 +459,10 @@ static bool run_response(struct exchange *e, bool *moved)
 
 /* Is it for the client to send more of its request? RFC 9110 §10.1.1: one that expects a 100 waits
  * for it, and may go on without. */
-static bool is_request_owed(const struct exchange *e)
+static bool is_request_owed(struct exchange *e)
 {
     bool waits = e->expects_continue && !e->is_heard && !e->request.bytes;
-    return !e->request.is_complete && !e->upstream->stream.write_failed && !waits;
+    return !e->request.is_complete && !e->target_ops->is_deaf(e) && !waits;
 }
 
 static bool has_room(struct party *p)
@@ -491,7 +484,7 @@ static enum pace_party waited_for(struct exchange *e)
         return PACE_CLIENT_TAKES;
     if (is_body || !is_request_owed(e))
         return is_body ? PACE_TARGET_SENDS : PACE_ANSWER;
-    return has_room(&e->target.party) ? PACE_CLIENT_SENDS : PACE_TARGET_TAKES;
+    return has_room(e->target) ? PACE_CLIENT_SENDS : PACE_TARGET_TAKES;
 }
 
 static void late_flow(struct exchange *e)
@@ -512,8 +505,7 @@ static void late_flow(struct exchange *e)
     if (pace_is_kept(e))
         return;
     /* A response that has begun may be waiting for the rest of the request. */
-    bool is_clients =
-        party == PACE_TARGET_SENDS && is_request_owed(e) && has_room(&e->target.party);
+    bool is_clients = party == PACE_TARGET_SENDS && is_request_owed(e) && has_room(e->target);
     if (is_clients)
         party = PACE_CLIENT_SENDS;
     exchange_fail(e, rows[party].status, (int)rows[party].reason, rows[party].detail);
@@ -524,7 +516,7 @@ static void run_flow(struct exchange *e)
     bool moved;
     do {
         moved = false;
-        stream_flush(&e->upstream->stream);
+        e->target_ops->flush(e);
         if (!e->client.ops->flush(e))
             return;
         if (!run_request(e, &moved) || !run_response(e, &moved))
@@ -574,18 +566,13 @@ void exchange_progress(struct exchange *e, uint64_t timeout_ms)
     conn_arm(e->conn, e->timer, timeout_ms, e->fire);
 }
 
-static struct stream *ready_target(struct exchange *e)
-{
-    return e->upstream && e->upstream->state == UPSTREAM_READY ? &e->upstream->stream : NULL;
-}
-
 void exchange_run(struct exchange *e)
 {
     enum exchange_state before;
     do {
         before = e->state;
-        if (ready_target(e))
-            stream_flush(ready_target(e));
+        if (e->upstream && e->upstream->state == UPSTREAM_READY)
+            e->target_ops->flush(e);
         steps[before].run(e);
     } while (e->state != before);
 }
@@ -598,6 +585,6 @@ void exchange_late(struct exchange *e)
 void exchange_poll(struct exchange *e, bool memory)
 {
     bool is_wanted = e->state != EXCHANGE_FLOW || (memory && client_has_room(e));
-    if (ready_target(e))
-        stream_poll(ready_target(e), is_wanted);
+    if (e->upstream)
+        e->target_ops->poll(e, is_wanted);
 }

@@ -71,6 +71,45 @@ struct client {
     size_t ahead; /* how much of its request may wait for the target */
 };
 
+enum target_answer {
+    TARGET_HEAD,  /* the head of a response has come */
+    TARGET_WAITS, /* for one */
+    TARGET_BAD,   /* what came is none */
+    TARGET_ENDED  /* there will be none */
+};
+
+enum target_release {
+    TARGET_KEEP, /* the exchange is complete */
+    TARGET_CLOSE,
+    TARGET_RESET /* the target must not take what it got for complete */
+};
+
+/* What an exchange says to its target, and asks it, besides bodies. From connecting on there is an
+ * upstream; all but poll, release and held are for a READY one. */
+struct target_ops {
+    /* Send the head, and what was kept of the body. */
+    void (*begin)(struct exchange *e);
+    void (*flush)(struct exchange *e);
+    /* Will it take no more of the request? */
+    bool (*is_deaf)(struct exchange *e);
+    /* Where content goes before it is flushed. */
+    struct buf *(*written)(struct exchange *e);
+    /* Look for the head of a response; H is valid until it is taken. */
+    enum target_answer (*head)(struct exchange *e, struct http1_head *h, enum http1_fault *fault);
+    /* H is the final one, and has not been changed: its body is what follows. */
+    void (*begin_body)(struct exchange *e, const struct http1_head *h);
+    void (*take_head)(struct exchange *e);
+    /* Has any part of a response come? */
+    bool (*has_answered)(struct exchange *e);
+    /* There will be no response: can the request be sent once more? */
+    bool (*may_repeat)(struct exchange *e);
+    /* E has no upstream any more. */
+    void (*release)(struct exchange *e, enum target_release how);
+    void (*poll)(struct exchange *e, bool wants_response);
+    /* Bytes that it holds for E. */
+    size_t (*held)(struct exchange *e);
+};
+
 struct exchange {
     struct conn *conn;
     struct client client;
@@ -82,8 +121,11 @@ struct exchange {
     struct group *group;
     const struct target *tried[EXCHANGE_TARGETS_MAX];
     size_t tried_n;
-    struct upstream *upstream;
-    struct party_http1 target;
+    struct upstream *upstream; /* connecting or connected; with HTTP/2 others may have it, too */
+    struct party *target;
+    const struct target_ops *target_ops;
+    struct party_http1 http1; /* a target that speaks that */
+    size_t head_n;            /* of which a head of so many bytes was shown */
 
     struct arena arena; /* the texts below */
     struct bytes method, host, uri,
@@ -93,12 +135,15 @@ struct exchange {
     struct verdict *refused; /* by the rule's own authentication, or NULL */
     bool is_suspect;         /* who knows where the client believes its request to end */
     bool is_idempotent;      /* RFC 9110 §9.2.2 */
+    bool has_body;           /* of more than no bytes */
     bool expects_continue;   /* RFC 9110 §10.1.1 */
     bool takes_gzip;         /* the client; asked only where the rule wants compression */
     struct party_gzip gzip;  /* of the target's content, where it is compressed on its way */
     struct bytes upgrade;    /* the protocols that were asked for on the way to the target */
-    struct buf sent;         /* what the target is sent, as long as it may have to be sent again */
-    bool can_repeat;         /* all of it is there */
+    struct buf sent;         /* the head for the target */
+    struct buf kept;         /* as much of the body as went there, while it can be sent again */
+    bool can_repeat;         /* all of it is there, and that may be done */
+    bool is_repeated;        /* it was */
     bool is_heard;           /* the target has sent an interim response */
     struct transfer request;
     struct transfer response;
@@ -135,6 +180,8 @@ void exchange_poll(struct exchange *e, bool memory);
 
 /* Something moved: the time-out of the state starts anew. */
 void exchange_progress(struct exchange *e, uint64_t timeout_ms);
+/* Done with the target, if there is one. */
+void exchange_release(struct exchange *e, enum target_release how);
 /* Has the client sent its whole request (so that what follows is the next one)? */
 bool exchange_is_request_whole(const struct exchange *e);
 
@@ -149,7 +196,5 @@ void exchange_connect(struct exchange *e, struct group *group, uint64_t idle_max
 /* The idle connection that was taken turned out closed: a new one to the same target, or, if that
  * cannot be reached, another. */
 void exchange_connect_anew(struct exchange *e);
-/* The connection to a target is ready: send it the request. */
-void exchange_connected(struct exchange *e);
 void exchange_run_target(struct exchange *e);
 void exchange_late_target(struct exchange *e);

@@ -7,6 +7,8 @@
 #include "proxy/proxy_parts.h"
 #include "proxy/tally.h"
 #include "proxy/target_fault.h"
+#include "proxy/target_http1.h"
+#include "proxy/target_http2.h"
 
 #include "base/ban.h"
 
@@ -47,7 +49,7 @@ static void failed(struct exchange *e)
         u->fault == UPSTREAM_FAULT_CONNECT || u->fault == UPSTREAM_FAULT_CONNECT_TIMEOUT;
     if (is_connect && e->tried_n < EXCHANGE_TARGETS_MAX &&
         group_can_pick(e->group, (struct group_wish[]){wish_of(e)})) {
-        upstream_close(&e->upstream);
+        exchange_release(e, TARGET_CLOSE);
         exchange_connect(e, e->group, 0);
         return;
     }
@@ -60,7 +62,7 @@ static void ready(struct exchange *e)
 {
     if (is_http(e)) {
         exchange_goto(e, EXCHANGE_FLOW, timeouts(e)->response);
-        exchange_connected(e);
+        e->target_ops->begin(e);
     } else {
         exchange_goto(e, EXCHANGE_RELAY, timeouts(e)->relay_idle);
     }
@@ -85,27 +87,17 @@ void exchange_late_target(struct exchange *e)
     fail(e, 504, CLOSE_TARGET_TIMEOUT, "");
 }
 
-static void changed(void *owner, uint32_t events)
-{
-    conn_wake(owner);
-}
-
 /* To TARGET, at the address whose turn it is. */
 static void connect_to(struct exchange *e, struct target *target, uint64_t idle_max_ms)
 {
     const struct config_timeouts *t = timeouts(e);
-    struct conn *c = e->conn;
     struct upstream_limits limits = {
         .connect_ms = t->connect, .handshake_ms = t->handshake, .idle_ms = t->idle};
-    group_turn(target, conn_now_ms(c));
-    if (idle_max_ms)
-        e->upstream = upstream_reuse(target, idle_max_ms, changed, e);
-    if (!e->upstream) {
-        e->upstream = upstream_open(c->proxy->loop, e->group, target, &limits, changed, e);
-        struct buf *preface = upstream_preface(e->upstream);
-        if (preface && e->group->config->proxy_protocol == PROXY_PROTOCOL_V2)
-            proxy_header_write(c, preface);
-    }
+    group_turn(target, conn_now_ms(e->conn));
+    if (e->group->config->http2)
+        target_http2_connect(e, target, &limits, idle_max_ms);
+    else
+        target_http1_connect(e, target, &limits, idle_max_ms);
     exchange_goto(e, EXCHANGE_TARGET,
         t->connect + t->handshake + 1000); /* the upstream's own timers come first */
 }
@@ -134,6 +126,7 @@ void exchange_begin_relay(struct exchange *e, struct group *group)
 void exchange_connect_anew(struct exchange *e)
 {
     struct target *target = e->upstream->target;
-    upstream_close(&e->upstream);
+    exchange_release(e, TARGET_CLOSE);
+    e->is_repeated = true;
     connect_to(e, target, 0);
 }

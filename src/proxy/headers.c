@@ -91,19 +91,25 @@ void headers_identity(struct buf *out, const struct verdict *v)
         v->accepted && v->chain.n ? BYTES("accepted") : BYTES("none")));
 }
 
-static int write_forwarded(
-    struct buf *out, const struct http1_head *h, const struct headers_client *client)
+typedef int write_field_fn(struct buf *out, struct bytes name, struct bytes value);
+
+static int write_forwarded(struct buf *out, const struct http1_head *h,
+    const struct headers_client *client, write_field_fn *write)
 {
     char peer[ADDRESS_TEXT_MAX];
+    struct buf list;
+    buf_init(&list, HTTP1_HEAD_MAX);
     address_format_host(client->peer, peer);
-    int result = buf_append(out, BYTES("X-Forwarded-For: "));
+    int result = 0;
     for (size_t i = 0; i < h->fields_n && client->is_trusted_proxy; i++)
         if (bytes_equal_nocase(h->fields[i].name, BYTES("X-Forwarded-For")) && h->fields[i].value.n)
-            result |= buf_printf(out, "%.*s, ", BYTES_ARG(h->fields[i].value));
-    result |= buf_printf(out, "%s\r\n", peer);
-    result |= http1_write_field(
-        out, BYTES("X-Forwarded-Proto"), client->is_tls ? BYTES("https") : BYTES("http"));
-    result |= http1_write_field(out, BYTES("X-Real-IP"), bytes_of(peer));
+            result |= buf_printf(&list, "%.*s, ", BYTES_ARG(h->fields[i].value));
+    result |= buf_append(&list, bytes_of(peer));
+    result |= write(out, BYTES("X-Forwarded-For"), buf_bytes(&list));
+    result |=
+        write(out, BYTES("X-Forwarded-Proto"), client->is_tls ? BYTES("https") : BYTES("http"));
+    result |= write(out, BYTES("X-Real-IP"), bytes_of(peer));
+    buf_fini(&list);
     return result;
 }
 
@@ -112,6 +118,20 @@ static bool is_framing(struct bytes name)
 {
     return bytes_equal_nocase(name, BYTES("Content-Length")) ||
            bytes_equal_nocase(name, BYTES("Transfer-Encoding"));
+}
+
+/* What a client's request says to its target; not what holds for one hop or is ours to say. */
+static int write_end_to_end(struct buf *out, const struct http1_head *h, write_field_fn *write)
+{
+    int result = 0;
+    for (size_t i = 0; i < h->fields_n; i++) {
+        struct bytes name = h->fields[i].name;
+        if (bytes_equal_nocase(name, BYTES("Host")) || is_framing(name) ||
+            http1_is_hop_by_hop(h, name) || headers_is_reserved(name))
+            continue;
+        result |= write(out, name, h->fields[i].value);
+    }
+    return result;
 }
 
 static int write_length(struct buf *out, const struct http1_head *h, bool is_chunked)
@@ -146,16 +166,10 @@ int headers_write_request(
 {
     int result = http1_write_request_line(out, h->method, h->path_and_query);
     result |= http1_write_field(out, BYTES("Host"), h->authority);
-    for (size_t i = 0; i < h->fields_n; i++) {
-        struct bytes name = h->fields[i].name;
-        if (bytes_equal_nocase(name, BYTES("Host")) || is_framing(name) ||
-            http1_is_hop_by_hop(h, name) || headers_is_reserved(name))
-            continue;
-        result |= http1_write_field(out, name, h->fields[i].value);
-    }
+    result |= write_end_to_end(out, h, http1_write_field);
     result |= write_length(out, h, h->framing == HTTP1_BODY_CHUNKED);
     result |= write_hop(out, h, client->upgrade);
-    result |= write_forwarded(out, h, client);
+    result |= write_forwarded(out, h, client, http1_write_field);
     result |= buf_append(out, client->identity);
     result |= http1_write_end(out);
     return result;
@@ -183,8 +197,6 @@ static int write_switch(struct buf *out, const struct http1_head *h)
             result |= http1_write_field(out, BYTES("Upgrade"), h->fields[i].value);
     return result;
 }
-
-typedef int write_field_fn(struct buf *out, struct bytes name, struct bytes value);
 
 /* The fields of a response but those that say where it ends on this hop. */
 static int write_fields(struct buf *out, const struct http1_head *h, write_field_fn *write)
@@ -226,8 +238,42 @@ int headers_write_response_http2(struct buf *out, const struct http1_head *h)
 {
     int result = write_number_http2(out, BYTES(":status"), h->status);
     result |= write_fields(out, h, http2_write_field);
+    /* That nothing follows its head HTTP/2 says by itself. */
+    bool has_length = h->content_length || !h->is_http2 || http1_find(h, "content-length");
+    if (h->framing == HTTP1_BODY_LENGTH && has_length)
+        result |= write_number_http2(out, BYTES("content-length"), h->content_length);
+    return result;
+}
+
+/* The lines of headers_identity, one by one. */
+static int write_identity_http2(struct buf *out, struct bytes lines)
+{
+    int result = 0;
+    while (lines.n) {
+        struct bytes line = bytes_first(lines, bytes_find(lines, '\r'));
+        size_t colon = bytes_find(line, ':');
+        result |= http2_write_field(out, bytes_first(line, colon), bytes_skip(line, colon + 2));
+        lines = bytes_skip(lines, line.n + 2);
+    }
+    return result;
+}
+
+int headers_write_request_http2(
+    struct buf *out, const struct http1_head *h, const struct headers_client *client)
+{
+    int result = http2_write_field(out, BYTES(":method"), h->method);
+    result |= http2_write_field(
+        out, BYTES(":scheme"), client->is_target_tls ? BYTES("https") : BYTES("http"));
+    if (h->authority.n)
+        result |= http2_write_field(out, BYTES(":authority"), h->authority);
+    result |= http2_write_field(out, BYTES(":path"), h->path_and_query);
+    result |= write_end_to_end(out, h, http2_write_field);
     if (h->framing == HTTP1_BODY_LENGTH)
         result |= write_number_http2(out, BYTES("content-length"), h->content_length);
+    if (http1_takes_trailers(h))
+        result |= http2_write_field(out, BYTES("te"), BYTES("trailers"));
+    result |= write_forwarded(out, h, client, http2_write_field);
+    result |= write_identity_http2(out, client->identity);
     return result;
 }
 

@@ -25,12 +25,17 @@ struct headers_client {
     const struct address *peer;
     bool is_trusted_proxy; /* X-Forwarded-For is appended to, not replaced */
     bool is_tls;
+    bool is_target_tls;
     struct bytes identity; /* from headers_identity; empty where no certificate is asked for */
     struct bytes upgrade;  /* what it may be upgraded to (http1_offered_upgrade); empty: nothing */
 };
 
 /* The head of a request for a target. -1 if OUT has no room. */
 int headers_write_request(
+    struct buf *out, const struct http1_head *h, const struct headers_client *client) MUST_USE;
+
+/* The same for a target of HTTP/2, as http2_write_field has it. */
+int headers_write_request_http2(
     struct buf *out, const struct http1_head *h, const struct headers_client *client) MUST_USE;
 
 enum headers_connection {

@@ -36,7 +36,7 @@ static struct pace_clock *clock_of(struct pace *p)
 /* Bytes that the party has sent or taken since its connection began. */
 static uint64_t moved(struct exchange *e)
 {
-    struct party *client = e->client.party, *target = &e->target.party;
+    struct party *client = e->client.party, *target = e->target;
     switch (e->pace.party) {
     case PACE_CLIENT_SENDS:
         return client->ops->received(client);

@@ -69,7 +69,7 @@ void party_http2_trailers(struct party_http2 *p, const struct http1_head *fields
 
 void party_http2_discard(struct party_http2 *p)
 {
-    if (buf_size(&p->in))
+    if (buf_size(&p->in) && p->link->http2)
         http2_taken(p->link->http2, p->id, buf_size(&p->in));
     buf_clear(&p->in);
     buf_release(&p->in);
@@ -149,6 +149,16 @@ void party_http2_sent(struct party_http2 *p, size_t n)
 void party_http2_close(struct party_http2 *p)
 {
     party_http2_discard(p);
+    party_http2_stop(p);
+}
+
+void party_http2_repeat(struct party_http2 *p, struct bytes data)
+{
+    content(&p->party, data);
+}
+
+void party_http2_stop(struct party_http2 *p)
+{
     p->is_gone = true;
     p->link->queued -= buf_size(&p->out);
     buf_clear(&p->out);

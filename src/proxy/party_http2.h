@@ -43,6 +43,10 @@ struct bytes party_http2_output(struct party_http2 *p, bool *is_end, const struc
 void party_http2_sent(struct party_http2 *p, size_t n);
 /* The stream is closed: what waits goes nowhere. */
 void party_http2_close(struct party_http2 *p);
+/* The stream is closed, and what has come is complete: it is still taken. */
+void party_http2_stop(struct party_http2 *p);
+/* Content that went to a stream before this one, which came to nothing. */
+void party_http2_repeat(struct party_http2 *p, struct bytes data);
 /* Nobody will take any more of what the peer sends. */
 void party_http2_discard(struct party_http2 *p);
 

@@ -8,6 +8,7 @@
 #include "base/panic.h"
 #include "proxy/service_parts.h"
 #include "proxy/sticky.h"
+#include "proxy/target_http2.h"
 
 #include "base/ban.h"
 
@@ -18,7 +19,7 @@ static void group_hash(const struct group *g, const struct source *s, uint8_t ou
     const struct config_group_tls *c = &g->config->tls;
     struct digest *d = digest_new();
     source_digest_text(d, g->config->name);
-    source_digest_number(d, (uint64_t)g->config->protocol);
+    source_digest_number(d, (uint64_t)g->config->protocol | (uint64_t)g->config->http2 << 8);
     source_digest_files(d, s, c->ca, c->ca_n);
     source_digest_text(d, c->name);
     source_digest_revocation(d, &c->revocation, &g->tls.verify);
@@ -42,10 +43,11 @@ void service_init_group_tls(struct group *g, const struct source *s, bool is_for
             .certificate = c->certificate, .key = c->key, .passphrase = c->passphrase};
         g->tls.credential = source_credential(s, &own, c->engine, PATH_CLIENT);
     }
-    static const struct bytes http11[] = {{(const uint8_t *)"http/1.1", 8}};
-    static const struct bytes h2[] = {{(const uint8_t *)"h2", 2}};
+    static const struct bytes http[] = {
+        {(const uint8_t *)"http/1.1", 8}, {(const uint8_t *)"h2", 2}};
     bool is_grpc = is_for_checks && g->config->health_check.type == HEALTH_CHECK_GRPC;
     bool is_http = config_protocol_is_http(g->config->protocol) || is_grpc;
+    bool is_http2 = is_grpc || (g->config->http2 && !is_for_checks);
     struct tlspolicy_config config = {
         .engine = source_engine(c->engine),
         .role = TLSPOLICY_CLIENT,
@@ -54,10 +56,8 @@ void service_init_group_tls(struct group *g, const struct source *s, bool is_for
         .key_exchange_rsa = c->key_exchange_rsa,
         .credentials = (const struct credential *const *)&g->tls.credential,
         .credentials_n = g->tls.credential ? 1 : 0,
-        .alpn = is_grpc   ? h2
-                : is_http ? http11
-                          : NULL,
-        .alpn_n = is_http ? COUNT_OF(http11) : 0,
+        .alpn = is_http ? &http[is_http2] : NULL,
+        .alpn_n = is_http ? 1 : 0,
         .tickets = c->resumption && !is_for_checks,
         .session_lifetime_s = GROUP_SESSION_LIFETIME_S,
     };
@@ -117,6 +117,7 @@ static void destroy(struct service *s)
         listener_fini(&s->listeners[i]);
     for (size_t i = 0; i < s->config->groups_n; i++) {
         upstream_close_idle(&s->groups[i]);
+        target_http2_close_idle(&s->groups[i]);
         group_fini(&s->groups[i]);
     }
     free(s->listeners);
@@ -141,14 +142,17 @@ void service_resolve(struct service *s, const struct address_book *book)
     for (size_t i = 0; i < s->config->groups_n; i++) {
         group_resolve(&s->groups[i], book);
         upstream_close_gone(&s->groups[i]);
+        target_http2_close_gone(&s->groups[i]);
     }
 }
 
 void service_limit_idle(struct service *s, size_t max)
 {
     s->idle.max = max;
-    for (size_t i = 0; !max && i < s->config->groups_n; i++)
+    for (size_t i = 0; !max && i < s->config->groups_n; i++) {
         upstream_close_idle(&s->groups[i]);
+        target_http2_close_idle(&s->groups[i]);
+    }
 }
 
 const struct config *service_config(const struct service *s)

@@ -166,3 +166,45 @@ class Http2:
 def value(fields, name):
     found = [v for k, v in fields if k == name]
     return found[0] if len(found) == 1 else found or None
+
+
+class Server:
+    """One connection at a target that speaks HTTP/2 without negotiation: what a script says with it."""
+
+    def __init__(self, connection, settings=None):
+        self.sock, self.data = connection, b""
+        self.encoder, self.decoder, self.ids, self.frames = Encoder(), Decoder(), [], []
+        assert self.exactly(len(PREFACE)) == PREFACE
+        self.send(frames.SettingsFrame(0, settings=settings or {}))
+
+    exactly = Http2._exactly
+    send = Http2.send
+
+    def read(self):
+        f, length = frames.Frame.parse_frame_header(self.exactly(9))
+        f.parse_body(memoryview(self.exactly(length)))
+        self.frames.append(f)
+        if isinstance(f, frames.SettingsFrame) and "ACK" not in f.flags:
+            self.send(frames.SettingsFrame(0, flags=["ACK"]))
+        return f
+
+    def request(self):
+        """The next head: (stream, its fields)."""
+        while not isinstance(f := self.read(), frames.HeadersFrame):
+            pass
+        self.ids.append(f.stream_id)
+        return f.stream_id, self.decoder.decode(f.data)
+
+    def answer(self, id, body=b"ok", *fields, status=200, end=True):
+        head = self.encoder.encode([(":status", str(status)), *fields])
+        self.send(frames.HeadersFrame(id, data=head, flags=["END_HEADERS"]), frames.DataFrame(id, data=body, flags=["END_STREAM"] * end))
+
+
+def serving(script, settings=None):
+    """For a Target: SCRIPT(server) plays each connection."""
+    def serve(target, connection):
+        try:
+            script(Server(connection, settings))
+        except Closed:
+            pass
+    return serve

@@ -29,6 +29,7 @@ NOT_OF_SECURITY = {"GROUP.scheduler": "which target gets a request decides about
                    "HEALTH_CHECK.codes": "the same",
                    "HEALTH_CHECK.encoding": "the same",
                    "HEALTH_CHECK.all_unhealthy": "whether a target is asked that seems to be ill",
+                   "GROUP.http_version": "a request is the same in either: tests/integration/test_http2_targets.py",
                    "LISTENER.http2": "each stream is treated as a request of HTTP/1.1 is: tests/integration/test_http2.py"}
 
 

@@ -32,7 +32,10 @@ static const char *rewritten(const char *request, bool is_trusted, const char *i
     buf_init(&out, 4096);
     CHECK(http1_parse_request(bytes_of(request), &scanned, &parsed) > 0);
     CHECK(address_parse(BYTES("192.0.2.7:1234"), false, &peer, &err) == 0);
-    struct headers_client client = {&peer, is_trusted, true, bytes_of(identity)};
+    struct headers_client client = {.peer = &peer,
+        .is_trusted_proxy = is_trusted,
+        .is_tls = true,
+        .identity = bytes_of(identity)};
     CHECK(headers_write_request(&out, &parsed, &client) == 0);
     snprintf(text, sizeof(text), "%.*s", BYTES_ARG(buf_bytes(&out)));
     buf_fini(&out);

@@ -20,7 +20,8 @@ static void begin(void)
     conn = (struct conn){.proxy = &proxy, .service = &service};
     exchange_init(
         &exchange, &conn, client_http1_init(&conn.http1, &conn.client), &conn.timer, NULL);
-    party_http1_init(&exchange.target, &upstream.stream);
+    party_http1_init(&exchange.http1, &upstream.stream);
+    exchange.target = &exchange.http1.party;
     conn.client.fd = upstream.stream.fd = -1;
 }
 
