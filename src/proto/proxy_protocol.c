@@ -41,8 +41,8 @@ const char *proxy_protocol_fault_text(enum proxy_protocol_fault f)
 {
     static const char *const texts[] = {
         [PROXY_PROTOCOL_INCOMPLETE] = "the PROXY protocol's header is not complete",
-        [PROXY_PROTOCOL_ABSENT] = "there is no header of the PROXY protocol, which is expected "
-                                  "from this peer (proxy_protocol.accept_from)",
+        [PROXY_PROTOCOL_ABSENT] = ("there is no header of the PROXY protocol, which is expected "
+                                   "from this peer (proxy_protocol.accept_from)"),
         [PROXY_PROTOCOL_MALFORMED] = "the PROXY protocol's header is malformed",
         [PROXY_PROTOCOL_CORRUPT] = "the checksum of the PROXY protocol's header differs",
     };
