@@ -227,8 +227,15 @@ static void read_file(struct build *b, const struct key *k, struct node *n, void
 
 static void read_log_file(struct build *b, const struct key *k, struct node *n, void *place)
 {
-    if (is_path(b, k, n))
-        *(const char **)place = strcmp(n->text, "-") == 0 ? n->text : absolute_path(b, n->text);
+    struct error err;
+    struct syslog_place syslog;
+    if (!is_path(b, k, n))
+        return;
+    bool is_syslog = strncmp(n->text, "syslog:", strlen("syslog:")) == 0;
+    if (is_syslog && value_syslog(n->text, &syslog, &err) < 0)
+        refuse(b, k, n, err.text);
+    bool stands = is_syslog || strcmp(n->text, "-") == 0;
+    *(const char **)place = stands ? n->text : absolute_path(b, n->text);
 }
 
 _Static_assert(

@@ -204,8 +204,9 @@ struct config {
     size_t listeners_n;
     const struct config_group *groups;
     size_t groups_n;
-    const char *access_log; /* absolute path; "-" is stdout; NULL: none */
-    const char *admin;      /* address, or NULL */
+    const char *access_log;     /* absolute path; "-" is stdout; value_syslog; NULL: none */
+    unsigned access_log_sample; /* one of so many lines about what went well */
+    const char *admin;          /* address, or NULL */
     struct position admin_at, user_at, workers_at, access_log_at;
     unsigned workers; /* 0: one per core */
     const char *user; /* "" = sallyport if it exists, else nobody */

@@ -455,3 +455,25 @@ int value_header(
         return error_set(err, "needs a value of printable ASCII");
     return template_check(*value, err);
 }
+
+int value_syslog(const char *text, struct syslog_place *out, struct error *err)
+{
+    static const struct {
+        const char *name;
+        unsigned facility;
+    } rows[] = {{"user", 1}, {"daemon", 3}, {"auth", 4}, {"authpriv", 10}, {"local0", 16},
+        {"local1", 17}, {"local2", 18}, {"local3", 19}, {"local4", 20}, {"local5", 21},
+        {"local6", 22}, {"local7", 23}};
+    const char *name = strchr(text, ':') + 1;
+    size_t n = strcspn(name, ":");
+    out->path = name[n] ? name + n + 1 : "/dev/log";
+    if (*out->path != '/')
+        return error_set(err, "names no socket by its path; write syslog:local0:/run/log.sock");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        out->facility = rows[i].facility;
+        if (strlen(rows[i].name) == n && strncmp(rows[i].name, name, n) == 0)
+            return 0;
+    }
+    return error_set(err, "names no facility of syslog; accepted: user, daemon, auth, authpriv, "
+                          "local0 to local7");
+}

@@ -70,3 +70,10 @@ int value_header_name(const char *text, struct error *err) MUST_USE;
 /* "Name: value", the value a template; at most 1024 bytes. */
 int value_header(struct arena *a, const char *text, const char **name, const char **value,
     struct error *err) MUST_USE;
+
+/* "syslog:FACILITY", "syslog:FACILITY:/PATH". */
+struct syslog_place {
+    unsigned facility; /* RFC 5424 §6.2.1 */
+    const char *path;
+};
+int value_syslog(const char *text, struct syslog_place *out, struct error *err) MUST_USE;

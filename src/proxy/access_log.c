@@ -174,9 +174,13 @@ static int64_t between(uint64_t from, uint64_t to)
     return to > from ? (int64_t)(to - from) : 0;
 }
 
-static bool is_wanted(const struct conn *c)
+/* Of what went well, perhaps only one of so many. */
+static bool is_wanted(const struct conn *c, bool went_well)
 {
-    return service_config(c->service)->access_log != NULL;
+    const struct config *config = service_config(c->service);
+    if (!config->access_log)
+        return false;
+    return !went_well || c->proxy->sampled++ % config->access_log_sample == 0;
 }
 
 /* When the connection to the target opened, and how long that took. */
@@ -193,7 +197,8 @@ void access_log_exchange(struct exchange *e, enum close_reason reason, const cha
     struct conn *c = e->conn;
     struct json j;
     tally_exchange(e, reason);
-    if (!is_wanted(c))
+    bool went_well = (reason == CLOSE_NONE || reason == CLOSE_DONE) && e->status < 500;
+    if (!is_wanted(c, went_well))
         return;
     begin(e, &j);
     bytes_if(&j, "method", e->method);
@@ -229,7 +234,8 @@ void access_log_connection(struct conn *c)
         tally_relay(c, c->reason);
     else if (c->client.tls)
         tally_handshake(c, c->reason, c->detail);
-    if (!is_wanted(c))
+    bool went_well = c->reason == CLOSE_DONE || c->reason == CLOSE_CLIENT_DONE;
+    if (!is_wanted(c, went_well))
         return;
     begin(e, &j);
     target(e, &j);

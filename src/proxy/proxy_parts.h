@@ -18,7 +18,8 @@ struct proxy {
     bool is_draining;
     proxy_log_fn *log;
     void *log_owner;
-    struct buf line; /* the access-log line being made */
+    uint64_t sampled; /* lines that were candidates for sampling */
+    struct buf line;  /* the access-log line being made */
     struct counters *counters;
     struct handshake_log *handshakes;
     struct count *worker;              /* the row of this one */

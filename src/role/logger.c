@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "base/panic.h"
 #include "role/lifeline.h"
+#include "role/logfile.h"
 #include "role/ring.h"
 #include "role/roles.h"
 #include "role/sandbox.h"
@@ -40,9 +41,10 @@ struct logger {
     struct source **sources; /* by worker; NULL: none yet */
     size_t sources_n;
     struct buf batch;
-    bool is_told; /* where lines go; until then they stay in the rings */
-    int fd;       /* -1: they are discarded */
-    bool is_torn; /* the last write ended inside a line */
+    bool is_told;                    /* where lines go; until then they stay in the rings */
+    int fd;                          /* -1: they are discarded */
+    char prefix[LOGFILE_PREFIX_MAX]; /* of each line, which is a message of its own; "": a stream */
+    bool is_torn;                    /* the last write ended inside a line */
     struct counters *counters;
     struct count *instance; /* the row */
     uint64_t lost;          /* lines, since writing began to fail; 0: it works */
@@ -77,6 +79,28 @@ static size_t write_what_goes(int fd, struct bytes b)
     return done;
 }
 
+/* The same where each line is a datagram. What is left begins with the line that was refused. */
+static size_t send_what_goes(const struct logger *l, struct bytes lines)
+{
+    char message[LOGFILE_PREFIX_MAX + RING_RECORD_MAX];
+    size_t done = 0, prefix_n = strlen(l->prefix);
+    memcpy(message, l->prefix, prefix_n);
+    while (done < lines.n) {
+        struct bytes rest = bytes_skip(lines, done);
+        size_t n = bytes_find(rest, '\n');
+        size_t taken = n < RING_RECORD_MAX ? n : RING_RECORD_MAX;
+        memcpy(message + prefix_n, rest.at, taken);
+        ssize_t sent;
+        do {
+            sent = write(l->fd, message, prefix_n + taken);
+        } while (sent < 0 && errno == EINTR);
+        if (sent < 0)
+            return done;
+        done += n + (n < rest.n);
+    }
+    return done;
+}
+
 static void lost_lines(struct logger *l, uint64_t lines, int why)
 {
     struct error err;
@@ -96,7 +120,7 @@ static void write_batch(struct logger *l)
         /* A line of its own for what comes after a torn one. */
         if (l->is_torn && write(l->fd, "\n", 1) == 1)
             l->is_torn = false;
-        size_t done = write_what_goes(l->fd, lines);
+        size_t done = l->prefix[0] ? send_what_goes(l, lines) : write_what_goes(l->fd, lines);
         int why = errno;
         if (done)
             l->is_torn = lines.at[done - 1] != '\n';
@@ -191,6 +215,8 @@ static void receive_log(struct logger *l, struct message *m)
     if (l->fd >= 0)
         close(l->fd);
     l->fd = message_take(m, 0);
+    memset(l->prefix, 0, sizeof(l->prefix));
+    memcpy(l->prefix, m->text.at, m->text.n < sizeof(l->prefix) ? m->text.n : 0);
     l->is_told = true;
     l->is_torn = false;
 }

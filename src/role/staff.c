@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "role/ledger.h"
+#include "role/logfile.h"
 #include "role/memfile.h"
 #include "role/reload.h"
 #include "role/resolution.h"
@@ -50,8 +51,14 @@ static void send_fd(struct child *c, enum message_type type, int fd)
 
 void staff_send_log(struct supervisor *s)
 {
-    if (s->in_force) /* until then the logger waits */
-        send_fd(&s->logger, MESSAGE_LOG, s->in_force->log_fd);
+    char prefix[LOGFILE_PREFIX_MAX];
+    if (!s->in_force) /* until then the logger waits */
+        return;
+    int fd = s->in_force->log_fd;
+    logfile_prefix(s->in_force->config->access_log, prefix);
+    child_send(&s->logger,
+        &(struct message){
+            .type = MESSAGE_LOG, .fds = {fd}, .fds_n = fd >= 0, .text = bytes_of(prefix)});
 }
 
 void staff_send_admin(struct supervisor *s)

@@ -5,11 +5,13 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import threading
 
 import pytest
 
+from files import command
 from http_peers import Client
 from instance import until
 from processes import Traffic, config, get, listener, needs_root, through
@@ -136,3 +138,56 @@ def test_a_log_that_takes_no_lines_stalls_nothing_and_what_was_dropped_is_counte
     assert dropped > 50 and len(written) + dropped == len(paths)
     assert [line["path"] for line in written] == paths[:len(written)]
     reader.close()
+
+
+class Syslog:
+    """A socket of datagrams, as the system's log has one."""
+
+    def __init__(self, path):
+        self.path, self.socket = path, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        path.chmod(0o666)
+        self.socket.settimeout(10)
+
+    def message(self):
+        return self.socket.recv(1 << 17).decode()
+
+
+def test_each_line_is_a_message_to_syslog(lb, target, tmp_path):
+    log = Syslog(tmp_path / "log.sock")
+    instance = lb(config(listener(), web=target(), access_log=f'{{file: "syslog:local3:{log.path}"}}'))
+    assert get(instance.port("web"), "/a")[0] == 200
+    assert get(instance.port("web"), "/b?" + "x" * 5000)[0] == 200
+    for path in ("/a", "/b"):
+        prefix, _, line = log.message().partition(": ")
+        assert prefix == f"<{19 * 8 + 6}>sallyport" and "\n" not in line
+        assert json.loads(line)["path"] == path
+    # The system's log starts anew: lines are lost, told of, and come again after USR1.
+    log.socket.close()
+    log.path.unlink()
+    get(instance.port("web"), "/lost")
+    until(lambda: "the access log cannot be written" in instance.stderr(), "the loss to be told")
+    log = Syslog(log.path)
+    usr1(instance)
+    get(instance.port("web"), "/again")
+    assert '"/again"' in log.message()
+    log.socket.close()
+
+
+@pytest.mark.parametrize("place, why", [("syslog:", "names no facility"), ("syslog:kern", "names no facility"), ("syslog:local0:log.sock", "by its path")])
+def test_a_place_in_syslog_that_is_none(tmp_path, place, why):
+    file = tmp_path / "sallyport.yaml"
+    file.write_text(config(listener(group="g"), access_log=f'{{file: "{place}"}}').replace("target_groups:", "target_groups: [{name: g, protocol: HTTP, targets: [{address: '127.0.0.1:1'}]}]"))
+    done = command("check", "-c", file)
+    assert done.returncode == 1 and why in done.stderr
+
+
+def test_of_what_goes_well_one_line_of_so_many_is_written(lb, target):
+    instance = lb(config(listener(), web=target(), access_log="{file: access.log, sample: 10}").replace("path: /,", "path: /app,"))
+    with Client(instance.port("web")) as c:
+        for i in range(30):
+            assert c.ask(f"/app/{i}").status == 200
+        for i in range(5):
+            assert c.ask(f"/bad/{i}").status == 404
+    until(lambda: sum(line["status"] == 404 for line in instance.lines()) == 5, "all that was refused")
+    assert [line["path"] for line in instance.lines() if line["status"] == 200] == ["/app/0", "/app/10", "/app/20"]
