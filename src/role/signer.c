@@ -276,6 +276,11 @@ static void serve_now(struct signer *s, struct message *m)
     channel_send(&s->lifeline.channel, &(struct message){.type = MESSAGE_READY});
 }
 
+static void answer_ping(struct signer *s, struct message *m)
+{
+    channel_send(&s->lifeline.channel, &(struct message){.type = MESSAGE_PONG});
+}
+
 static void stop(struct signer *s, struct message *m)
 {
     s->is_done = true;
@@ -295,6 +300,7 @@ static signer_message_fn *const handlers[MESSAGE_TYPE_COUNT] = {
     [MESSAGE_STORE] = receive_store,
     [MESSAGE_FORGET] = receive_forget,
     [MESSAGE_SERVE] = serve_now,
+    [MESSAGE_PING] = answer_ping,
     [MESSAGE_STOP] = stop,
 };
 

@@ -266,7 +266,7 @@ static const struct {
     [MESSAGE_FAILED] = {hear_failed, 1u << ROLE_WORKER | 1u << ROLE_LOADER | 1u << ROLE_SIGNER},
     [MESSAGE_LOADED] = {hear_loaded, 1u << ROLE_LOADER},
     [MESSAGE_STORED] = {hear_stored, 1u << ROLE_SIGNER},
-    [MESSAGE_PONG] = {hear_pong, 1u << ROLE_WORKER},
+    [MESSAGE_PONG] = {hear_pong, 1u << ROLE_WORKER | 1u << ROLE_SIGNER},
     [MESSAGE_ADDRESSES] = {hear_addresses, 1u << ROLE_CONTROL},
 };
 

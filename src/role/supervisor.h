@@ -8,7 +8,7 @@
  *   resolution  passes on what control finds of host names
  *   vault     what there is of private keys: descriptors
  *   shutdown  from SIGTERM to the end
- *   watchdog  tells the service manager that the workers are alive
+ *   watchdog  tells the service manager that workers and signer are alive
  *
  * It reads nothing from the network, and of what the others send only numbers and descriptors, and
  * texts to show.

@@ -3,34 +3,37 @@
 
 #include "base/log.h"
 #include "role/notify.h"
-#include "role/staff.h"
 
 #include "base/ban.h"
 
-/* A worker that hangs must not hide behind a supervisor that does not. One that builds a generation
- * is excused: that has a limit of its own (reload.c). So is one that has just died, as it is being
- * replaced. */
-static bool is_alive(const struct child *worker)
+/* A worker or signer that hangs must not hide behind a supervisor that does not. A worker that
+ * builds a generation is excused: that has a limit of its own (reload.c). So is whoever has just
+ * died, as it is being replaced. */
+static bool is_alive(const struct child *c)
 {
-    return worker->state != CHILD_UP || worker->owed || worker->has_ponged;
+    return c->state != CHILD_UP || c->owed || c->has_ponged;
+}
+
+/* Did C answer the last question? Ask the next one. */
+static bool ask(struct child *c)
+{
+    bool was_alive = is_alive(c);
+    if (!was_alive)
+        log_error(
+            "%s (pid %d) does not answer; the watchdog will hear of it", c->name, (int)c->pid);
+    c->has_ponged = false;
+    child_send(c, &(struct message){.type = MESSAGE_PING});
+    return was_alive;
 }
 
 static void tick(struct timer *t)
 {
     struct supervisor *s = container_of(t, struct supervisor, watchdog);
-    bool all_alive = true;
-    for (unsigned i = 0; i < s->workers_n; i++) {
-        struct child *w = &s->workers[i];
-        if (!is_alive(w)) {
-            all_alive = false;
-            log_error(
-                "%s (pid %d) does not answer; the watchdog will hear of it", w->name, (int)w->pid);
-        }
-        w->has_ponged = false;
-    }
+    bool all_alive = ask(&s->signer);
+    for (unsigned i = 0; i < s->workers_n; i++)
+        all_alive &= ask(&s->workers[i]);
     if (all_alive)
         notify_send("WATCHDOG=1");
-    staff_tell_workers(s, MESSAGE_PING, 0);
     loop_timer_arm(s->loop, t, loop_now_ms(s->loop) + s->watchdog_ms / 2, tick);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* watchdog — WATCHDOG=1 to the service manager as long as every worker answers. */
+/* watchdog — WATCHDOG=1 to the service manager as long as every worker and the signer answer. */
 #pragma once
 
 #include "role/supervisor.h"

@@ -102,20 +102,21 @@ def beats(manager, n):
     return [b - a for a, b in zip(times, times[1:])]
 
 
-def test_the_watchdog_is_fed_while_all_workers_answer_and_only_then(lb, target, manager):
+@pytest.mark.parametrize("role", ["worker 1", "signer"])
+def test_the_watchdog_is_fed_while_workers_and_signer_answer_and_only_then(lb, target, manager, role):
     instance = lb(config(listener(), web=target(), workers=2), env={**manager.environment, "WATCHDOG_USEC": str(WATCHDOG_USEC)})
     assert max(beats(manager, 4)) < WATCHDOG_USEC / 1e6
-    instance.expect_error(r"worker 1 \(pid \d+\) does not answer; the watchdog will hear of it")
-    worker = only(instance.pids("worker 1"))
+    instance.expect_error(rf"{role} \(pid \d+\) does not answer; the watchdog will hear of it")
+    silent = only(instance.pids(role))
 
     def complaints():
         return instance.stderr().count("does not answer")
-    os.kill(worker, signal.SIGSTOP)
+    os.kill(silent, signal.SIGSTOP)
     until(complaints, "the silence to be noticed")
     fed = manager.messages.count("WATCHDOG=1")
     until(lambda: complaints() >= 3, "two more ticks")
     assert manager.messages.count("WATCHDOG=1") == fed
-    os.kill(worker, signal.SIGCONT)
+    os.kill(silent, signal.SIGCONT)
     beats(manager, 2)
 
 
