@@ -92,7 +92,7 @@ void secret_memory_unmap(struct bytes *mapped)
 
 /* ---- the whole process ---- */
 
-/* More than keys and their certificates' arithmetic take, up to some hundred of them. */
+/* More than some hundred keys, and the arithmetic with them, take. */
 #define HEAP_BYTES (4u << 20)
 
 /* Some of the stack, below what is in use. */
