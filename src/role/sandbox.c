@@ -147,21 +147,41 @@ int sandbox_enter(enum role r, const struct start *start, int root_fd, struct er
     return failed ? -1 : privilege_harden(err);
 }
 
+static int limit_files(rlim_t bytes_max, struct error *err)
+{
+    struct rlimit limit = {bytes_max, bytes_max};
+    /* Too much is an error where it is written, and not the end of the process. */
+    signal(SIGXFSZ, SIG_IGN);
+    if (bytes_max != NO_LIMIT && setrlimit(RLIMIT_FSIZE, &limit) < 0)
+        return error_errno(err, errno, "cannot limit the size of files");
+    return 0;
+}
+
+/* A kernel without Landlock, or with an early one, is done without; one that has it and refuses is
+ * not. The supervisor tells for all. */
+static int restrict_files_and_ports(struct sandbox_landlock l, struct error *err)
+{
+    int version = sandbox_landlock_version();
+    if (version < 0 && role == ROLE_SUPERVISOR)
+        lacks("Landlock");
+    if (version < 0)
+        return 0;
+    if (version < SANDBOX_LANDLOCK_LATEST && role == ROLE_SUPERVISOR)
+        log_info("sandbox: Landlock of version %d; ports take version 4, signals version %d",
+            version, SANDBOX_LANDLOCK_LATEST);
+    if (IS_SANITIZED) /* it reads /proc/self, and executes what finds the names of functions */
+        l.files |= READ | LANDLOCK_EXECUTE;
+    return sandbox_restrict(&l) < 0 ? error_errno(err, errno, "cannot be restricted by Landlock")
+                                    : 0;
+}
+
 int sandbox_seal(struct error *err)
 {
     if (is_off)
         return 0;
-    const struct row *row = &rows[role];
-    struct rlimit files = {row->file_bytes_max, row->file_bytes_max};
-    struct sandbox_landlock landlock = row->landlock;
-    if (IS_SANITIZED) /* it reads /proc/self, and executes what finds the names of functions */
-        landlock.files |= READ | LANDLOCK_EXECUTE;
-    /* Too much is an error where it is written, and not the end of the process. */
-    signal(SIGXFSZ, SIG_IGN);
-    if (row->file_bytes_max != NO_LIMIT && setrlimit(RLIMIT_FSIZE, &files) < 0)
-        return error_errno(err, errno, "cannot limit the size of files");
-    if (sandbox_restrict(&landlock) < 0 && role == ROLE_SUPERVISOR)
-        lacks("Landlock");
+    if (limit_files(rows[role].file_bytes_max, err) < 0 ||
+        restrict_files_and_ports(rows[role].landlock, err) < 0)
+        return -1;
     if (sandbox_filter_calls(role) < 0)
         return error_errno(err, errno,
             "this kernel takes no list of system calls to allow (seccomp); use one that does, or "

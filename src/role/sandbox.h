@@ -41,7 +41,10 @@ struct sandbox_landlock {
     uint64_t scoped;    /* LANDLOCK_SCOPE_*: only towards itself and its children */
 };
 
-/* sandbox_landlock.c: what of L this kernel can; ENOSYS or EOPNOTSUPP if it has no Landlock. */
+/* sandbox_landlock.c: the version of the kernel's Landlock; -1: it has none, or hides it. */
+int sandbox_landlock_version(void) MUST_USE;
+#define SANDBOX_LANDLOCK_LATEST 6 /* of those whose additions are used */
+/* sandbox_landlock.c: what this kernel knows of L. */
 int sandbox_restrict(const struct sandbox_landlock *l) MUST_USE;
 
 /* sandbox_capability.c: have in effect what is permitted: a change of user has ended it. */

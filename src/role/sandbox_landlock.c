@@ -64,18 +64,22 @@ static int fill(int ruleset, const struct sandbox_landlock *l, uint64_t handled)
     int failed = 0;
     if (l->files & handled)
         failed = allow(ruleset, open("/", O_PATH | O_CLOEXEC), l->files & handled);
-    if (!failed && l->reads)
-        failed = allow(ruleset, open(l->reads, O_PATH | O_CLOEXEC), LANDLOCK_READ_FILE);
+    int read = !failed && l->reads ? open(l->reads, O_PATH | O_CLOEXEC) : -1;
+    if (read >= 0) /* what does not exist needs no rule */
+        failed = allow(ruleset, read, LANDLOCK_READ_FILE);
     if (!failed && l->executes_self)
         failed = allow_self(ruleset);
     return failed;
 }
 
+int sandbox_landlock_version(void)
+{
+    return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION);
+}
+
 int sandbox_restrict(const struct sandbox_landlock *l)
 {
-    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION);
-    if (abi < 0)
-        return -1;
+    int abi = sandbox_landlock_version();
     struct landlock_rules handled = {0};
     for (size_t i = 0; i < COUNT_OF(known) && known[i].abi <= abi; i++) {
         handled.files |= known[i].files;

@@ -128,6 +128,8 @@ def test_an_instance_started_without_privileges_serves(as_nobody, pki, target):
         nobody = str(pwd.getpwnam("nobody").pw_uid)
         for pid in started.process.pid, *map(only, map(started.pids, UNPRIVILEGED)):
             assert status(pid)["Uid"] == [nobody] * 4
+        if not SANITIZED:  # by user namespaces
+            assert os.listdir(f"/proc/{only(started.pids('worker 0'))}/root") == []
         assert peers.get(started.port("web"), pki.ca("servers"))[0] == 200
         kill(started, "worker 0")
         started.reload()
