@@ -95,7 +95,7 @@ HAPROXY_HTTP = {
     "http_rules": """    option forwardfor
     http-request set-header X-Forwarded-Proto https
     http-request set-header X-Real-IP %[src]""",
-    "bind": "alpn http/1.1 defer-accept backlog 65535",
+    "bind": "alpn h2,http/1.1 defer-accept backlog 65535",
     "server": "pool-low-conn 1000 pool-max-conn 10000 pool-purge-delay 1h",
 }
 HAPROXY_TCP = {"mode": "tcp", "http_defaults": "", "http_rules": "", "bind": "defer-accept backlog 65535", "server": ""}
@@ -136,7 +136,7 @@ NGINX_HTTP = """
         keepalive 1024; keepalive_requests 1000000000; keepalive_timeout 3600s;
     }}
     server {{
-        listen 127.0.0.1:{port} ssl reuseport backlog=65535 deferred;
+        listen 127.0.0.1:{port} ssl http2 reuseport backlog=65535 deferred;
         location / {{
             proxy_pass http://web;
             proxy_http_version 1.1;
