@@ -34,9 +34,8 @@ struct client_http2 {
     size_t requests_n;
     struct list ready; /* to be run */
     struct list gone;  /* to be freed when the run ends */
-    bool is_running;
-    bool is_ending; /* the client has been told that there will be no new requests */
-    bool has_ended; /* and which was the last */
+    bool is_ending;    /* the client has been told that there will be no new requests */
+    bool has_ended;    /* and which was the last */
     struct timer end_timer, head_timer;
 };
 
@@ -522,7 +521,6 @@ void client_http2_run(struct conn *c)
 {
     struct client_http2 *s = c->http2;
     bool moved;
-    s->is_running = true;
     do {
         moved = receive(s);
         if (c->state == CONN_STREAMS)
@@ -532,17 +530,16 @@ void client_http2_run(struct conn *c)
     } while (moved && c->state == CONN_STREAMS);
     if (c->state == CONN_STREAMS)
         settle(s);
-    s->is_running = false;
     if (c->state == CONN_STREAMS)
         poll_all(s);
     free_gone(s);
 }
 
-bool client_http2_wake(struct exchange *e)
+void client_http2_wake(struct exchange *e)
 {
-    struct request *r = of(e);
-    ready(r);
-    return !r->session->is_running;
+    ready(of(e));
+    if (list_is_empty(&e->conn->woken))
+        list_append(&e->conn->proxy->woken, &e->conn->woken);
 }
 
 bool client_http2_wants_input(const struct conn *c)

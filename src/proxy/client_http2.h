@@ -14,16 +14,17 @@
 struct client_http2;
 
 /* Bytes of user space that a connection may hold when it asks for one thing more: a hundred
- * ordinary requests at once need some 3 KiB each. */
-#define CLIENT_HTTP2_HELD_MAX (384 * 1024)
+ * ordinary requests at once need some 3 KiB each, its own buffers up to 128 KiB, framing some 40.
+ */
+#define CLIENT_HTTP2_HELD_MAX (512 * 1024)
 
 struct client_http2 *client_http2_new(struct conn *c);
 void client_http2_free(struct client_http2 **s);
 
 /* Do what can be done with what has arrived. */
 void client_http2_run(struct conn *c);
-/* Something happened that E, of one of the streams, waits for. True if it has to be run. */
-bool client_http2_wake(struct exchange *e);
+/* Something happened that E, of one of the streams, waits for: it is run at the end of the turn. */
+void client_http2_wake(struct exchange *e);
 /* The time-out of the connection. */
 void client_http2_late(struct conn *c);
 /* Take what is under way to its end, and nothing new. */

@@ -139,8 +139,19 @@ static void conn_run(struct conn *c)
 
 void conn_wake(struct exchange *e)
 {
-    if (e == &e->conn->exchange || client_http2_wake(e))
+    if (e == &e->conn->exchange)
         conn_run(e->conn);
+    else
+        client_http2_wake(e);
+}
+
+void conn_run_woken(struct proxy *p)
+{
+    while (!list_is_empty(&p->woken)) {
+        struct list *link = p->woken.next;
+        list_remove(link);
+        conn_run(container_of(link, struct conn, woken));
+    }
 }
 
 static void timed_out(struct timer *t)
@@ -169,6 +180,7 @@ static void client_ready(struct watch *w, uint32_t events)
 static void closed(struct conn *c)
 {
     conn_goto(c, CONN_CLOSED);
+    list_remove(&c->woken);
     tally_closed(c);
     limits_leave(c);
     stream_fini(&c->client);
@@ -534,6 +546,7 @@ void conn_open(struct proxy *proxy, struct service *service, const struct listen
     int fd, const struct address *peer)
 {
     struct conn *c = mem_alloc(sizeof(*c));
+    list_init(&c->woken);
     c->proxy = proxy;
     c->service = service_ref(service);
     c->listener = listener;

@@ -56,6 +56,7 @@ enum close_reason {
 
 struct conn {
     struct list link;
+    struct list woken; /* HTTP/2: proxy.woken */
     struct proxy *proxy;
     struct service *service;
     const struct listener *listener;
@@ -104,6 +105,9 @@ void conn_free(struct conn *c);
 
 /* Something happened that E waits for. */
 void conn_wake(struct exchange *e);
+/* Run the connections of HTTP/2 that were woken in this turn of the loop: what several of a
+ * connection's exchanges have to say goes out together. */
+void conn_run_woken(struct proxy *p);
 /* The exchange is over; the connection waits for the next request. */
 void conn_next(struct conn *c);
 /* The time-out of C's state starts anew. */

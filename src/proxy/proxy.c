@@ -15,13 +15,18 @@
 
 #define LINE_MAX_BYTES (256 * 1024)
 
-static void free_closed(void *owner)
+static void free_closed(struct proxy *p)
 {
-    struct proxy *p = owner;
     LIST_FOREACH_SAFE (link, &p->closed) {
         list_remove(link);
         conn_free(container_of(link, struct conn, link));
     }
+}
+
+static void end_turn(void *owner)
+{
+    conn_run_woken(owner);
+    free_closed(owner);
 }
 
 struct proxy *proxy_new(struct loop *loop, proxy_log_fn *log, void *log_owner)
@@ -31,10 +36,11 @@ struct proxy *proxy_new(struct loop *loop, proxy_log_fn *log, void *log_owner)
     p->log = log;
     p->log_owner = log_owner;
     list_init(&p->conns);
+    list_init(&p->woken);
     list_init(&p->closed);
     buf_init(&p->line, LINE_MAX_BYTES);
     p->loads = loads_new();
-    loop_at_turn_end(loop, free_closed, p);
+    loop_at_turn_end(loop, end_turn, p);
     return p;
 }
 

@@ -14,7 +14,8 @@ struct proxy {
     struct acceptors acceptors;
     struct list conns;
     size_t conns_n;
-    struct list closed; /* freed at the end of the turn */
+    struct list woken;  /* run at the end of the turn */
+    struct list closed; /* freed then */
     bool is_draining;
     proxy_log_fn *log;
     void *log_owner;
