@@ -208,8 +208,9 @@ struct config {
     unsigned access_log_sample; /* one of so many lines about what went well */
     const char *admin;          /* address, or NULL */
     struct position admin_at, user_at, workers_at, access_log_at;
-    unsigned workers; /* 0: one per core */
-    const char *user; /* "" = sallyport if it exists, else nobody */
+    unsigned workers;    /* 0: one per core */
+    uint64_t memory_max; /* bytes, of each worker; 0: any number */
+    const char *user;    /* "" = sallyport if it exists, else nobody */
     struct config_timeouts timeouts;
     struct config_resolver resolver;
 };

@@ -2,6 +2,7 @@
 #include "proxy/acceptors.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -84,7 +85,16 @@ static void pause_accepting(struct proxy *p, const char *why)
         return;
     a->paused_ms = loop_now_ms(p->loop);
     count_add(&p->worker[WORKER_PAUSES], 1);
-    log_error("accepting pauses at %zu client connections: %s; raise LimitNOFILE", p->conns_n, why);
+    log_error("accepting pauses at %zu client connections: %s", p->conns_n, why);
+}
+
+static void pause_for_want(struct proxy *p, int errno_value)
+{
+    char why[128];
+    bool is_files = errno_value == EMFILE;
+    snprintf(
+        why, sizeof(why), "%s%s", strerror(errno_value), is_files ? "; raise LimitNOFILE" : "");
+    pause_accepting(p, why);
 }
 
 static void go_on(struct proxy *p)
@@ -98,7 +108,7 @@ static void go_on(struct proxy *p)
 static bool has_room_again(const struct proxy *p)
 {
     size_t max = p->acceptors.shares.clients;
-    return p->conns_n < max - max / 64;
+    return p->conns_n < max - max / 64 && !p->memory.is_reached;
 }
 
 static void calmed(struct timer *t)
@@ -126,7 +136,12 @@ static void acceptor_ready(struct watch *w, uint32_t events)
     struct proxy *p = a->proxy;
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         if (p->conns_n >= p->acceptors.shares.clients) {
-            pause_accepting(p, "what is left of its descriptors is for connections to targets");
+            pause_accepting(p, "what is left of its descriptors is for connections to targets; "
+                               "raise LimitNOFILE");
+            return;
+        }
+        if (p->memory.is_reached) {
+            pause_accepting(p, "memory_max is reached");
             return;
         }
         struct address peer;
@@ -135,7 +150,7 @@ static void acceptor_ready(struct watch *w, uint32_t events)
         if (fd >= 0)
             conn_open(p, p->service, a->listener, fd, &peer);
         else if (is_exhaustion(why))
-            pause_accepting(p, strerror(why));
+            pause_for_want(p, why);
         if (fd < 0 && why != ECONNABORTED && why != EINTR)
             return;
     }

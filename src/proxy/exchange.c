@@ -231,9 +231,13 @@ static bool find_rule(struct exchange *e, struct bytes path)
     return false;
 }
 
-/* RFC 6585 §4. False: it was refused. */
+/* RFC 9110 §15.6.4, RFC 6585 §4. False: it was refused. */
 static bool is_within_limits(struct exchange *e)
 {
+    if (e->conn->proxy->memory.is_reached) {
+        exchange_fail(e, 503, CLOSE_OVERLOADED, "");
+        return false;
+    }
     const char *limit = limits_refuse_request(e);
     if (limit)
         exchange_fail(e, 429, CLOSE_LIMITED, limit);

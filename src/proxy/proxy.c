@@ -93,6 +93,11 @@ int proxy_limit(struct proxy *p, unsigned worker, int fd, struct error *err)
     return p->limiter ? 0 : -1;
 }
 
+void proxy_watch_memory(struct proxy *p, int statm_fd)
+{
+    memory_ceiling_init(p, statm_fd);
+}
+
 void proxy_forget(struct proxy *p, struct conn *c)
 {
     list_remove(&c->link);
@@ -132,6 +137,7 @@ void proxy_adopt(struct proxy *p, struct service *service, const int *fds, size_
         service_limit_idle(p->service, 0);
     service_unref(&p->service);
     p->service = service;
+    memory_ceiling_adopt(p);
     acceptors_open(p, fds);
     LIST_FOREACH_SAFE (link, &p->conns)
         conn_supersede(container_of(link, struct conn, link));
@@ -174,6 +180,7 @@ void proxy_free(struct proxy **pp)
     free_closed(p);
     loads_free(&p->loads);
     limiter_close(&p->limiter);
+    memory_ceiling_stop(p);
     service_unref(&p->service);
     health_table_close(&p->health);
     sticky_close(&p->sticky);

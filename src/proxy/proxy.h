@@ -35,6 +35,9 @@ int proxy_see_health(struct proxy *p, int fd, struct error *err) MUST_USE;
  * ERR.
  */
 int proxy_limit(struct proxy *p, unsigned worker, int fd, struct error *err) MUST_USE;
+/* Before the first proxy_adopt: how much memory the process has stands behind STATM_FD
+ * (/proc/self/statm, the caller's; -1: nowhere, and memory_max means nothing). */
+void proxy_watch_memory(struct proxy *p, int statm_fd);
 /* After the loop's last turn. */
 void proxy_free(struct proxy **p);
 

@@ -5,6 +5,7 @@
 #include "proto/http1.h"
 #include "proxy/acceptors.h"
 #include "proxy/conn.h"
+#include "proxy/memory_ceiling.h"
 #include "proxy/proxy.h"
 #include "proxy/sticky.h"
 
@@ -26,9 +27,10 @@ struct proxy {
     struct count *worker;              /* the row of this one */
     const struct health_table *health; /* of the targets; NULL: not known */
     struct sticky_tables sticky;       /* where clients were sent */
-    struct limiter *limiter;           /* of connections and requests, in all workers */
-    struct loads *loads;               /* of the targets, the other workers' too */
-    struct http1_head head;            /* the head being looked at: one at a time in a worker */
+    struct memory_ceiling memory;
+    struct limiter *limiter; /* of connections and requests, in all workers */
+    struct loads *loads;     /* of the targets, the other workers' too */
+    struct http1_head head;  /* the head being looked at: one at a time in a worker */
 };
 
 /* C is CLOSED: it will be freed when the turn ends. */

@@ -7,6 +7,7 @@
  *   the page names it   → proxy_adopt                 looked at then (a worker started again) and
  * on COMMIT ABORT               → `coming` is let go
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -47,6 +48,7 @@ struct worker {
     struct loop *loop;
     struct lifeline lifeline;
     struct proxy *proxy;
+    int statm_fd;                /* how much memory we have */
     struct signatory *signatory; /* asks the signer */
     bool has_calls;              /* … by its ring */
     struct ring ring;
@@ -371,6 +373,7 @@ static void push_line(void *owner, struct bytes line)
 static void serve(struct worker *w)
 {
     w->proxy = proxy_new(w->loop, push_line, w);
+    proxy_watch_memory(w->proxy, w->statm_fd);
     w->signatory = signatory_new(w->loop);
     while (!w->has_failed && !(w->state == WORKER_DRAINING && proxy_is_idle(w->proxy)))
         loop_turn(w->loop, -1);
@@ -387,6 +390,9 @@ int worker_run(unsigned index)
     struct worker w = {.state = WORKER_EMPTY};
     struct error err;
     w.loop = loop_new(&err);
+    w.statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (w.statm_fd < 0)
+        log_warning("memory_max means nothing: /proc/self/statm cannot be opened");
     if (!w.loop || lifeline_open(&w.lifeline, w.loop, received, drain, &w, &err) < 0 ||
         sandbox_seal(&err) < 0) {
         log_error("cannot begin: %s", err.text);
@@ -394,6 +400,8 @@ int worker_run(unsigned index)
     }
     serve(&w);
     int status = w.has_failed;
+    if (w.statm_fd >= 0)
+        close(w.statm_fd);
     address_book_fini(&w.book);
     lifeline_close(&w.lifeline);
     loop_free(&w.loop);
