@@ -27,7 +27,7 @@ struct http2 {
     void *owner;
     struct http2_credit credit;
     uint64_t now_ms;
-    size_t memory;             /* allocated by nghttp2 */
+    size_t memory, memory_max; /* allocated by nghttp2 */
     struct http2_block *block; /* while a head or trailer section is decoded */
     struct http1_head head;
     struct buf *out;          /* while frames are written */
@@ -52,7 +52,7 @@ static void *reallocate(void *at, size_t n, void *owner)
     struct http2 *h = owner;
     union prefix *p = at ? (union prefix *)at - 1 : NULL;
     size_t before = p ? p->n : 0;
-    if (n > HTTP2_MEMORY_MAX || h->memory - before + n > HTTP2_MEMORY_MAX) {
+    if (n > h->memory_max || h->memory - before + n > h->memory_max) {
         h->is_short_of_memory = true;
         return NULL;
     }
@@ -69,7 +69,8 @@ static void *allocate(size_t n, void *owner)
 
 static void *allocate_zeroed(size_t count, size_t size, void *owner)
 {
-    if (size && count > HTTP2_MEMORY_MAX / size)
+    struct http2 *h = owner;
+    if (size && count > h->memory_max / size)
         return NULL;
     void *at = allocate(count * size, owner);
     if (at)
@@ -688,6 +689,12 @@ size_t http2_memory(const struct http2 *h)
     return sizeof(*h) + h->memory + block;
 }
 
+/* The largest is held twice, as fields and as frames. */
+bool http2_takes_head(const struct http2 *h)
+{
+    return h->memory + 2 * (HTTP1_HEAD_MAX + HTTP1_FIELDS_MAX * sizeof(nghttp2_nv)) < h->memory_max;
+}
+
 bool http2_is_in_head(const struct http2 *h)
 {
     return h->block;
@@ -728,7 +735,7 @@ static nghttp2_option *options(void)
     ASSERT(result == 0);
     nghttp2_option_set_no_auto_window_update(o, 1);
     nghttp2_option_set_max_deflate_dynamic_table_size(o, TABLE_MAX);
-    nghttp2_option_set_max_send_header_block_length(o, HTTP2_MEMORY_MAX);
+    nghttp2_option_set_max_send_header_block_length(o, 8 * HTTP1_HEAD_MAX);
     for (unsigned type = UNKNOWN_FIRST; type <= UINT8_MAX; type++)
         nghttp2_option_set_user_recv_extension_type(o, (uint8_t)type);
     nghttp2_option_set_peer_max_concurrent_streams(o, HTTP2_STREAMS_MAX);
@@ -765,6 +772,7 @@ struct http2 *http2_new(
     nghttp2_session_callbacks *c = callbacks();
     nghttp2_option *o = options();
     h->role = role;
+    h->memory_max = role == HTTP2_SERVER ? HTTP2_MEMORY_MAX : HTTP2_SHARED_MEMORY_MAX;
     h->handler = handler;
     h->owner = owner;
     http2_credit_init(&h->credit, now_ms);

@@ -20,12 +20,15 @@
 #include "proto/http2_credit.h"
 
 #define HTTP2_STREAMS_MAX 100
-#define HTTP2_STREAM_WINDOW \
-    (32 * 1024) /* content that a peer may send on a stream before it was taken */
-#define HTTP2_CONN_WINDOW \
-    (128 * 1024) /* the same on all streams together; a server has room for all of them */
-#define HTTP2_MEMORY_MAX     (128 * 1024) /* of the framing layer, per connection */
-#define HTTP2_FRAME_OVERHEAD 9
+/* Content that a peer may send on a stream before any was taken; and on all streams together, but
+ * for a server, which has a window for each of them. */
+#define HTTP2_STREAM_WINDOW (32 * 1024)
+#define HTTP2_CONN_WINDOW   (128 * 1024)
+/* What the framing layer may hold: for a client; for a server, whose streams are of many clients, a
+ * head of each and what they become on the wire. */
+#define HTTP2_MEMORY_MAX        (256 * 1024)
+#define HTTP2_SHARED_MEMORY_MAX (2 * HTTP2_STREAMS_MAX * HTTP1_HEAD_MAX)
+#define HTTP2_FRAME_OVERHEAD    9
 
 struct http2;
 
@@ -38,8 +41,7 @@ enum http2_code {
     HTTP2_INTERNAL_ERROR = 2,
     HTTP2_REFUSED_STREAM = 7,
     HTTP2_CANCEL = 8,
-    HTTP2_ENHANCE_YOUR_CALM = 11,
-    HTTP2_INADEQUATE_SECURITY = 12
+    HTTP2_ENHANCE_YOUR_CALM = 11
 };
 
 /* Why a connection cannot go on. */
@@ -101,6 +103,8 @@ const char *http2_text(const struct http2 *h);
 const struct http2_credit *http2_credit(const struct http2 *h);
 /* Bytes that the framing layer holds. */
 size_t http2_memory(const struct http2 *h);
+/* Is there room for another head to be sent? */
+bool http2_takes_head(const struct http2 *h);
 /* Is a head being received? */
 bool http2_is_in_head(const struct http2 *h);
 /* Has either side said GOAWAY, and are all streams done? */

@@ -102,7 +102,7 @@ static size_t room(struct party *party)
 
 bool party_http2_takes_head(struct party_http2 *p)
 {
-    bool has_room = link_room(p->link) > 0;
+    bool has_room = link_room(p->link) > 0 && http2_takes_head(p->link->http2);
     p->wants_room |= !has_room;
     return has_room;
 }

@@ -235,6 +235,20 @@ def test_a_slow_stream_holds_up_no_other(client, target):
     assert [client.answer(id).body for id in slow] == [b"late"] * 20
 
 
+def test_large_heads_of_many_responses_at_once_wait_for_each_other(client, target):
+    """Sixty of 15 KiB: more than a connection may hold of them."""
+    release = threading.Event()
+
+    @target.script("/heads")
+    def path(call):
+        release.wait(20)
+        return call.answer(b"ok", *(f"X-{i}: {'y' * 7500}" for i in range(2)))
+    ids = [client.head(request(path)) for _ in range(60)]
+    client.ping()
+    release.set()
+    assert all(client.answer(id).body == b"ok" for id in ids)
+
+
 def test_a_stream_whose_window_is_shut_holds_up_no_other_and_its_target_waits(world, pki, target):
     sent = [0]
 
