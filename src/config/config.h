@@ -35,6 +35,7 @@ enum config_revocation {
 enum config_preference { PREFERENCE_STRONGEST, PREFERENCE_FASTEST, PREFERENCE_CLIENT };
 enum config_engine { CONFIG_ENGINE_NATIVE, CONFIG_ENGINE_OPENSSL };
 enum config_scheduler { SCHEDULER_WRR, SCHEDULER_LEAST_CONN, SCHEDULER_IP_HASH };
+enum config_log_format { LOG_FORMAT_JSON, LOG_FORMAT_CLB };
 enum config_proxy_protocol { PROXY_PROTOCOL_NONE, PROXY_PROTOCOL_V2 };
 
 /* A file that the configuration names; PATH, if relative there, begins at its folder. */
@@ -204,7 +205,8 @@ struct config {
     size_t listeners_n;
     const struct config_group *groups;
     size_t groups_n;
-    const char *access_log;     /* absolute path; "-" is stdout; value_syslog; NULL: none */
+    const char *access_log; /* absolute path; "-" is stdout; value_syslog; NULL: none */
+    enum config_log_format access_log_format;
     unsigned access_log_sample; /* one of so many lines about what went well */
     const char *admin;          /* address, or NULL */
     struct position admin_at, user_at, workers_at, access_log_at;

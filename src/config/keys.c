@@ -12,6 +12,7 @@ static const char *const authentication_names[] = {"one-way", "mutual", "optiona
 static const char *const preference_names[] = {"strongest", "fastest", "client", NULL};
 static const char *const engine_names[] = {"native", "openssl", NULL};
 static const char *const scheduler_names[] = {"wrr", "least_conn", "ip_hash", NULL};
+static const char *const log_format_names[] = {"json", "clb", NULL};
 static const char *const proxy_protocol_names[] = {"none", "v2", NULL};
 static const char *const health_type_names[] = {
     "auto", "off", "TCP", "TLS", "HTTP", "HTTPS", "GRPC", "CUSTOM", NULL};

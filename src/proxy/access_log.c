@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "proxy/access_log_clb.h"
 #include "proxy/proxy_parts.h"
 #include "proxy/tally.h"
 #include "proxy/target_fault.h"
@@ -183,6 +184,18 @@ static bool is_wanted(const struct conn *c, bool went_well)
     return !went_well || c->proxy->sampled++ % config->access_log_sample == 0;
 }
 
+static bool is_clb(const struct conn *c)
+{
+    return service_config(c->service)->access_log_format == LOG_FORMAT_CLB;
+}
+
+static void write_clb(const struct exchange *e)
+{
+    struct proxy *p = e->conn->proxy;
+    access_log_clb(e, &p->line);
+    p->log(p->log_owner, buf_bytes(&p->line));
+}
+
 /* When the connection to the target opened, and how long that took. */
 static void connect_time(const struct exchange *e, struct json *j)
 {
@@ -200,6 +213,10 @@ void access_log_exchange(struct exchange *e, enum close_reason reason, const cha
     bool went_well = (reason == CLOSE_NONE || reason == CLOSE_DONE) && e->status < 500;
     if (!is_wanted(c, went_well))
         return;
+    if (is_clb(c)) {
+        write_clb(e);
+        return;
+    }
     begin(e, &j);
     bytes_if(&j, "method", e->method);
     bytes_if(&j, "host", e->host);
@@ -237,6 +254,10 @@ void access_log_connection(struct conn *c)
     bool went_well = c->reason == CLOSE_DONE || c->reason == CLOSE_CLIENT_DONE;
     if (!is_wanted(c, went_well))
         return;
+    if (is_clb(c)) {
+        write_clb(e);
+        return;
+    }
     begin(e, &j);
     target(e, &j);
     json_integer(&j, "bytes_in", (int64_t)c->client.received);

@@ -554,6 +554,7 @@ void conn_open(struct proxy *proxy, struct service *service, const struct listen
     c->limits = (struct limits_share){LIMITER_NO_SLOT, LIMITER_NO_SLOT};
     c->state = proxy_header_is_due(c) ? CONN_PREFACE : CONN_HANDSHAKE;
     c->accepted_ms = conn_now_ms(c);
+    c->number = ++proxy->conns_made;
     if (stream_init(&c->client, proxy->loop, fd, NULL, EPOLLIN, client_ready) < 0) {
         c->reason = CLOSE_NO_DESCRIPTOR;
         access_log_connection(c);

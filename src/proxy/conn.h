@@ -77,6 +77,7 @@ struct conn {
     struct exchange exchange;   /* the one under way, or the relay */
     enum close_reason reason;
     char detail[160];                 /* of the reason, for the log */
+    uint64_t number, requests;        /* which one of its worker; how many came on it */
     uint64_t accepted_ms, secured_ms; /* loop_now_ms; secured_ms: the handshake ended */
     size_t discarded;                 /* CLOSING: bytes thrown away */
     uint64_t ends_by_ms; /* 0, or when it must end because a newer configuration is in force */

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/panic.h"
 #include "proxy/access_log.h"
+#include "proxy/access_log_clb.h"
 #include "proxy/compression.h"
 #include "proxy/headers.h"
 #include "proxy/proxy_parts.h"
@@ -166,6 +167,9 @@ static void remember(struct exchange *e, const struct http1_head *h)
     party_http1_init(&e->http1, NULL);
     party_http1_send(&e->http1, h->framing == HTTP1_BODY_CHUNKED);
     remember_upgrade(e, h);
+    e->conn->requests++;
+    if (service_config(e->conn->service)->access_log_format == LOG_FORMAT_CLB)
+        access_log_clb_remember(e, h);
 }
 
 /* Host and path in the form by which rules and policies are chosen. 0, or -fault. */

@@ -127,9 +127,10 @@ struct exchange {
     struct party_http1 http1; /* a target that speaks that */
     size_t head_n;            /* of which a head of so many bytes was shown */
 
-    struct arena arena; /* the texts below */
-    struct bytes method, host, uri,
-        path; /* URI: path and query as received; PATH is its beginning */
+    struct arena arena;               /* the texts below */
+    struct bytes method, host, uri;   /* URI: path and query as received */
+    struct bytes path;                /* the beginning of it */
+    struct bytes user_agent, referer; /* for the log in the form of CLB only */
     const struct config_rule *rule;
     struct sticky sticky;
     struct verdict *refused; /* by the rule's own authentication, or NULL */

@@ -15,8 +15,9 @@ struct proxy {
     struct acceptors acceptors;
     struct list conns;
     size_t conns_n;
-    struct list woken;  /* run at the end of the turn */
-    struct list closed; /* freed then */
+    uint64_t conns_made, logged; /* since it began: connections; lines in the form of CLB */
+    struct list woken;           /* run at the end of the turn */
+    struct list closed;          /* freed then */
     bool is_draining;
     proxy_log_fn *log;
     void *log_owner;

@@ -191,3 +191,36 @@ def test_of_what_goes_well_one_line_of_so_many_is_written(lb, target):
             assert c.ask(f"/bad/{i}").status == 404
     until(lambda: sum(line["status"] == 404 for line in instance.lines()) == 5, "all that was refused")
     assert [line["path"] for line in instance.lines() if line["status"] == 200] == ["/app/0", "/app/10", "/app/20"]
+
+
+def clb_lines(instance):
+    """Each line as the list of its fields."""
+    lines = instance.access_log.read_text().splitlines()
+    out = [re.fullmatch(r"\[([^][]*)\](?: \[([^][]*)\])*", line) and re.findall(r"\[([^][]*)\]", line) for line in lines]
+    assert all(fields and len(fields) == 29 for fields in out), lines
+    return out
+
+
+def test_lines_in_the_form_of_clb(lb, target):
+    server = target()
+    instance = lb(config(listener(), listener("raw", "TCP", "raw"), web=server, raw=target(), access_log="{file: access.log, format: clb}").replace("path: /,", "path: /app,"))
+    with Client(instance.port("web")) as c:
+        assert c.ask("/app/a?b=[c]", "GET", "User-Agent: curl/8 [x] \\", "Referer: http://a.test/\xe4").status == 200
+        assert c.ask("/none").status == 404
+        name = c.name
+    until(lambda: instance.access_log.exists() and len(instance.access_log.read_text().splitlines()) == 2, "two lines")
+    good, bad = clb_lines(instance)
+    assert re.fullmatch(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000", good[1]) and good[2] == "HTTP" and good[3].endswith(f":{instance.port('web')}")
+    assert good[4:8] == ["localhost", name, "200", f"127.0.0.1:{server.port}"] and good[8:10] == ["200", "web"]
+    assert good[10] == r"GET /app/a?b=\x5Bc\x5D HTTP/1.1" and good[13] == "localhost"
+    assert good[14:16] == [r"curl/8 \x5Bx\x5D \x5C", r"http://a.test/\xE4"]
+    assert all(re.fullmatch(r"\d+\.\d{3}", good[i]) for i in (16, 17, 18, 19)) and good[20] == "-"
+    assert (good[21], good[22], bad[21], bad[22]) == (good[21], "1", good[21], "2")
+    assert good[23:29] == ["-", "-", "-", "-1", "/app/a", "HTTP/1.1"] and good[0] != bad[0]
+    assert bad[6:11] == ["404", "-", "-", "-", "GET /none HTTP/1.1"] and bad[4] == "-"
+    with socket.create_connection(("127.0.0.1", instance.port("raw")), 10) as s:
+        s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert s.recv(65536)
+    until(lambda: len(instance.access_log.read_text().splitlines()) == 3, "the relay's line")
+    relay = clb_lines(instance)[2]
+    assert relay[2] == "TCP" and relay[6] == "-" and relay[9] == "raw" and relay[28] == "-"

@@ -22,6 +22,7 @@ NOT_OF_SECURITY = {"GROUP.scheduler": "which target gets a request decides about
                    "GROUP.proxy_protocol": "what a target is told first: tests/integration/test_proxy_protocol.py",
                    "LISTENER.compression": "what a body is packed in: tests/integration/test_compression.py",
                    "RULE.compression": "the same",
+                   "ACCESS_LOG.format": "how a line is written: tests/integration/test_logs.py",
                    "REDIRECT.code": "what an answer says: tests/integration/test_rules.py",
                    "REDIRECT.keep_uri": "the same",
                    "HEALTH_CHECK.type": "how a target is asked whether it is well, its certificate judged as ever: tests/integration/test_health.py",
