@@ -599,6 +599,8 @@ int http2_inform(struct http2 *h, int32_t id, const struct buf *fields)
 
 int32_t http2_request(struct http2 *h, const struct buf *fields, bool has_body, void *stream)
 {
+    if (http2_requests_max(h) == 0) /* nghttp2 would find out only when it is to be sent */
+        return -1;
     struct section s = section_of(fields);
     nghttp2_data_provider provider = {.read_callback = read_data};
     int32_t id =

@@ -23,6 +23,7 @@ struct session {
     struct list woken; /* whose exchange has something to do */
     bool is_running;
     bool is_closing; /* no new streams */
+    bool is_dead;    /* nothing more will come */
     bool is_counted; /* among the group's idle ones */
     uint64_t idle_since_ms, idle_ms;
     struct timer timer; /* streams were woken; or it has been idle */
@@ -267,7 +268,7 @@ static const struct http2_handler handler = {
 /* Nothing more will come: its exchanges see that, each when it is run. */
 static void give_up(struct session *s)
 {
-    s->is_closing = true;
+    s->is_closing = s->is_dead = true;
     LIST_FOREACH (link, &s->streams) {
         struct stream_http2 *st = container_of(link, struct stream_http2, link);
         if (!st->party.is_in_whole)
@@ -429,8 +430,9 @@ static void begin(struct exchange *e)
     struct stream_http2 *st = of(e);
     struct session *s = st->session;
     st->party.is_bodyless = !e->has_body;
-    st->party.id = http2_request(s->http2.http2, &e->sent, e->has_body, st);
-    st->has_begun = st->party.id >= 0;
+    if (!s->is_dead)
+        st->party.id = http2_request(s->http2.http2, &e->sent, e->has_body, st);
+    st->has_begun = st->party.id > 0;
     st->is_unprocessed = !st->has_begun;
     e->can_repeat = !e->is_repeated;
     if (!st->has_begun) {
