@@ -5,15 +5,23 @@
 #include <pcre2.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/memory.h"
 #include "base/panic.h"
 
 #include "base/ban.h"
 
-/* What one match may do: some hundred times what sensible expressions need for a long path, and
- * at most a few milliseconds. */
-#define STEPS_MAX 100000
+/* What one match may do: many times what sensible expressions need for a long path, and some five
+ * milliseconds. */
+#define STEPS_MAX 500000
 #define HEAP_MAX  1024 /* KiB, for backtracking */
+
+/* PCRE2 counts its steps anew at each place where a match could begin, and a long path has
+ * thousands of these. As a part of the expression the search for the place is counted with the
+ * rest. */
+#define SEARCH  "(?s:.*?)(?:%s)"
+
+#define WHY_MAX 128
 
 struct regex {
     pcre2_code *code;
@@ -21,22 +29,67 @@ struct regex {
     pcre2_match_data *found; /* one pair: that there is a match is all that we ask */
 };
 
+/* NULL if TEXT cannot be compiled; AT and WHY tell about it. */
+static pcre2_code *compile(const char *text, uint32_t options, PCRE2_SIZE *at, char why[WHY_MAX])
+{
+    int code = 0;
+    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
+        options | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C, &code, at, NULL);
+    if (!compiled)
+        pcre2_get_error_message(code, (PCRE2_UCHAR *)why, WHY_MAX);
+    return compiled;
+}
+
+/* Can a match begin at one place only: of the text, or (with ".*" in front) of a line? Hosts and
+ * normalised paths are one line. */
+static bool has_one_place(const pcre2_code *code)
+{
+    static const uint32_t of_line = 2;
+    uint32_t options = 0, first = 0;
+    int result = pcre2_pattern_info(code, PCRE2_INFO_ALLOPTIONS, &options);
+    result |= pcre2_pattern_info(code, PCRE2_INFO_FIRSTCODETYPE, &first);
+    ASSERT(result == 0);
+    return options & PCRE2_ANCHORED || first == of_line;
+}
+
+/* CODE, of TEXT, as an expression whose search is a part of it. */
+static pcre2_code *with_search(
+    pcre2_code *code, const char *text, uint32_t options, struct error *err)
+{
+    struct buf search;
+    PCRE2_SIZE at;
+    char why[WHY_MAX] = "";
+    if (has_one_place(code))
+        return code;
+    pcre2_code_free(code);
+    buf_init(&search, strlen(text) + sizeof(SEARCH));
+    int result = buf_printf(&search, SEARCH "%c", text, 0);
+    ASSERT(result == 0);
+    code = compile((const char *)buf_bytes(&search).at, options | PCRE2_ANCHORED, &at, why);
+    buf_fini(&search);
+    if (!code)
+        error_set(err,
+            "is an expression that cannot be a part of another: %s; begin it with ^, or "
+            "remove its comment or its (*VERB)",
+            why);
+    return code;
+}
+
 /* No just-in-time compiler: processes that talk to the network have no memory that is written and
  * executed. */
 struct regex *regex_new(const char *text, bool ignores_case, struct error *err)
 {
-    int code = 0;
     PCRE2_SIZE at = 0;
-    uint32_t options =
-        PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C | (ignores_case ? PCRE2_CASELESS : 0);
-    pcre2_code *compiled =
-        pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, options, &code, &at, NULL);
+    char why[WHY_MAX] = "";
+    uint32_t options = ignores_case ? PCRE2_CASELESS : 0;
+    pcre2_code *compiled = compile(text, options, &at, why);
     if (!compiled) {
-        PCRE2_UCHAR why[128] = "";
-        pcre2_get_error_message(code, why, sizeof(why));
         error_set(err, "is no regular expression: at character %zu: %s", (size_t)at + 1, why);
         return NULL;
     }
+    compiled = with_search(compiled, text, options, err);
+    if (!compiled)
+        return NULL;
     struct regex *r = mem_alloc(sizeof(*r));
     *r = (struct regex){
         compiled, pcre2_match_context_create(NULL), pcre2_match_data_create(1, NULL)};

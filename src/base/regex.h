@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * regex — regular expressions (PCRE2's syntax, octets), written by operators and matched against
- * what the network sends: each match costs a bounded amount of time and memory, whatever the
- * expression and the subject.
+ * what the network sends, hosts and paths, which are one line: each match costs a bounded amount of
+ * time and memory, whatever the expression and the subject.
  */
 #pragma once
 

@@ -44,6 +44,22 @@ TEST(time_and_memory_are_bounded)
     CHECK_INT(match("^(a|aa)+[^a]", false, subject), REGEX_UNDECIDED);
 }
 
+/* Each run of a's alone is quickly done; there are hundreds, and a match could begin in each. */
+TEST(time_is_bounded_for_all_places_where_a_match_could_begin)
+{
+    uint8_t runs[8001];
+    for (size_t i = 0; i < sizeof(runs); i++)
+        runs[i] = i % 14 ? 'a' : '/';
+    runs[8000] = 'b';
+    struct bytes subject = {runs, sizeof(runs)};
+    CHECK_INT(match("(a+)+/b", false, subject), REGEX_UNDECIDED);
+    CHECK_INT(match("^(a+)+/b", false, subject), REGEX_DIFFERS);
+    CHECK_INT(match(".+\\.b$", false, subject), REGEX_UNDECIDED);
+    CHECK_INT(match(".*\\.b$", false, subject), REGEX_DIFFERS);
+    CHECK_INT(match("/a{13}/|b$", false, subject), REGEX_MATCHES);
+    CHECK_INT(match("(?<=a)/(a)\\1+/", false, subject), REGEX_MATCHES);
+}
+
 TEST(what_is_wrong_is_said_with_its_place)
 {
     static const struct {
@@ -54,6 +70,9 @@ TEST(what_is_wrong_is_said_with_its_place)
             "is no regular expression: at character 4: missing terminating ] for character class"},
         {"a\\Cb",
             "is no regular expression: at character 4: using \\C is disabled by the application"},
+        {"(?x)a # and",
+            "is an expression that cannot be a part of another: missing closing parenthesis; begin "
+            "it with ^, or remove its comment or its (*VERB)"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct error err = {.text = ""};
