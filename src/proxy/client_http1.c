@@ -39,6 +39,11 @@ static bool flush(struct exchange *e)
     return false;
 }
 
+static bool affords_gzip(const struct exchange *e)
+{
+    return true; /* one response at a time */
+}
+
 static void write_head(struct exchange *e, const struct http1_head *h, bool is_chunked,
     enum headers_connection connection)
 {
@@ -108,6 +113,7 @@ static void cut(struct exchange *e, int reason, const char *detail)
 static const struct client_ops ops = {
     .flush = flush,
     .takes_head = takes_head,
+    .affords_gzip = affords_gzip,
     .respond = respond,
     .inform = inform,
     .upgrade = upgrade,

@@ -68,6 +68,17 @@ static bool takes_head(struct exchange *e)
     return party_http2_takes_head(&of(e)->party);
 }
 
+/* What memory is held for is freed only with its response: where it counted among what a connection
+ * holds, a few responses would keep the others from being read from their targets. So it has a
+ * share of its own. */
+static bool affords_gzip(const struct exchange *e)
+{
+    size_t n = 0;
+    LIST_FOREACH (link, &e->conn->http2->requests)
+        n += container_of(link, struct request, link)->exchange.gzip.compressor != NULL;
+    return (n + 1) * PARTY_GZIP_MEMORY <= CLIENT_HTTP2_GZIP_MAX;
+}
+
 static void respond(struct exchange *e, const struct http1_head *head)
 {
     struct request *r = of(e);
@@ -151,6 +162,7 @@ static void cut(struct exchange *e, int reason, const char *detail)
 static const struct client_ops client_ops = {
     .flush = flush,
     .takes_head = takes_head,
+    .affords_gzip = affords_gzip,
     .respond = respond,
     .inform = inform,
     .upgrade = upgrade,

@@ -4,8 +4,8 @@
  * all of them share one connection. Part of struct conn, in its state STREAMS.
  *
  * What one connection may cost is bounded: its memory by CLIENT_HTTP2_HELD_MAX (further requests
- * are refused unprocessed, and no more is read from targets, until there is less), its work by
- * proto/http2_credit.h.
+ * are refused unprocessed, and no more is read from targets, until there is less) and
+ * CLIENT_HTTP2_GZIP_MAX, its work by proto/http2_credit.h.
  */
 #pragma once
 
@@ -17,6 +17,10 @@ struct client_http2;
  * ordinary requests at once need some 3 KiB each, its own buffers up to 128 KiB, framing some 40.
  */
 #define CLIENT_HTTP2_HELD_MAX (512 * 1024)
+
+/* And what it may hold beside that for responses that are being compressed: four at a time. Those
+ * that come meanwhile pass as they are. */
+#define CLIENT_HTTP2_GZIP_MAX (4 * PARTY_GZIP_MEMORY)
 
 struct client_http2 *client_http2_new(struct conn *c);
 void client_http2_free(struct client_http2 **s);

@@ -338,7 +338,7 @@ static void compress(struct exchange *e, struct http1_head *h)
 {
     if (!e->rule->compression || !compression_applies(h))
         return;
-    if (e->takes_gzip && compression_change(h, &e->arena))
+    if (e->takes_gzip && e->client.ops->affords_gzip(e) && compression_change(h, &e->arena))
         party_gzip_init(&e->gzip, e->target);
     else
         compression_vary(h);

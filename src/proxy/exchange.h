@@ -49,6 +49,8 @@ struct client_ops {
     bool (*flush)(struct exchange *e);
     /* Is there room for a head? */
     bool (*takes_head)(struct exchange *e);
+    /* May its response be compressed, at PARTY_GZIP_MEMORY? */
+    bool (*affords_gzip)(const struct exchange *e);
     /* The head of the response, and of an interim one (RFC 9110 §15.2). */
     void (*respond)(struct exchange *e, const struct http1_head *h);
     void (*inform)(struct exchange *e, const struct http1_head *h);

@@ -10,6 +10,9 @@
 
 #include "proxy/party.h"
 
+/* What one holds, at most. */
+#define PARTY_GZIP_MEMORY (88 * 1024)
+
 struct party_gzip {
     struct party party;
     struct compressor *compressor; /* NULL: not in use */

@@ -2,11 +2,13 @@
 """Responses that are compressed on their way: which ones, and that nothing of them is lost or held back."""
 import os
 import random
+import threading
 import zlib
 
 import pytest
 
-from http_peers import Client, Scripted, group, header, plain, running
+from http2_peers import Http2, request
+from http_peers import Client, Scripted, group, header, plain, running, tls_listener
 
 TEXT = b"".join(f"line {i} of a page with words that come again\n".encode() for i in range(2000))
 RULES = "{domain: localhost, path: /, target_group: web, compression: true}, {domain: localhost, path: /plain/, target_group: web}"
@@ -120,7 +122,6 @@ def test_http_1_0_gets_it_until_the_end_of_the_connection(world):
 
 def test_what_comes_piece_by_piece_is_not_held_back(world, client):
     """The target sends its next piece only when the client has read the one before."""
-    import threading
     seen = threading.Semaphore(0)
 
     def script(call):
@@ -153,3 +154,30 @@ def test_a_target_that_is_cut_off_does_not_look_complete(world, client):
     with pytest.raises(ConnectionResetError):
         client.response()
     assert world.line(since=mark, client=client.name)["close"] == "target_closed"
+
+
+def test_a_connection_has_memory_for_four_at_a_time(tmp_path, pki):
+    """Each compressor holds some 80 KiB as long as its response: the others pass as they are, and none waits for another."""
+    target, release = Scripted(), threading.Event()
+
+    @target.script("/held")
+    def held(call):
+        call.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 10000\r\n\r\n" + b"x" * 5000)
+        assert release.wait(20)
+        return call.send(b"y" * 5000)
+
+    with running(tmp_path, plain(group("web", target), listeners=tls_listener(pki, RULES)), target) as instance, \
+            Http2(instance.port("tls"), pki) as client:
+        ids = [client.head(request(held, "GET", ("accept-encoding", "gzip"))) for _ in range(20)]
+        heads = [dict(client.head_of(id)) for id in ids]
+        assert [h.get("content-encoding") for h in heads].count("gzip") == 4
+        assert {h["vary"] for h in heads} == {"Accept-Encoding"}
+        cancelled = next(id for id, h in zip(ids, heads) if h.get("content-encoding"))
+        client.cancel(cancelled)
+        later = client.head(request(held, "GET", ("accept-encoding", "gzip")))
+        assert dict(client.head_of(later))["content-encoding"] == "gzip"
+        release.set()
+        for id in {*ids, later} - {cancelled}:
+            got = client.answer(id)
+            body = gunzip(got.body) if dict(got.headers).get("content-encoding") else got.body
+            assert body == b"x" * 5000 + b"y" * 5000
