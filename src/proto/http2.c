@@ -667,7 +667,10 @@ void http2_end(struct http2 *h, enum http2_code code)
 
 void http2_earn(struct http2 *h)
 {
-    http2_credit_earn(&h->credit, HTTP2_CREDIT_MESSAGE);
+    /* A target has several frames for each request: it opens windows by a little, and resets what
+     * it has answered before it was whole. */
+    unsigned shared = h->role == HTTP2_CLIENT ? HTTP2_CREDIT_SHARED : 1;
+    http2_credit_earn(&h->credit, HTTP2_CREDIT_MESSAGE * shared);
 }
 
 enum http2_failure http2_failure(const struct http2 *h)

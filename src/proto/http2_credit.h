@@ -15,6 +15,7 @@
 #define HTTP2_CREDIT_MAX        2000 /* at the beginning, and at most */
 #define HTTP2_CREDIT_PER_SECOND 200
 #define HTTP2_CREDIT_MESSAGE    10 /* a complete one brings these back */
+#define HTTP2_CREDIT_SHARED     4  /* times as many from a target, whose connection many share */
 
 /* Each is a way to flood, and a reason to close (proxy/close_reason.def). */
 enum http2_work {

@@ -222,3 +222,19 @@ def test_a_target_that_speaks_http_1_is_told_so(lb, pki, target):
         assert c.ask("/").status == 502
     assert instance.line(path="/")["close"].startswith("target_")
     t.close()
+
+
+def test_a_target_that_answers_early_and_opens_windows_by_a_little_floods_nobody(lb, pki, target):
+    """As servers of gRPC do: a few frames for each request, which are no flood as long as responses come with them."""
+    def script(server):
+        while True:
+            id, _ = server.request()
+            server.answer(id)
+            server.send(*[frames.WindowUpdateFrame(0, window_increment=1)] * 2, frames.RstStreamFrame(id, error_code=0))
+    t = target(serving(script))
+    instance = lb(config(pki, t))
+    with Http2(instance.port("tls"), pki) as c:
+        for _ in range(40):
+            ids = [c.head(request("/", "POST"), end=False) for _ in range(20)]
+            assert all(c.answer(id).status == 200 for id in ids)
+    assert t.accepted == 1
