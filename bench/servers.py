@@ -52,7 +52,7 @@ listeners:
     protocol: {protocol}
     address: 127.0.0.1:{port}
     authentication: {authentication}
-    certificates: [{{certificate: server.crt, key: server.key}}]
+    certificates: [{{certificate: {certificate}.crt, key: {certificate}.key}}]
     {client_ca}
     {tls}
     {where}
@@ -183,7 +183,7 @@ def common(row, port, backend):
 def sallyport(row, folder, facts, engine):
     is_http = row.protocol == "HTTPS"
     (folder / "sallyport.yaml").write_text(SALLYPORT.format(
-        **facts, protocol=row.protocol, target_protocol="HTTP" if is_http else "TCP",
+        **facts, certificate="server-rsa" if row.key == "rsa" else "server", protocol=row.protocol, target_protocol="HTTP" if is_http else "TCP",
         authentication="mutual" if row.mutual else "one-way", client_ca="client_ca: [ca.crt]" if row.mutual else "",
         tls=f"tls: {{engine: {engine}}}" if engine else "",
         where=f"rules: [{{domain: {NAME}, path: /, target_group: backend}}]" if is_http else "target_group: backend"))
@@ -228,6 +228,8 @@ def engine(row, folder, wanted):
     return re.search(r"engine: (\w+)", shown.stdout).group(1)
 
 
+# Builds of Sallyport that are measured beside each other, by name; every other name that is no peer is $SALLYPORT.
+BUILDS = {}
 PEERS = {"haproxy": haproxy, "nginx": nginx, "hitch": hitch}
 VERSION_COMMANDS = {"sallyport": None, "haproxy": ["haproxy", "-v"], "nginx": ["nginx", "-v"],
                     "hitch": ["hitch", "--version"], "openssl": ["openssl", "version"]}
@@ -285,6 +287,7 @@ class Server(Process):
         self.name, self.port = name, free_port()
         folder, facts = rig.folder, common(row, self.port, rig.backends[row.protocol])
         command = PEERS[name](row, folder, facts) if name in PEERS else sallyport(row, folder, facts, rig.engine)
+        command[0] = BUILDS.get(name, command[0])
         cnf = folder / "openssl.cnf"
         cnf.write_text(OPENSSL_CNF.format(**facts, tickets=tickets(row, rig.engine)))
         super().__init__(command, SERVER_CORE, folder, env={**os.environ, "OPENSSL_CONF": str(cnf)},

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "config/keys.h"
+#include "config/named_files.h"
 
 #include "base/ban.h"
 
@@ -141,6 +142,10 @@ static void check_engine(
         report_warning(ck->report, place_of(tree_value(owner, "tls"), "engine"),
             "engine: openssl needs its private keys in every worker; with native only the signer "
             "has them");
+    else if (named_files_are_workers(engine) && has_key)
+        report_warning(ck->report, owner->at,
+            "this program was built with keys_in_workers, to measure what the signer costs: every "
+            "worker has the private keys");
 }
 
 static void check_protocols_match(

@@ -26,9 +26,18 @@ static void visit_files(
         visit_file(v, &files[i], kind);
 }
 
+bool named_files_are_workers(enum config_engine engine)
+{
+#ifdef KEYS_IN_WORKERS
+    return true;
+#else
+    return engine == CONFIG_ENGINE_OPENSSL;
+#endif
+}
+
 static enum named_file_kind kind_of_key(enum config_engine engine)
 {
-    return engine == CONFIG_ENGINE_NATIVE ? NAMED_KEY : NAMED_WORKER_KEY;
+    return named_files_are_workers(engine) ? NAMED_WORKER_KEY : NAMED_KEY;
 }
 
 static void visit_authn(
@@ -80,13 +89,12 @@ static void visit_keys(
     }
 }
 
-void named_files_each_key(
-    const struct config *c, enum config_engine engine, named_key_fn *fn, void *owner)
+void named_files_each_key(const struct config *c, named_key_fn *fn, void *owner)
 {
     for (size_t i = 0; i < c->listeners_n; i++) {
         const struct config_listener *l = &c->listeners[i];
         unsigned uses = NAMED_KEY_SERVER | (l->tls.key_exchange_rsa ? NAMED_KEY_RSA_TRANSPORT : 0);
-        if (!config_protocol_is_tls(l->protocol) || l->tls.engine != engine)
+        if (!config_protocol_is_tls(l->protocol) || named_files_are_workers(l->tls.engine))
             continue;
         visit_keys(&l->authn, uses, fn, owner);
         for (size_t j = 0; j < l->domains_n; j++)
@@ -94,7 +102,8 @@ void named_files_each_key(
     }
     for (size_t i = 0; i < c->groups_n; i++) {
         const struct config_group *g = &c->groups[i];
-        if (config_protocol_is_tls(g->protocol) && g->tls.engine == engine && g->tls.key.path)
+        if (config_protocol_is_tls(g->protocol) && !named_files_are_workers(g->tls.engine) &&
+            g->tls.key.path)
             fn(owner, &(struct named_key){&g->tls.key, &g->tls.passphrase}, NAMED_KEY_CLIENT);
     }
 }

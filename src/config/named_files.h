@@ -23,7 +23,10 @@ enum named_key_use {
     NAMED_KEY_RSA_TRANSPORT = 1 << 1, /* of a listener with key_exchange: rsa */
     NAMED_KEY_CLIENT = 1 << 2,
 };
-/* Call FN for each use of a key, USES being a set of these, of policies of ENGINE. */
+/* Call FN for each use of a key that the signer has, USES being a set of these. */
 typedef void named_key_fn(void *owner, const struct named_key *key, unsigned uses);
-void named_files_each_key(
-    const struct config *c, enum config_engine engine, named_key_fn *fn, void *owner);
+/* Do workers have the keys of policies with this engine, and not the signer? libssl needs them; our
+ * own engine has them there only in a program that was built to measure what the signer costs. */
+bool named_files_are_workers(enum config_engine engine);
+
+void named_files_each_key(const struct config *c, named_key_fn *fn, void *owner);

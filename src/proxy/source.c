@@ -81,7 +81,7 @@ static void add_key(const struct source *s, const struct named_key *key, enum co
     struct credential_files *files, struct held_key *held)
 {
     const struct service_source *from = s->from;
-    if (engine == CONFIG_ENGINE_OPENSSL || !from->find_key) {
+    if (named_files_are_workers(engine) || !from->find_key) {
         files->key = content(from->keys, key->file);
         if (key->passphrase->path)
             files->passphrase = content(from->keys, key->passphrase);

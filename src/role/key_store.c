@@ -173,7 +173,7 @@ int key_store_make(struct bytes archive, struct bytes keys, struct buf *store, s
     report_fini(&report);
     if (!config)
         return error_set(err, "the generation's configuration is not one");
-    named_files_each_key(config, CONFIG_ENGINE_NATIVE, want, &list);
+    named_files_each_key(config, want, &list);
     merge(&list);
     int result = 0;
     uint32_t index = 0;
