@@ -196,8 +196,9 @@ static int normalise(struct exchange *e, const struct http1_head *h, struct byte
 static void answer(struct exchange *e, struct http1_head *head)
 {
     struct bytes content;
-    if (rewrite_answer(e, head, &content) < 0) {
-        exchange_refuse(e, HTTP1_HEAD_TOO_LARGE);
+    int fault = rewrite_answer(e, head, &content);
+    if (fault) {
+        exchange_refuse(e, -fault);
         return;
     }
     struct party *client = e->client.party;

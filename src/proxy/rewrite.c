@@ -129,20 +129,31 @@ bool rewrite_answers(const struct config_rule *rule)
     return rule->group == CONFIG_NO_GROUP;
 }
 
-/* RFC 9110 §10.2.2. A slash at the end of `to` and the one that each path begins with are one. */
+/* Does URL name a host? Without one, clients take for it what follows. */
+static bool has_host(struct bytes url)
+{
+    static const struct bytes ends = BYTES("/?#:");
+    struct bytes host = bytes_skip(url, bytes_find(url, ':') + sizeof("//"));
+    return host.n && bytes_find(ends, (char)host.at[0]) == ends.n;
+}
+
+/* RFC 9110 §10.2.2. 0, or -fault: a request of HTTP/1.0 may have said no host. A slash at the end
+ * of `to` and the one that each path begins with are one. */
 static int put_location(struct exchange *e, struct http1_head *h)
 {
     const struct config_redirect *r = &e->rule->redirect;
     struct bytes to;
     if (expand(e, r->to, &to) < 0)
-        return -1;
+        return -HTTP1_HEAD_TOO_LARGE;
+    if (!has_host(to))
+        return -HTTP1_MISSING_HOST;
     if (r->keeps_uri && bytes_starts_with(e->uri, BYTES("/"))) {
         if (bytes_ends_with(to, BYTES("/")))
             to.n--;
         char *whole = arena_printf(&e->arena, "%.*s%.*s", BYTES_ARG(to), BYTES_ARG(e->uri));
         to = bytes_of(whole);
     }
-    return put(h, "Location", to);
+    return put(h, "Location", to) < 0 ? -HTTP1_HEAD_TOO_LARGE : 0;
 }
 
 /* RFC 9110 §6.4.1, §9.3.2: no content follows after HEAD, and in 204 and 304. */
@@ -172,8 +183,9 @@ int rewrite_answer(struct exchange *e, struct http1_head *h, struct bytes *conte
     h->reason = bytes_of(http1_reason_phrase(h->status));
     *content = redirects ? (struct bytes){0} : bytes_of(rule->respond.body);
     headers_date(loop_wall_s(e->conn->proxy->loop), date);
+    int fault = redirects ? put_location(e, h) : 0;
     int result = put(h, "Date", bytes_of(arena_strdup(&e->arena, date)));
-    result |= redirects ? put_location(e, h) : 0;
     result |= put_content(e, h, rule->respond.type, content);
-    return result | rewrite_response(e, h);
+    result |= rewrite_response(e, h);
+    return !fault && result < 0 ? -HTTP1_HEAD_TOO_LARGE : fault;
 }

@@ -22,5 +22,5 @@ int rewrite_response(struct exchange *e, struct http1_head *h) MUST_USE;
 
 /* Does RULE answer itself? */
 bool rewrite_answers(const struct config_rule *rule);
-/* The head and content of that answer. -1: it has no room. */
+/* The head and content of that answer. 0, or -fault: it has no room, or cannot say where. */
 int rewrite_answer(struct exchange *e, struct http1_head *h, struct bytes *content) MUST_USE;

@@ -51,9 +51,11 @@ static int method(const struct exchange *e, struct buf *out)
     return buf_append(out, e->method);
 }
 
+/* RFC 3986 §3.2.2: an IPv6 address stands in brackets, as it did in the request. */
 static int host(const struct exchange *e, struct buf *out)
 {
-    return buf_append(out, e->host);
+    bool is_v6 = bytes_find(e->host, ':') < e->host.n;
+    return buf_printf(out, is_v6 ? "[%.*s]" : "%.*s", BYTES_ARG(e->host));
 }
 
 static int path(const struct exchange *e, struct buf *out)

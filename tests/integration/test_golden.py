@@ -159,7 +159,7 @@ def test_t30_lines_of_the_access_log(golden):
         {**tls, "method": "GET", "host": "localhost", "path": "/b", "status": 404, "bytes_in": 0, "bytes_out": 0,
          "ms": {"handshake": 0, "total": 0}, "close": "no_rule", "detail": "no rule for this path"},
         {"time": "now", "listener": "plain", "protocol": "HTTP", "client": plain.name, "status": 400, "bytes_in": 0, "bytes_out": 0,
-         "ms": {"total": 0}, "close": "bad_request", "detail": "an HTTP/1.1 request without a Host field"},
+         "ms": {"total": 0}, "close": "bad_request", "detail": "a request without a Host field"},
     ]
     for line, row in zip(lines(), wanted):
         assert line.decode() == json.dumps(row, separators=(",", ":"), ensure_ascii=False)

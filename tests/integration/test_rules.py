@@ -109,6 +109,17 @@ def test_redirects(world, client, path, status, location):
     assert len(world.target.calls) == calls
 
 
+def test_a_redirect_to_the_host_that_was_asked_for_names_one(world, client):
+    """Without a host, clients would take the first segment of the path for it."""
+    client.send("GET /secure/x HTTP/1.1\r\nHost: [2001:DB8::1]:8080\r\n\r\n")
+    assert header(client.response(), "Location") == "https://[2001:db8::1]/secure/x"
+    mark = world.mark()
+    client.send("GET /secure/x HTTP/1.0\r\n\r\n")
+    response = client.response()
+    assert response.status == 400 and header(response, "Location") is None
+    assert "without a Host" in world.line(since=mark, client=client.name)["detail"]
+
+
 def test_the_heads_of_requests_are_changed(world, client):
     assert client.ask("/headers/a?b", "GET", "Accept: */*", "X-Kept: old", "x-kept: older", "X-List: a", "X-Who: me").status == 200
     call = world.target.calls[-1]
