@@ -19,7 +19,7 @@
 #include "pki/verify.h"
 #include "tls/tlspolicy.h"
 
-#define GROUP_IDLE_MAX 64 /* idle connections kept per target and worker */
+#define GROUP_IDLE_MAX 256 /* idle connections kept per target and worker */
 
 /* After a failed attempt to connect. */
 #define GROUP_AVOID_MS 10000

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "balance/group.h"
 #include "proxy/acceptors.h"
 #include "test.h"
 
@@ -12,7 +13,7 @@ TEST(every_client_can_have_a_connection_to_a_target)
         for (size_t j = 0; j < sizeof(targets) / sizeof(targets[0]); j++) {
             struct acceptors_shares s = acceptors_share(descriptors[i], 4, targets[j]);
             CHECK(64 + 2 * 4 + 2 * s.clients + s.idle <= descriptors[i]);
-            CHECK(s.idle > 0 && s.idle <= 64 * targets[j]);
+            CHECK(s.idle > 0 && s.idle <= GROUP_IDLE_MAX * targets[j]);
             CHECK(s.clients >= (descriptors[i] - 72) * 3 / 8); /* but not fewer than must be */
         }
 }
