@@ -79,6 +79,10 @@ ACTIONS = [
     Action("talk to the kernel's network", "socket", socket.AF_NETLINK, socket.SOCK_RAW, 0),
     Action("talk to the hypervisor", "socket", socket.AF_VSOCK, socket.SOCK_STREAM, 0, without=(OK, errno.EAFNOSUPPORT)),
     Action("reach the kernel's cryptography", "socket", socket.AF_ALG, socket.SOCK_SEQPACKET, 0, without=(OK, errno.EAFNOSUPPORT)),
+    Action("choose who accepts", "setsockopt", -1, socket.SOL_SOCKET, 51, bytes(16), 16, without=EBADF,  # SO_ATTACH_REUSEPORT_CBPF
+           may=everyone("supervisor", result=EBADF)),
+    Action("filter packets", "setsockopt", -1, socket.SOL_SOCKET, 26, bytes(16), 16, without=EBADF,  # SO_ATTACH_FILTER
+           may=everyone("supervisor", result=EBADF)),
     Action("make a pair of sockets", "socketpair", socket.AF_UNIX, socket.SOCK_STREAM, 0, bytes(8), may=SUPERVISOR),
     # processes
     Action("fork", "clone", 0x800, 0, 0, 0, 0, without=EINVAL, may=everyone("supervisor", result=EINVAL)),  # CLONE_SIGHAND alone
@@ -132,6 +136,7 @@ ACTIONS = [
     Action("move pages", "move_pages", OTHER, 0, 0, 0, 0, 0, without=(OK, EPERM)),
     Action("put words into a terminal", "ioctl", 0, 0x5412, b"x", without=(EPERM, errno.ENOTTY, errno.EIO)),
     Action("own the signals of a descriptor", "fcntl", 0, 8, 0),
+    Action("let a shared descriptor wait", "fcntl", 1, 4, 0, may=SUPERVISOR),  # F_SETFL without O_NONBLOCK
     Action("make a call of the x32 architecture", X32 | 2, NONE, 0, without=errno.ENOSYS),
     # what would change the next results, outside of the sandbox
     Action("set capabilities", "capset", struct.pack("Ii", 0x20080522, 0), bytes(24), without=(OK, EPERM), may=SUPERVISOR),
