@@ -98,18 +98,37 @@ void call_ring_flush(struct call_ring *r)
 
 /* ---- asker ---- */
 
+/* A predecessor's answers are for nobody: they may be secrets of its connections. */
+static void wipe_answers(struct call_ring *r, uint64_t places)
+{
+    for (; places; places &= places - 1)
+        mem_wipe(r->memory->places[__builtin_ctzll(places)].data, CALL_RING_ANSWER_MAX);
+}
+
+/* Who had FD before may have written so much into it that nothing more would be noticed. */
+static void empty(int fd)
+{
+    uint64_t count;
+    ignore_result(read(fd, &count, sizeof(count)));
+}
+
 int call_ring_open_asker(struct call_ring *r, struct call_ring_fds fds, struct error *err)
 {
     if (attach(r, fds.memory, fds.server, fds.asker, err) < 0)
         return -1;
+    /* As in call_ring_answered: what is answered after this wakes us. */
+    empty(r->own_fd);
+    atomic_store(&r->memory->asker_sleeps, 1);
     /* What the process before has asked may be in the server's hands; its places are free when
      * they are answered. */
     r->serial = arc4random();
     r->busy = atomic_load(&r->memory->asked);
-    r->busy &= ~atomic_exchange(&r->memory->answered, 0);
+    uint64_t answered = atomic_exchange(&r->memory->answered, 0);
+    r->busy &= ~answered;
+    wipe_answers(r, answered);
     for (int i = 0; i < CALL_RING_PLACES; i++)
         r->serials[i] = r->serial;
-    atomic_store(&r->memory->asker_sleeps, 1);
+    empty(r->other_fd);
     wake(r->other_fd); /* it may have died between seeing that the server sleeps and waking it */
     return 0;
 }
@@ -148,7 +167,9 @@ bool call_ring_fetch(struct call_ring *r, int place, uint8_t out[CALL_RING_ANSWE
         r->busy &= ~BIT(place);
     *n = is_ours && size <= CALL_RING_ANSWER_MAX ? size : 0;
     memcpy(out, r->memory->places[place].data, *n);
-    mem_wipe(r->memory->places[place].data, *n); /* it may be a secret */
+    if (!(r->busy & BIT(place))) /* it may be a secret, also where it is our predecessor's */
+        mem_wipe(r->memory->places[place].data,
+            size <= CALL_RING_ANSWER_MAX ? size : CALL_RING_ANSWER_MAX);
     return is_ours;
 }
 

@@ -161,19 +161,28 @@ TEST(what_a_server_died_of_is_answered_by_nothing_and_not_tried_again)
     finish();
 }
 
+static bool is_in_memory(int place, const char *text)
+{
+    return memcmp(asker.memory->places[place].data, text, strlen(text)) == 0;
+}
+
 TEST(an_asker_leaves_alone_what_its_predecessor_asked)
 {
     begin();
     int old = call_ring_ask(&asker, BYTES("old"), BYTES(""));
     int done = call_ring_ask(&asker, BYTES("done"), BYTES(""));
     serve(done);
+    CHECK(is_in_memory(done, "enod"));
     call_ring_close(&asker);
     open_asker();
+    CHECK(!is_in_memory(done, "enod")); /* what it was told is for nobody */
     int new = call_ring_ask(&asker, BYTES("new"), BYTES(""));
     CHECK(new != old);
     serve(old);
     CHECK_INT(call_ring_answered(&asker), BIT(old));
+    CHECK(is_in_memory(old, "dlo"));
     CHECK(!gives(old, "dlo"));
+    CHECK(!is_in_memory(old, "dlo"));
     CHECK_INT(asker.busy, BIT(new));
     finish();
 }
@@ -198,6 +207,27 @@ TEST(a_late_answer_to_a_predecessor_is_not_taken_for_ours)
     serve(new);
     CHECK_INT(call_ring_answered(&asker), BIT(new));
     CHECK(gives(new, "wen"));
+    finish();
+}
+
+/* An eventfd that is full takes no more, and whoever waits for a change of it waits for ever. */
+TEST(an_asker_that_fills_the_eventfds_does_not_keep_its_successor_from_the_server)
+{
+    begin();
+    const uint64_t most = UINT64_MAX - 1;
+    uint64_t written;
+    was_woken(fds.server);
+    was_woken(fds.asker);
+    CHECK_INT(write(fds.server, &most, sizeof(most)), sizeof(most));
+    CHECK_INT(write(fds.asker, &most, sizeof(most)), sizeof(most));
+    call_ring_close(&asker);
+    open_asker();
+    CHECK_INT(read(fds.server, &written, sizeof(written)), sizeof(written));
+    CHECK_INT(written, 1);
+    serve(call_ring_ask(&asker, BYTES("a"), BYTES("")));
+    call_ring_flush(&server);
+    CHECK_INT(read(fds.asker, &written, sizeof(written)), sizeof(written));
+    CHECK_INT(written, 1);
     finish();
 }
 
