@@ -8,6 +8,7 @@
  * on COMMIT ABORT               → `coming` is let go
  */
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -29,6 +30,8 @@
 #include "role/sandbox.h"
 
 #include "base/ban.h"
+
+#define HEAP_SLACK (8 << 20)
 
 /* A generation as this worker has it. */
 struct prepared {
@@ -385,10 +388,21 @@ static void serve(struct worker *w)
     close_all(&w->fds, &w->fds_n);
 }
 
+/* Buffers come and go with the bytes that they hold: without this the heap's end would be given
+ * back to the system and asked for again many times a second, page by page. What lies idle beyond
+ * memory_max is given back all the same (proxy/memory_ceiling.c). */
+static void keep_heap(void)
+{
+    mallopt(M_TRIM_THRESHOLD, HEAP_SLACK);
+    mallopt(M_TOP_PAD, HEAP_SLACK / 8);
+    mallopt(M_MMAP_THRESHOLD, HEAP_SLACK / 8);
+}
+
 int worker_run(unsigned index)
 {
     struct worker w = {.state = WORKER_EMPTY};
     struct error err;
+    keep_heap();
     w.loop = loop_new(&err);
     w.statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     if (w.statm_fd < 0)
