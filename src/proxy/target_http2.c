@@ -506,9 +506,12 @@ static void release(struct exchange *e, enum target_release how)
 {
     struct stream_http2 *st = of(e);
     struct session *s = st->session;
-    bool is_open = st->has_begun && !st->party.is_gone && s->http2.http2;
-    if (is_open) {
+    bool is_known = st->has_begun && s->http2.http2;
+    /* Also where the connection is given up: what it still sends is not to be asked of this stream.
+     */
+    if (is_known)
         http2_set_stream(s->http2.http2, st->party.id, NULL);
+    if (is_known && !st->party.is_gone) {
         party_http2_close(&st->party);
         http2_reset(s->http2.http2, st->party.id, HTTP2_CANCEL);
     }

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP/2 towards targets: few connections for many requests, and none is sent twice that may have been processed."""
 import contextlib
+import os
+import signal
+import socket
 import threading
 
 import pytest
@@ -10,6 +13,7 @@ import peers
 from http2_peers import CANCEL, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS, REFUSED_STREAM, Http2, Server, request, serving, value
 from http_peers import Client, Scripted, group, plain, tls_listener
 from instance import until
+from processes import only
 
 
 def config(pki, *targets, protocol="HTTP", more="", timeouts=""):
@@ -238,3 +242,38 @@ def test_a_target_that_answers_early_and_opens_windows_by_a_little_floods_nobody
             ids = [c.head(request("/", "POST"), end=False) for _ in range(20)]
             assert all(c.answer(id).status == 200 for id in ids)
     assert t.accepted == 1
+
+
+@pytest.mark.parametrize("piece", [1000, 10007, 20011])  # how much waits, and where, when nothing more goes
+def test_a_target_that_ends_in_the_middle_of_a_body_ends_all_that_was_to_be_sent(lb, pki, target, piece):
+    """The end and room for more come at once: the rest of the body is nobody's any more."""
+    go, done = threading.Event(), threading.Event()
+
+    def script(server):
+        server.send(frames.WindowUpdateFrame(0, window_increment=1 << 30))
+        server.request()
+        assert go.wait(20)
+        server.sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while server.sock.recv(1 << 20):
+                pass
+        server.sock.shutdown(socket.SHUT_WR)
+        server.sock.setblocking(True)
+        done.set()
+        while server.sock.recv(1 << 20):
+            pass
+    instance = lb(config(pki, target(serving(script, {INITIAL_WINDOW_SIZE: 1 << 30}))))
+    with Client(instance.port("plain")) as c:
+        c.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n")
+        c.sock.settimeout(0.3)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                c.sock.send(bytes(piece))  # until nobody takes any more
+        c.sock.settimeout(20)
+        worker = only(instance.pids("worker"))
+        os.kill(worker, signal.SIGSTOP)
+        go.set()
+        assert done.wait(20)
+        os.kill(worker, signal.SIGCONT)
+        assert c.response().status == 502
+    assert instance.line(path="/", status=502)["close"] == "target_closed"
