@@ -27,12 +27,13 @@ static const struct row {
     const char *name;
     bool is_numbered;
     role_fn *run;
+    void (*open_files)(void); /* that are not where the sandbox puts it; NULL: it needs none */
 } rows[ROLE_COUNT] = {
     [ROLE_SUPERVISOR] = {"supervisor", false, NULL},
     [ROLE_LOADER] = {"loader", false, loader_run},
     [ROLE_CONTROL] = {"control", false, control_run},
     [ROLE_LOGGER] = {"logger", false, logger_run},
-    [ROLE_WORKER] = {"worker", true, worker_run},
+    [ROLE_WORKER] = {"worker", true, worker_run, worker_open_files},
     [ROLE_SIGNER] = {"signer", false, signer_run},
 };
 
@@ -105,6 +106,8 @@ int role_run(int argc, char **argv)
         fputs("sallyport: this name is for processes that `sallyport run` starts\n", stderr);
         return 2;
     }
+    if (rows[r].open_files)
+        rows[r].open_files();
     /* Privileges are given up here, after the execution and before anything of the network is
      * touched, rather than between fork and execution: the user need not be able to reach the
      * binary, and what holds for this process only (undumpable) survives. Until now it has only

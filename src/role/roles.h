@@ -22,6 +22,8 @@ int loader_run(unsigned index);
 int control_run(unsigned index);
 int logger_run(unsigned index);
 int worker_run(unsigned index);
+/* Before it goes where there are no files. */
+void worker_open_files(void);
 int signer_run(unsigned index);
 
 /* CONFIG: the path as given, or NULL. */

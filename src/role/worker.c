@@ -7,9 +7,11 @@
  *   the page names it   → proxy_adopt                 looked at then (a worker started again) and
  * on COMMIT ABORT               → `coming` is let go
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "balance/address_book.h"
@@ -51,7 +53,6 @@ struct worker {
     struct loop *loop;
     struct lifeline lifeline;
     struct proxy *proxy;
-    int statm_fd;                /* how much memory we have */
     struct signatory *signatory; /* asks the signer */
     bool has_calls;              /* … by its ring */
     struct ring ring;
@@ -373,10 +374,13 @@ static void push_line(void *owner, struct bytes line)
         count_add(&w->instance[INSTANCE_LINES_DROPPED], 1);
 }
 
+/* How much memory we have; written once, by worker_open_files. */
+static int statm_fd = -1;
+
 static void serve(struct worker *w)
 {
     w->proxy = proxy_new(w->loop, push_line, w);
-    proxy_watch_memory(w->proxy, w->statm_fd);
+    proxy_watch_memory(w->proxy, statm_fd);
     w->signatory = signatory_new(w->loop);
     while (!w->has_failed && !(w->state == WORKER_DRAINING && proxy_is_idle(w->proxy)))
         loop_turn(w->loop, -1);
@@ -398,15 +402,20 @@ static void keep_heap(void)
     mallopt(M_MMAP_THRESHOLD, HEAP_SLACK / 8);
 }
 
+void worker_open_files(void)
+{
+    statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (statm_fd < 0)
+        log_warning("memory_max means nothing: /proc/self/statm cannot be opened (%s); mount /proc",
+            strerrordesc_np(errno));
+}
+
 int worker_run(unsigned index)
 {
     struct worker w = {.state = WORKER_EMPTY};
     struct error err;
     keep_heap();
     w.loop = loop_new(&err);
-    w.statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    if (w.statm_fd < 0)
-        log_warning("memory_max means nothing: /proc/self/statm cannot be opened");
     if (!w.loop || lifeline_open(&w.lifeline, w.loop, received, drain, &w, &err) < 0 ||
         sandbox_seal(&err) < 0) {
         log_error("cannot begin: %s", err.text);
@@ -414,8 +423,8 @@ int worker_run(unsigned index)
     }
     serve(&w);
     int status = w.has_failed;
-    if (w.statm_fd >= 0)
-        close(w.statm_fd);
+    if (statm_fd >= 0)
+        close(statm_fd);
     address_book_fini(&w.book);
     lifeline_close(&w.lifeline);
     loop_free(&w.loop);
