@@ -154,7 +154,8 @@ static int take_pkcs12(
     STACK_OF(X509) *others = NULL;
     if (!PKCS12_verify_mac(p12, password, -1) && !PKCS12_verify_mac(p12, NULL, 0)) {
         ERR_clear_error();
-        return error_set(err, "the password of the PKCS#12 file is wrong");
+        return error_set(err,
+            "the password of the PKCS#12 file is wrong; give the one that it was exported with");
     }
     if (!PKCS12_parse(p12, password, &key, &own, &others))
         return error_set(err, "cannot decrypt the PKCS#12 file: %s; export it again with AES-256",

@@ -59,24 +59,33 @@ static void take_key(
 }
 
 /* Are certificate and key in one PKCS#12 file? Its certificates are known when it is decrypted. */
-static bool is_bundle(const struct credential_files *files, const struct taken_key *key)
+static bool is_bundle(const struct credential_files *files)
 {
-    return key->certificates.n && file_kind_of_der(files->certificate) == FILE_PKCS12 &&
+    return file_kind_of_der(files->certificate) == FILE_PKCS12 &&
            strcmp(files->certificate_path, files->key_path) == 0;
+}
+
+/* A bundle that cannot be decrypted has one flaw, which is the key's. */
+static bool parse_chain(const struct credential_files *files, const struct taken_key *key,
+    struct credential *c, struct report *report)
+{
+    struct error err;
+    bool is_opened = is_bundle(files) && key->certificates.n;
+    if (is_bundle(files) && !key->is_usable)
+        return false;
+    if (certificate_list_parse(
+            is_opened ? key->certificates : files->certificate, &c->chain, &err) == 0)
+        return true;
+    report_error(report, files->at, "%s: %s", files->certificate_path, err.text);
+    return false;
 }
 
 static bool parse_files(
     const struct credential_files *files, struct credential *c, struct report *report)
 {
-    struct error err;
     struct taken_key key;
-    bool good = true;
     take_key(files, c, &key);
-    struct bytes chain = is_bundle(files, &key) ? key.certificates : files->certificate;
-    if (certificate_list_parse(chain, &c->chain, &err) < 0) {
-        report_error(report, files->at, "%s: %s", files->certificate_path, err.text);
-        good = false;
-    }
+    bool good = parse_chain(files, &key, c, report);
     if (!key.is_usable) {
         report_error(report, files->key_at, "%s: %s", files->key_path, key.err.text);
         good = false;

@@ -374,3 +374,11 @@ def test_without_its_passphrase_a_key_is_refused_with_the_remedy(pki, tmp_path, 
     for command in "check", "run":
         result = run(command, "-c", tmp_path / "sallyport.yaml")
         assert result.returncode == 1 and re.search(rf"sallyport\.yaml:2:\d+: \S*{key}: .*{says}", result.stderr), result.stderr
+
+
+def test_a_bundle_under_another_passphrase_has_one_flaw(pki, tmp_path):
+    furnish(tmp_path, pki.server, b"wrong")
+    (tmp_path / "sallyport.yaml").write_text(config(encrypted("native", "bundle.p12", "bundle.p12"), port=1))
+    said = run("check", "-c", tmp_path / "sallyport.yaml").stderr
+    assert re.search(r"bundle\.p12: the password of the PKCS#12 file is wrong; give the one", said), said
+    assert "bundle.p12" not in re.sub(r".*the password.*\n", "", said), said
