@@ -144,8 +144,6 @@ static void greet_worker(struct supervisor *s, struct child *c)
 static void greet_logger(struct supervisor *s, struct child *c)
 {
     ledger_hand_out(c);
-    /* What was sealed in the hour before is still to be opened. */
-    ratchet_advance(&s->ticket_secret, loop_wall_s(s->loop) - RATCHET_PERIOD_S);
     for (unsigned i = 0; i < s->workers_n; i++)
         child_send(c, &(struct message){.type = MESSAGE_RING,
                           .index = i,
