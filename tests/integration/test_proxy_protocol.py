@@ -109,7 +109,7 @@ def test_the_client_is_who_the_header_names(world, header, client):
     mark = world.mark()
     status, via = ask(connection(world, "web"), header)
     assert status == 200
-    line = world.line(since=mark, client=client)
+    line = world.line(since=mark, client=client, via=via)
     assert line["via"] == via
     host = client.rpartition(":")[0].strip("[]")
     assert world.web.calls[-1].all("X-Forwarded-For") == [host] and world.web.calls[-1].all("X-Real-IP") == [host]

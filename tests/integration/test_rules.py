@@ -117,7 +117,7 @@ def test_a_redirect_to_the_host_that_was_asked_for_names_one(world, client):
     client.send("GET /secure/x HTTP/1.0\r\n\r\n")
     response = client.response()
     assert response.status == 400 and header(response, "Location") is None
-    assert "without a Host" in world.line(since=mark, client=client.name)["detail"]
+    assert "without a Host" in world.line(since=mark, client=client.name, status=400)["detail"]
 
 
 def test_the_heads_of_requests_are_changed(world, client):
@@ -142,7 +142,7 @@ def test_what_does_not_fit_a_head_is_a_502(world, client):
     assert client.ask("/long/" + "x" * 3000).status == 200
     mark = world.mark()
     assert client.ask("/long/" + "x" * 5000).status == 502
-    assert "too large" in world.line(since=mark, client=client.name)["detail"]
+    assert "too large" in world.line(since=mark, client=client.name, status=502)["detail"]
 
 
 def test_variables_of_tls(world, pki):
