@@ -13,6 +13,7 @@
 #include "cli/trust.h"
 #include "cli/verdict_text.h"
 #include "pki/credential.h"
+#include "tls/names.h"
 #include "tls/steps.h"
 
 #include "base/ban.h"
@@ -230,11 +231,6 @@ static void shake(struct attempt *a)
 
 /* ---- what is shown ---- */
 
-static const char *version_text(uint16_t version)
-{
-    return version == TLS_1_2 ? "TLSv1.2" : version == TLS_1_3 ? "TLSv1.3" : "";
-}
-
 static const char *key_exchange_text(const struct tlsconn_facts *facts)
 {
     if (!facts->version)
@@ -246,7 +242,7 @@ static void write_tls(struct json *j, const struct attempt *a)
 {
     const struct tlsconn_facts *facts = tlsconn_facts(a->session.tls);
     json_open_object(j, "tls");
-    json_text(j, "version", version_text(facts->version));
+    json_text(j, "version", names_version_token(facts->version));
     json_text(j, "cipher", facts->cipher);
     json_text(j, "key_exchange", key_exchange_text(facts));
     json_text(j, "group", facts->group);
@@ -288,7 +284,7 @@ static void print_words(const struct attempt *a)
     size_t n = steps_list(&a->steps, steps);
     const struct tlsconn_facts *facts = tlsconn_facts(a->session.tls);
     fprintf(stderr, "%s, %s authentication\n",
-        facts->version ? version_text(facts->version) : "no version agreed on",
+        facts->version ? names_version_token(facts->version) : "no version agreed on",
         steps_is_mutual(&a->steps) ? "mutual" : "one-way");
     for (size_t i = 0; i < n; i++)
         fprintf(stderr, "\n%2u  %-6s  %s\n            %s (%s)\n            %s\n", steps[i].number,

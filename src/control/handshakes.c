@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "tls/names.h"
 
 #include "base/ban.h"
 
@@ -178,10 +179,7 @@ static void text_if(struct json *j, const char *key, const char *text)
 static void write_tls(struct json *j, const struct handshake_record *r)
 {
     json_open_object(j, "tls");
-    text_if(j, "version",
-        r->version == TLS_1_3   ? "TLSv1.3"
-        : r->version == TLS_1_2 ? "TLSv1.2"
-                                : "");
+    text_if(j, "version", names_version_token(r->version));
     text_if(j, "cipher", r->cipher);
     text_if(j, "group", r->group);
     text_if(j, "signature", r->signature);

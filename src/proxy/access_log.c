@@ -9,15 +9,11 @@
 #include "proxy/proxy_parts.h"
 #include "proxy/tally.h"
 #include "proxy/target_fault.h"
+#include "tls/names.h"
 
 #include "base/ban.h"
 
 #define RULE_PATH_MAX 1100 /* see RULE.path in config/keys.def */
-
-static const char *version_name(uint16_t version)
-{
-    return version == TLS_1_3 ? "TLSv1.3" : version == TLS_1_2 ? "TLSv1.2" : "";
-}
 
 static void text_if(struct json *j, const char *key, const char *value)
 {
@@ -36,7 +32,7 @@ static void tls_object(struct json *j, const struct tlsconn *tls)
     const struct tlsconn_facts *f = tlsconn_facts(tls);
     const struct tlsconn_failure *failure = tlsconn_failure(tls);
     json_open_object(j, "tls");
-    text_if(j, "version", version_name(f->version));
+    text_if(j, "version", names_version_token(f->version));
     text_if(j, "cipher", f->cipher);
     text_if(j, "group", f->group);
     if (f->is_handshake_complete)
@@ -76,7 +72,7 @@ static void target_tls(const struct upstream *u, struct json *j)
     if (u->stream.tls) {
         const struct tlsconn_facts *f = tlsconn_facts(u->stream.tls);
         json_open_object(j, "target_tls");
-        text_if(j, "version", version_name(f->version));
+        text_if(j, "version", names_version_token(f->version));
         text_if(j, "cipher", f->cipher);
         text_if(j, "group", f->group);
         if (f->is_handshake_complete)

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "io/socket.h"
 #include "proxy/proxy_parts.h"
+#include "tls/names.h"
 
 #include "base/ban.h"
 
@@ -229,10 +230,7 @@ static void ssl_cipher(const struct exchange *e, struct buf *out)
 static void ssl_protocol(const struct exchange *e, struct buf *out)
 {
     const struct tlsconn *tls = e->conn->client.tls;
-    uint16_t version = tls ? tlsconn_facts(tls)->version : 0;
-    put_text(out, version == TLS_1_3   ? BYTES("TLSv1.3")
-                  : version == TLS_1_2 ? BYTES("TLSv1.2")
-                                       : BYTES(""));
+    put_text(out, bytes_of(tls ? names_version_token(tlsconn_facts(tls)->version) : ""));
 }
 
 static void vpc(const struct exchange *e, struct buf *out)

@@ -5,6 +5,7 @@
 #include "io/socket.h"
 #include "pki/dn.h"
 #include "proxy/conn.h"
+#include "tls/names.h"
 
 #include "base/ban.h"
 
@@ -63,7 +64,7 @@ static struct proxy_protocol_tls tls_of(const struct conn *c)
     const struct tlsconn_facts *f = tlsconn_facts(c->client.tls);
     struct proxy_protocol_tls said = {.alpn = bytes_of(f->alpn),
         .authority = bytes_of(f->sni),
-        .version = f->version == TLS_1_3 ? BYTES("TLSv1.3") : BYTES("TLSv1.2"),
+        .version = bytes_of(names_version_token(f->version)),
         .cipher = bytes_of(f->cipher),
         .is_resumed = f->resumed};
     if (c->verdict && c->verdict->accepted && c->verdict->chain.n) {

@@ -224,7 +224,8 @@ static void record(
 
 static const char *version_label(uint16_t version)
 {
-    return version == TLS_1_3 ? "TLSv1.3" : version == TLS_1_2 ? "TLSv1.2" : "none";
+    const char *token = names_version_token(version);
+    return *token ? token : "none";
 }
 
 /* What tells one outcome from another. The group is one of those that we offer. */

@@ -110,3 +110,8 @@ uint16_t names_find_group(const char *name)
     };
     return find(rows, COUNT_OF(rows), name);
 }
+
+const char *names_version_token(uint16_t version)
+{
+    return version == TLS_1_3 ? "TLSv1.3" : version == TLS_1_2 ? "TLSv1.2" : "";
+}
