@@ -45,8 +45,7 @@ static struct proxy_protocol_end end_of(const struct address *a)
     return e;
 }
 
-/* Where the client meant to go: to us, or to the balancer in front of us. */
-static bool find_destination(const struct conn *c, struct proxy_protocol_end *out)
+bool proxy_header_destination(const struct conn *c, struct proxy_protocol_end *out)
 {
     struct address local;
     if (c->announced && c->announced->said.has_ends) {
@@ -80,7 +79,7 @@ static struct proxy_protocol_tls tls_of(const struct conn *c)
 void proxy_header_write(const struct conn *c, struct buf *out)
 {
     struct proxy_protocol said = {.source = end_of(&c->peer)};
-    said.has_ends = find_destination(c, &said.destination);
+    said.has_ends = proxy_header_destination(c, &said.destination);
     if (!c->client.tls) {
         proxy_protocol_write(out, &said, NULL);
         return;

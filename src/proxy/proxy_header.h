@@ -22,5 +22,7 @@ bool proxy_header_is_due(const struct conn *c);
  * that is done, 1 if more has to come, -1 if what came is none, WHY in words. */
 int proxy_header_take(struct conn *c, const char **why) MUST_USE;
 
+/* Where the client meant to go: to us, or to the balancer in front of us. False: nobody knows. */
+bool proxy_header_destination(const struct conn *c, struct proxy_protocol_end *out) MUST_USE;
 /* Append to OUT what a target is told of the connection. */
 void proxy_header_write(const struct conn *c, struct buf *out);

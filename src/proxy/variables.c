@@ -2,7 +2,6 @@
 #include "proxy/variables.h"
 
 #include "config/template.h"
-#include "io/socket.h"
 #include "proxy/conn.h"
 
 #include "base/ban.h"
@@ -28,12 +27,8 @@ static int client_port(const struct exchange *e, struct buf *out)
 
 static int server_port(const struct exchange *e, struct buf *out)
 {
-    const struct proxy_header *announced = e->conn->announced;
-    struct address local;
-    if (announced && announced->said.has_ends)
-        return buf_printf(out, "%u", announced->said.destination.port);
-    return socket_local(e->conn->client.fd, &local) ? buf_printf(out, "%u", address_port(&local))
-                                                    : 0;
+    struct proxy_protocol_end end;
+    return proxy_header_destination(e->conn, &end) ? buf_printf(out, "%u", end.port) : 0;
 }
 
 static int listener(const struct exchange *e, struct buf *out)
