@@ -132,7 +132,7 @@ static void number(struct json *j, const char *key, const char *text)
     raw(j, bytes_of(text));
 }
 
-void json_integer(struct json *j, const char *key, int64_t value)
+void json_int64(struct json *j, const char *key, int64_t value)
 {
     char text[24];
     snprintf(text, sizeof(text), "%" PRId64, value);
@@ -151,7 +151,7 @@ void json_bool(struct json *j, const char *key, bool value)
     number(j, key, value ? "true" : "false");
 }
 
-void json_null(struct json *j, const char *key)
+void json_nil(struct json *j, const char *key)
 {
     number(j, key, "null");
 }

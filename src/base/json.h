@@ -35,10 +35,10 @@ void json_close_array(struct json *j);
 
 void json_bytes(struct json *j, const char *key, struct bytes value);
 void json_text(struct json *j, const char *key, const char *value);
-void json_integer(struct json *j, const char *key, int64_t value);
+void json_int64(struct json *j, const char *key, int64_t value);
 /* Three decimals. */
 void json_decimal(struct json *j, const char *key, double value);
 void json_bool(struct json *j, const char *key, bool value);
-void json_null(struct json *j, const char *key);
+void json_nil(struct json *j, const char *key);
 /* VALUE is JSON already, put in as it is. */
 void json_raw(struct json *j, const char *key, struct bytes value);

@@ -265,7 +265,7 @@ static int write_answer(const char *id, const struct verdict *v, struct buf *out
     if (id)
         json_text(&j, "id", id);
     else
-        json_null(&j, "id");
+        json_nil(&j, "id");
     buf_init(&verdict, ANSWER_MAX);
     json_init(&j, &verdict);
     verdict_json(v, &j, NULL);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The only file that includes jansson.h: some of its names are those of base/json.h. */
 #include "cli/batch_case.h"
 
 #include <jansson.h>

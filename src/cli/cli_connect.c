@@ -270,7 +270,7 @@ static void print_json(const struct attempt *a)
     if (a->is_judged)
         verdict_json(&a->verdict, &j, "peer");
     else
-        json_null(&j, "peer");
+        json_nil(&j, "peer");
     steps_write(&a->steps, &j, "steps");
     json_close_object(&j);
     printf("%.*s\n", BYTES_ARG(buf_bytes(&text)));

@@ -39,7 +39,7 @@ static void write_time_or_null(struct json *j, const char *key, int64_t time)
     if (time)
         write_time(j, key, time);
     else
-        json_null(j, key);
+        json_nil(j, key);
 }
 
 static void write_hex(struct json *j, const char *key, struct bytes b)
@@ -124,7 +124,7 @@ static void write_certificate(struct json *j, const struct certificate *c)
     }
     json_close_array(j);
     json_text(j, "key", key_text(f->key_kind));
-    json_integer(j, "key_bits", f->key_bits);
+    json_int64(j, "key_bits", f->key_bits);
     json_bool(j, "is_ca", f->is_ca);
     write_usages(j, f);
     write_flaws(j, f->flaws);
@@ -171,7 +171,7 @@ static void write_crl(struct json *j, const struct crl *crl)
     json_bool(j, "has_all_reasons", !f->only_some_reasons);
     json_bool(j, "has_issuing_distribution_point", f->has_distribution_point);
     json_bool(j, "has_unknown_critical", f->unknown_critical.at != NULL);
-    json_integer(j, "entries", (int64_t)f->entries);
+    json_int64(j, "entries", (int64_t)f->entries);
     json_close_object(j);
 }
 
@@ -256,7 +256,7 @@ static void write_extensions(struct json *j, struct bytes block)
     struct bytes body;
     json_open_array(j, "extensions");
     while (extension_next(&block, &number, &body))
-        json_integer(j, NULL, number);
+        json_int64(j, NULL, number);
     json_close_array(j);
 }
 
@@ -269,11 +269,11 @@ static void write_client_hello(struct json *j, const struct hello_client *h)
     write_hex(j, "random", hello->random);
     write_hex(j, "session_id", hello->session_id);
     write_codes(j, "suites", hello->suites, tlsconn_cipher_name);
-    json_integer(j, "suites_n", (int64_t)hello->suites.n / 2);
+    json_int64(j, "suites_n", (int64_t)hello->suites.n / 2);
     if (h->sni.n)
         json_bytes(j, "sni", h->sni);
     else
-        json_null(j, "sni");
+        json_nil(j, "sni");
     struct bytes alpn = h->alpn, name;
     json_open_array(j, "alpn");
     while (extension_next_alpn(&alpn, &name))

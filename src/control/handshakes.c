@@ -207,12 +207,12 @@ static void write_record(struct json *j, uint64_t id, const struct handshake_rec
     struct bytes peer = {(const uint8_t *)r->peer, r->peer_n};
     clock_format_ms(r->time_ms, time);
     json_open_object(j, NULL);
-    json_integer(j, "id", (int64_t)id);
+    json_int64(j, "id", (int64_t)id);
     json_text(j, "time", time);
     json_text(j, "listener", r->listener);
     json_text(j, "client", r->client);
     text_if(j, "sni", r->sni);
-    json_integer(j, "ms", (int64_t)r->ms);
+    json_int64(j, "ms", (int64_t)r->ms);
     json_text(j, "result", handshake_log_result_name(r->result));
     json_text(j, "reason", handshake_log_reason(r));
     if (r->result != HANDSHAKE_ACCEPTED) {

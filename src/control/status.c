@@ -42,17 +42,17 @@ static void time_if(struct json *j, const char *key, uint64_t wall_s)
 static void write_instance(struct json *j, const struct totals *t, bool is_ready, int64_t now_s)
 {
     const uint64_t *v = find(t, COUNTERS_INSTANCE, NULL, NULL);
-    json_integer(j, "generation", (int64_t)v[INSTANCE_GENERATION]);
+    json_int64(j, "generation", (int64_t)v[INSTANCE_GENERATION]);
     json_bool(j, "ready", is_ready);
     json_text(j, "sandbox", v[INSTANCE_UNBOXED] ? "off" : "on");
     time_if(j, "started", v[INSTANCE_STARTED]);
-    json_integer(j, "uptime_s", v[INSTANCE_STARTED] ? now_s - (int64_t)v[INSTANCE_STARTED] : 0);
+    json_int64(j, "uptime_s", v[INSTANCE_STARTED] ? now_s - (int64_t)v[INSTANCE_STARTED] : 0);
     time_if(j, "reloaded", v[INSTANCE_RELOADED]);
     json_open_object(j, "reloads");
-    json_integer(j, "good", (int64_t)v[INSTANCE_RELOADS]);
-    json_integer(j, "bad", (int64_t)v[INSTANCE_RELOADS_FAILED]);
+    json_int64(j, "good", (int64_t)v[INSTANCE_RELOADS]);
+    json_int64(j, "bad", (int64_t)v[INSTANCE_RELOADS_FAILED]);
     json_close_object(j);
-    json_integer(j, "access_log_lines_lost",
+    json_int64(j, "access_log_lines_lost",
         (int64_t)(v[INSTANCE_LINES_DROPPED] + v[INSTANCE_LINES_UNWRITTEN]));
 }
 
@@ -60,16 +60,16 @@ static void write_signer(struct json *j, const struct totals *t)
 {
     const uint64_t *v = find(t, COUNTERS_INSTANCE, NULL, NULL);
     json_open_object(j, "signer");
-    json_integer(j, "keys", (int64_t)v[INSTANCE_SIGNER_KEYS]);
-    json_integer(j, "waiting", (int64_t)v[INSTANCE_SIGNER_WAITING]);
-    json_integer(
+    json_int64(j, "keys", (int64_t)v[INSTANCE_SIGNER_KEYS]);
+    json_int64(j, "waiting", (int64_t)v[INSTANCE_SIGNER_WAITING]);
+    json_int64(
         j, "restarts", (int64_t)find(t, COUNTERS_PROCESS, "signer", NULL)[PROCESS_RESTARTS]);
     json_open_object(j, "requests");
-    json_integer(j, "done", (int64_t)v[INSTANCE_SIGNER_DONE]);
-    json_integer(j, "refused", (int64_t)v[INSTANCE_SIGNER_REFUSED]);
-    json_integer(j, "too_often", (int64_t)v[INSTANCE_SIGNER_TOO_OFTEN]);
-    json_integer(j, "failed", (int64_t)v[INSTANCE_SIGNER_FAILED]);
-    json_integer(j, "late", (int64_t)v[INSTANCE_SIGNER_LATE]);
+    json_int64(j, "done", (int64_t)v[INSTANCE_SIGNER_DONE]);
+    json_int64(j, "refused", (int64_t)v[INSTANCE_SIGNER_REFUSED]);
+    json_int64(j, "too_often", (int64_t)v[INSTANCE_SIGNER_TOO_OFTEN]);
+    json_int64(j, "failed", (int64_t)v[INSTANCE_SIGNER_FAILED]);
+    json_int64(j, "late", (int64_t)v[INSTANCE_SIGNER_LATE]);
     json_close_object(j);
     json_close_object(j);
 }
@@ -84,9 +84,9 @@ static void write_workers(struct json *j, const struct totals *t)
         snprintf(name, sizeof(name), "worker %.16s", rows[i].labels[0]);
         json_open_object(j, NULL);
         json_text(j, "worker", rows[i].labels[0]);
-        json_integer(j, "pid", (int64_t)rows[i].values[WORKER_PID]);
-        json_integer(j, "connections_open", (int64_t)rows[i].values[WORKER_OPEN]);
-        json_integer(
+        json_int64(j, "pid", (int64_t)rows[i].values[WORKER_PID]);
+        json_int64(j, "connections_open", (int64_t)rows[i].values[WORKER_OPEN]);
+        json_int64(
             j, "restarts", (int64_t)find(t, COUNTERS_PROCESS, name, NULL)[PROCESS_RESTARTS]);
         json_close_object(j);
     }
@@ -136,11 +136,11 @@ static void write_handshakes(struct json *j, const struct totals *t, const char 
             n = i;
     json_open_object(j, "handshakes");
     for (size_t r = 0; r < COUNT_OF(results); r++)
-        json_integer(j, results[r], (int64_t)sum_handshakes(rows, n, listener, results[r], NULL));
+        json_int64(j, results[r], (int64_t)sum_handshakes(rows, n, listener, results[r], NULL));
     json_open_object(j, "reasons");
     for (size_t i = 0; i < n; i++)
         if (strcmp(rows[i].labels[LABEL_RESULT], results[0]) != 0 && !is_repeated(rows, i))
-            json_integer(j, rows[i].labels[LABEL_REASON],
+            json_int64(j, rows[i].labels[LABEL_REASON],
                 (int64_t)sum_handshakes(
                     rows, n, listener, rows[i].labels[LABEL_RESULT], rows[i].labels[LABEL_REASON]));
     json_close_object(j);
@@ -165,11 +165,11 @@ static void write_requests(struct json *j, const struct totals *t, const char *l
     const struct counters_column *columns = counters_columns(COUNTERS_ROUTE, &n);
     json_open_object(j, "requests");
     for (size_t i = ROUTE_STATUS_1XX; i <= ROUTE_STATUS_NONE; i++)
-        json_integer(j, columns[i].value, (int64_t)sum_routes(t, listener, i));
+        json_int64(j, columns[i].value, (int64_t)sum_routes(t, listener, i));
     json_close_object(j);
-    json_integer(j, "relays", (int64_t)sum_routes(t, listener, ROUTE_RELAYS));
-    json_integer(j, "bytes_in", (int64_t)sum_routes(t, listener, ROUTE_BYTES_IN));
-    json_integer(j, "bytes_out", (int64_t)sum_routes(t, listener, ROUTE_BYTES_OUT));
+    json_int64(j, "relays", (int64_t)sum_routes(t, listener, ROUTE_RELAYS));
+    json_int64(j, "bytes_in", (int64_t)sum_routes(t, listener, ROUTE_BYTES_IN));
+    json_int64(j, "bytes_out", (int64_t)sum_routes(t, listener, ROUTE_BYTES_OUT));
 }
 
 static void write_listeners(struct json *j, const struct totals *t)
@@ -186,8 +186,8 @@ static void write_listeners(struct json *j, const struct totals *t)
         json_text(j, "listener", name);
         json_text(j, "protocol", rows[i].labels[1]);
         json_text(j, "address", rows[i].labels[2]);
-        json_integer(j, "connections", (int64_t)v[LISTENER_ACCEPTED]);
-        json_integer(j, "connections_open", (int64_t)v[LISTENER_OPEN]);
+        json_int64(j, "connections", (int64_t)v[LISTENER_ACCEPTED]);
+        json_int64(j, "connections_open", (int64_t)v[LISTENER_OPEN]);
         write_handshakes(j, t, name);
         write_requests(j, t, name);
         json_close_object(j);
@@ -234,16 +234,16 @@ static void write_target(
     json_text(j, "target_group", row->labels[0]);
     json_text(j, "target", row->labels[1]);
     write_health(j, t, status, row);
-    json_integer(j, "requests", (int64_t)v[TARGET_REQUESTS]);
-    json_integer(j, "active", (int64_t)v[TARGET_ACTIVE]);
+    json_int64(j, "requests", (int64_t)v[TARGET_REQUESTS]);
+    json_int64(j, "active", (int64_t)v[TARGET_ACTIVE]);
     json_open_object(j, "failures");
     for (size_t i = TARGET_CONNECT; i <= TARGET_CLOSED; i++)
         if (v[i])
-            json_integer(j, columns[i].value, (int64_t)v[i]);
+            json_int64(j, columns[i].value, (int64_t)v[i]);
     json_close_object(j);
-    json_integer(j, "connections_open", (int64_t)v[TARGET_OPEN]);
-    json_integer(j, "connections_idle", (int64_t)v[TARGET_IDLE]);
-    json_integer(j, "connects", (int64_t)v[TARGET_CONNECTS]);
+    json_int64(j, "connections_open", (int64_t)v[TARGET_OPEN]);
+    json_int64(j, "connections_idle", (int64_t)v[TARGET_IDLE]);
+    json_int64(j, "connects", (int64_t)v[TARGET_CONNECTS]);
     if (v[TARGET_CONNECTS])
         json_decimal(
             j, "connect_ms_mean", (double)v[TARGET_CONNECT_MS] / (double)v[TARGET_CONNECTS]);
@@ -293,7 +293,7 @@ static void write_certificates(struct json *j, const struct totals *t, int64_t n
         json_open_object(j, NULL);
         write_owner(j, &rows[i]);
         time_if(j, "not_after", until);
-        json_integer(j, "days_left", days_between(now_s, (int64_t)until));
+        json_int64(j, "days_left", days_between(now_s, (int64_t)until));
         json_close_object(j);
     }
     json_close_array(j);
@@ -311,7 +311,7 @@ static void write_crls(struct json *j, const struct totals *t, int64_t now_s)
         json_open_object(j, NULL);
         write_owner(j, &rows[i]);
         time_if(j, "this_update", v[CRL_THIS_UPDATE]);
-        json_integer(j, "age_s", now_s - (int64_t)v[CRL_THIS_UPDATE]);
+        json_int64(j, "age_s", now_s - (int64_t)v[CRL_THIS_UPDATE]);
         time_if(j, "next_update", v[CRL_NEXT_UPDATE]);
         if (v[CRL_NEXT_UPDATE])
             json_bool(j, "is_stale", (int64_t)v[CRL_NEXT_UPDATE] < now_s);

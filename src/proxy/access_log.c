@@ -197,7 +197,7 @@ static void connect_time(const struct exchange *e, struct json *j)
 {
     const struct upstream *u = e->upstream;
     if (u && u->ready_ms)
-        json_integer(j, "connect",
+        json_int64(j, "connect",
             between(u->opened_ms > e->started_ms ? u->opened_ms : e->started_ms, u->ready_ms));
 }
 
@@ -218,21 +218,21 @@ void access_log_exchange(struct exchange *e, enum close_reason reason, const cha
     bytes_if(&j, "host", e->host);
     bytes_if(&j, "path", e->path);
     if (e->status)
-        json_integer(&j, "status", e->status);
+        json_int64(&j, "status", e->status);
     if (e->rule)
         rule_object(&j, e->rule);
     if (e->refused)
         verdict_json(e->refused, &j, "rule_peer");
     target(e, &j);
-    json_integer(&j, "bytes_in", (int64_t)e->request.bytes);
-    json_integer(&j, "bytes_out", (int64_t)e->response.bytes);
+    json_int64(&j, "bytes_in", (int64_t)e->request.bytes);
+    json_int64(&j, "bytes_out", (int64_t)e->response.bytes);
     json_open_object(&j, "ms");
     if (c->client.tls)
-        json_integer(&j, "handshake", between(c->accepted_ms, c->secured_ms));
+        json_int64(&j, "handshake", between(c->accepted_ms, c->secured_ms));
     connect_time(e, &j);
     if (e->answered_ms)
-        json_integer(&j, "response", between(e->started_ms, e->answered_ms));
-    json_integer(&j, "total", between(e->started_ms, conn_now_ms(c)));
+        json_int64(&j, "response", between(e->started_ms, e->answered_ms));
+    json_int64(&j, "total", between(e->started_ms, conn_now_ms(c)));
     json_close_object(&j);
     finish(e, &j, reason, detail);
 }
@@ -256,13 +256,13 @@ void access_log_connection(struct conn *c)
     }
     begin(e, &j);
     target(e, &j);
-    json_integer(&j, "bytes_in", (int64_t)c->client.received);
-    json_integer(&j, "bytes_out", (int64_t)c->client.sent);
+    json_int64(&j, "bytes_in", (int64_t)c->client.received);
+    json_int64(&j, "bytes_out", (int64_t)c->client.sent);
     json_open_object(&j, "ms");
     if (c->secured_ms && c->client.tls)
-        json_integer(&j, "handshake", between(c->accepted_ms, c->secured_ms));
+        json_int64(&j, "handshake", between(c->accepted_ms, c->secured_ms));
     connect_time(e, &j);
-    json_integer(&j, "total", between(c->accepted_ms, conn_now_ms(c)));
+    json_int64(&j, "total", between(c->accepted_ms, conn_now_ms(c)));
     json_close_object(&j);
     finish(e, &j, c->reason, c->detail);
 }

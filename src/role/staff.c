@@ -73,8 +73,8 @@ static void write_state(const struct supervisor *s, struct buf *out)
     struct json j;
     json_init(&j, out);
     json_open_object(&j, NULL);
-    json_integer(&j, "generation", (int64_t)g->number);
-    json_integer(&j, "workers", s->workers_n);
+    json_int64(&j, "generation", (int64_t)g->number);
+    json_int64(&j, "workers", s->workers_n);
     json_open_array(&j, "listeners");
     for (size_t i = 0; i < g->endpoints_n; i++) {
         char address[ADDRESS_TEXT_MAX];

@@ -598,7 +598,7 @@ void steps_write(const struct steps_handshake *h, struct json *j, const char *ke
     json_open_array(j, key);
     for (size_t i = 0; i < n; i++) {
         json_open_object(j, NULL);
-        json_integer(j, "number", steps[i].number);
+        json_int64(j, "number", steps[i].number);
         json_text(j, "actor", steps[i].actor);
         json_text(j, "does", steps[i].does);
         json_text(j, "message", steps[i].message);

@@ -33,9 +33,9 @@ TEST(nesting_and_commas)
     json_open_array(&j, "chain");
     json_open_object(&j, NULL);
     json_text(&j, "subject", "CN=alice");
-    json_null(&j, "name");
+    json_nil(&j, "name");
     json_close_object(&j);
-    json_integer(&j, NULL, INT64_MIN);
+    json_int64(&j, NULL, INT64_MIN);
     json_open_array(&j, NULL);
     json_close_array(&j);
     json_close_array(&j);

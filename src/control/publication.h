@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * publication — how a change of the model comes into force, or does not: the one path of writes.
+ *
+ *   render → propose: the supervisor has it loaded and prepared by every process, besides the file
+ *   → prepared: written beside the exported generation, committed in the store, made the exported
+ *     generation → the supervisor publishes → done
+ *
+ * Whatever fails up to the commit in the store leaves everything as it was and says why; after it
+ * nothing can fail. A process that dies on the way finds in the store what was decided, and
+ * proposes that anew. One change at a time: whoever has another waits (api.c queues). Process:
+ * control.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "control/model.h"
+#include "control/store.h"
+
+struct publication;
+
+/* What it says to the supervisor (role/control.c sends it). */
+struct publication_means {
+    /* PROPOSAL is an archive (render.h). Answered by publication_prepared or _refused. */
+    void (*propose)(void *owner, uint64_t number, struct bytes proposal);
+    void (*decide)(void *owner, uint64_t number, bool is_accepted);
+    void *owner;
+};
+
+/* FOLDER_FD: where the store and the exported generation are (state.dir/control); PATH is its name.
+ * Reads all documents into M; a store that cannot be read is put aside, and made anew of the
+ * exported generation: the event log says so. NULL: there is no way to keep anything. */
+struct publication *publication_new(struct model *m, int folder_fd, const char *path,
+    const struct publication_means *means, struct error *err) MUST_USE;
+void publication_free(struct publication **p);
+
+/* Bring the change in hand into force, or give it up. FN is called once, later or at once: OUTCOME
+ * says whether it is durable and in force; if not, why, and whether it was the store that failed.
+ */
+enum publication_outcome { PUBLICATION_DONE, PUBLICATION_REFUSED, PUBLICATION_UNSTORED };
+typedef void publication_fn(void *owner, enum publication_outcome outcome, const char *why);
+void publication_begin(struct publication *p, publication_fn *fn, void *owner);
+bool publication_is_under_way(const struct publication *p);
+
+/* What the supervisor says. PREPARED: everybody is ready; the answer is `decide`. REFUSED: WHY is
+ * the report's text. */
+void publication_prepared(struct publication *p, uint64_t number);
+void publication_refused(struct publication *p, uint64_t number, const char *why);
+void publication_committed(struct publication *p, uint64_t number);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store — where the model's documents outlive the process: keys and values, changed all or none,
+ * durable when store_commit returns. What implements it is one row of functions (SQLite now); the
+ * interface asks no more than etcd can do: a range read and a transaction that compares a revision.
+ *
+ * Keys are "KIND/ID" (model_kind_name), values JSON texts. Process: control.
+ */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+struct store;
+
+struct store_change {
+    const char *key;
+    struct bytes value; /* .at == NULL: delete */
+};
+
+struct store_backend {
+    /* Open or create; bring an older schema up to date. */
+    struct store *(*open)(const char *path, struct error *err);
+    void (*close)(struct store *s);
+    /* Call FN for each key in the order of their making; -1: unreadable or corrupt. */
+    int (*each)(struct store *s, void (*fn)(void *owner, struct bytes key, struct bytes value),
+        void *owner, struct error *err);
+    /* All of CHANGES, or nothing and -1. The store's revision goes up by one. */
+    int (*commit)(struct store *s, const struct store_change *changes, size_t n, struct error *err);
+    uint64_t (*revision)(const struct store *s);
+};
+
+extern const struct store_backend store_sqlite;
