@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "base/bytes.h"
 #include "control/api_error.h"
 #include "control/field.h"
 #include "control/model.h"

@@ -62,8 +62,7 @@ static void write_signer(struct json *j, const struct totals *t)
     json_open_object(j, "signer");
     json_int64(j, "keys", (int64_t)v[INSTANCE_SIGNER_KEYS]);
     json_int64(j, "waiting", (int64_t)v[INSTANCE_SIGNER_WAITING]);
-    json_int64(
-        j, "restarts", (int64_t)find(t, COUNTERS_PROCESS, "signer", NULL)[PROCESS_RESTARTS]);
+    json_int64(j, "restarts", (int64_t)find(t, COUNTERS_PROCESS, "signer", NULL)[PROCESS_RESTARTS]);
     json_open_object(j, "requests");
     json_int64(j, "done", (int64_t)v[INSTANCE_SIGNER_DONE]);
     json_int64(j, "refused", (int64_t)v[INSTANCE_SIGNER_REFUSED]);
@@ -86,8 +85,7 @@ static void write_workers(struct json *j, const struct totals *t)
         json_text(j, "worker", rows[i].labels[0]);
         json_int64(j, "pid", (int64_t)rows[i].values[WORKER_PID]);
         json_int64(j, "connections_open", (int64_t)rows[i].values[WORKER_OPEN]);
-        json_int64(
-            j, "restarts", (int64_t)find(t, COUNTERS_PROCESS, name, NULL)[PROCESS_RESTARTS]);
+        json_int64(j, "restarts", (int64_t)find(t, COUNTERS_PROCESS, name, NULL)[PROCESS_RESTARTS]);
         json_close_object(j);
     }
     json_close_array(j);
