@@ -72,6 +72,27 @@ void report_append(struct report *r, const struct report *from)
     r->warnings = warnings;
 }
 
+bool report_has(const struct report *r, const char *text)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (strcmp(r->lines[i].text, text) == 0)
+            return true;
+    return false;
+}
+
+void report_merge(struct report *r, const struct report *from)
+{
+    size_t errors = from->errors, warnings = from->warnings; /* that FROM only counted */
+    for (size_t i = 0; i < from->n; i++) {
+        const struct report_line *line = &from->lines[i];
+        *(line->is_error ? &errors : &warnings) -= 1;
+        if (!report_has(r, line->text))
+            report_line(r, line->is_error, line->text);
+    }
+    r->errors += errors;
+    r->warnings += warnings;
+}
+
 char *report_text(const struct report *r)
 {
     struct buf b;

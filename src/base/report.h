@@ -45,6 +45,10 @@ void report_warning(struct report *r, struct position at, const char *format, ..
 /* Add a line that already says where. */
 void report_line(struct report *r, bool is_error, const char *text);
 
+/* Does R have this line? */
+bool report_has(const struct report *r, const char *text);
+/* Append all lines of FROM to R; those that it has already are the same thing, noticed twice. */
+void report_merge(struct report *r, const struct report *from);
 /* Append all lines of FROM to R. */
 void report_append(struct report *r, const struct report *from);
 

@@ -31,17 +31,22 @@ static void print_effective(const struct config *c)
     buf_fini(&text);
 }
 
-/* Build what a worker would build, and drop it again. */
+/* Build what a worker would build, and drop it again. What there is to say about the text is said
+ * by both who loads and who builds. */
 static int build(const struct loaded *l, struct report *report)
 {
+    struct report built;
+    report_init(&built);
     struct service_source source = {
         .archive = buf_bytes(&l->archive),
         .keys = buf_bytes(&l->keys),
         .now_s = clock_wall_s(),
     };
-    struct service *service = service_build(&source, report);
+    struct service *service = service_build(&source, &built);
     bool is_usable = service != NULL;
     service_unref(&service);
+    report_merge(report, &built);
+    report_fini(&built);
     return is_usable ? 0 : -1;
 }
 
@@ -54,8 +59,6 @@ static int check(const char *path, bool show_effective)
     struct crl_files files = {.report = &report};
     const struct load_crls crls = {crl_files_load, &files};
     if (load_file(path, &crls, NULL, &loaded, &report) == 0) {
-        report_fini(&report); /* what there is to say about the text, building says again */
-        report_init(&report);
         if (build(&loaded, &report) == 0) {
             status = OPTIONS_EXIT_GOOD;
             if (show_effective)

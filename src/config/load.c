@@ -227,12 +227,25 @@ static void read_into(struct loading *l, const struct config_file *file, enum na
     buf_fini(&content);
 }
 
+/* The program reads it all the same: where it comes from a container's volume, its owner may have
+ * no choice. */
+static void warn_if_all_can_read(struct loading *l, const struct config_file *file)
+{
+    struct stat st;
+    if (stat(file->path, &st) == 0 && S_ISREG(st.st_mode) && st.st_mode & S_IROTH)
+        report_warning(l->report, file->at,
+            "%s: every user of this machine may read this private key; chmod it to 0600",
+            file->path);
+}
+
 /* Put FILE where its kind belongs. It is read once for each kind that it is named as. */
 static void gather_file(void *owner, const struct config_file *file, enum named_file_kind kind)
 {
     struct loading *l = owner;
     if (is_gathered(l, file, kind))
         return;
+    if (is_key(kind))
+        warn_if_all_can_read(l, file);
     if (is_key(kind) && l->keys)
         take_key(l, file, kind);
     else

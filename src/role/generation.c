@@ -65,21 +65,13 @@ void generation_free(struct generation **gp)
 
 /* ---- reports ---- */
 
-static bool is_noted(const struct generation *g, const char *text)
-{
-    for (size_t i = 0; i < g->report.n; i++)
-        if (strcmp(g->report.lines[i].text, text) == 0)
-            return true;
-    return false;
-}
-
 static void note_line(struct generation *g, struct bytes line, bool has_errors)
 {
     bool is_warning = bytes_starts_with(line, BYTES(WARNING_PREFIX));
     if (is_warning)
         line = bytes_skip(line, strlen(WARNING_PREFIX));
     char *text = mem_strndup(line.at, line.n);
-    if (!is_noted(g, text))
+    if (!report_has(&g->report, text))
         report_line(&g->report, has_errors && !is_warning, text);
     free(text);
 }

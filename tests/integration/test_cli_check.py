@@ -71,6 +71,8 @@ def folder(tmp_path_factory):
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x")))
     write(folder / "old-encrypted.key", server.key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.BestAvailableEncryption(b"x")))
+    for name in "server.p12", "encrypted.key", "old-encrypted.key":
+        (folder / name).chmod(0o600)
     write(folder / "empty", b"")
     write(folder / "garbage", os.urandom(200))
     return folder
@@ -236,3 +238,12 @@ def test_effective_configuration_has_the_defaults_and_checks_ok_again(folder):
     again = write(folder / "effective.yaml", done.stdout)
     twice = command("check", "-c", again, "-T", cwd=folder)
     assert twice.returncode == 0 and twice.stdout == done.stdout, twice
+
+
+@pytest.mark.parametrize("mode, is_warned", [(0o600, False), (0o640, False), (0o644, True), (0o604, True)])
+def test_a_private_key_that_everybody_may_read_is_warned_about(folder, tmp_path, mode, is_warned):
+    key = write(tmp_path / "own.key", (folder / "server.key").read_bytes())
+    key.chmod(mode)
+    file = write(tmp_path / "sallyport.yaml", https(certificates=f"[{{certificate: {folder / 'server.crt'}, key: {key}}}]").encode())
+    done = command("check", "-c", file)
+    assert done.returncode == 0 and (f"{key}: every user of this machine may read this private key; chmod it to 0600" in done.stderr) == is_warned, done

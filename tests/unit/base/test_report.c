@@ -40,6 +40,25 @@ TEST(too_many_lines_are_counted)
     report_fini(&r);
 }
 
+TEST(merging_says_nothing_twice)
+{
+    struct report a, b;
+    report_init(&a);
+    report_init(&b);
+    report_line(&a, false, "both");
+    report_line(&b, false, "both");
+    report_line(&b, true, "new");
+    report_merge(&a, &b);
+    check_text(&a, "warning: both\nnew\n");
+    for (size_t i = 0; i < REPORT_LINES_MAX + 5; i++)
+        report_line(&b, true, "x");
+    report_merge(&a, &b);
+    CHECK_INT(a.warnings, 1);
+    CHECK_INT(a.errors, 2 + 7); /* new, x, and what b only counted */
+    report_fini(&a);
+    report_fini(&b);
+}
+
 TEST(appending_keeps_lines_and_counts)
 {
     struct report a, b;
