@@ -230,6 +230,13 @@ static void ensure_standard_descriptors(void)
     close_fd(fd);
 }
 
+/* Those that our caller forgot to close (a shell's, a service manager's) are not ours to keep, nor
+ * anybody's that we start. */
+static void leave_others_descriptors(void)
+{
+    ignore_result(close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC));
+}
+
 struct command_line {
     char *config; /* NULL: the default */
     bool is_sandbox_off;
@@ -264,6 +271,7 @@ int supervisor_run(int argc, char **argv)
         return 2;
     }
     ensure_standard_descriptors();
+    leave_others_descriptors();
     char title[ROLE_TITLE_MAX], boxed[] = ROLE_BOXED, unboxed[] = ROLE_UNBOXED;
     char *arguments[] = {line.is_sandbox_off ? unboxed : boxed, line.config, NULL};
     struct error err;
