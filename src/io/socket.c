@@ -90,6 +90,13 @@ int socket_listen(
     return fd;
 }
 
+bool socket_is_listening(int fd)
+{
+    int is_listening = 0;
+    socklen_t n = sizeof(is_listening);
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &n) == 0 && is_listening;
+}
+
 int socket_accept(int listener, struct address *peer)
 {
     *peer = (struct address){.n = sizeof(peer->sa)};

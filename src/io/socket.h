@@ -17,6 +17,8 @@ int socket_probe(const struct address *a, struct error *err) MUST_USE;
  * inheritance. */
 int socket_listen(const struct address *a, bool reuseport, int backlog, struct address *bound,
     struct error *err) MUST_USE;
+/* Does it (still)? Whoever shares a socket can shut it down for all. */
+bool socket_is_listening(int fd);
 /* A connected socket, PEER filled; -1 with errno EAGAIN (none), EMFILE, …. */
 int socket_accept(int listener, struct address *peer) MUST_USE;
 /* Our end of a connected socket; false: it has none any more. */

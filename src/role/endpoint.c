@@ -73,6 +73,18 @@ struct endpoint *endpoint_new(
     return e;
 }
 
+int endpoint_mend(struct endpoint *e, unsigned index, struct error *err)
+{
+    if (socket_is_listening(e->fds[index]))
+        return 0;
+    int fd = socket_listen(&e->bound, true, BACKLOG, NULL, err);
+    if (fd < 0)
+        return -1;
+    close(e->fds[index]);
+    e->fds[index] = fd;
+    return 1;
+}
+
 struct endpoint *endpoint_ref(struct endpoint *e)
 {
     e->users++;

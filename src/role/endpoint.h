@@ -32,6 +32,10 @@ bool endpoint_covers(const struct endpoint *e, const struct address *a);
  * it taken says nothing. */
 struct endpoint *endpoint_new(
     const char *name, const char *text, unsigned n, bool is_ours, struct error *err) MUST_USE;
+/* Socket INDEX listens, whatever the process did to it that had it before: one that was taken over
+ * can have ended it for all who share it. 0: it does; 1: another one does now; -1 with
+ * ERR: neither. */
+int endpoint_mend(struct endpoint *e, unsigned index, struct error *err) MUST_USE;
 struct endpoint *endpoint_ref(struct endpoint *e);
 /* The last one closes the sockets. */
 void endpoint_unref(struct endpoint **e);

@@ -26,6 +26,19 @@
 
 /* ---- what they are told ---- */
 
+/* The process that had the socket before has ended. */
+static void mend(struct endpoint *e, unsigned index)
+{
+    struct error err;
+    int result = endpoint_mend(e, index, &err);
+    if (result < 0)
+        log_error("%s", err.text);
+    else if (result > 0)
+        log_warning("%s: socket %u no longer listened, and was replaced; no process of ours ends "
+                    "the sockets that it shares",
+            e->name, index);
+}
+
 /* Its sockets, then everything else: PREPARE is the last, and is answered. */
 static void send_generation(struct child *worker, const struct generation *g)
 {
@@ -134,6 +147,8 @@ static void greet_worker(struct supervisor *s, struct child *c)
                       .text = {(const uint8_t *)&s->ticket_secret, sizeof(s->ticket_secret)}});
     child_send_calls(c, c, c->index);
     resolution_greet_worker(s, c);
+    for (size_t i = 0; s->in_force && i < s->in_force->endpoints_n; i++)
+        mend(s->in_force->endpoints[i], c->index);
     if (s->in_force)
         send_generation(c, s->in_force);
     /* Without the table it is not its turn yet. */
@@ -155,6 +170,8 @@ static void greet_logger(struct supervisor *s, struct child *c)
 static void greet_control(struct supervisor *s, struct child *c)
 {
     ledger_show(s);
+    if (s->in_force && s->in_force->admin)
+        mend(s->in_force->admin, 0);
     staff_send_admin(s);
     staff_send_state(s, true);
     resolution_greet_control(s);

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a process may not do it cannot do, even where an attacker runs in it (injection.py, forbidden.py)."""
+import errno
 import os
 import pathlib
 import platform
 import re
 import signal
+import socket
+import struct
 
 import pytest
 
@@ -14,7 +17,7 @@ import instance
 from forbidden import ACTIONS, KILLED, OK, OTHER, STACK
 from injection import Killed, Tracee, copy_of, next_child_of
 from instance import run, until
-from processes import ADMIN, SANITIZED, Traffic, admin_port, config, get, kill, listener, needs_root, only, start_that_fails, status, through
+from processes import ADMIN, SANITIZED, Traffic, admin_port, config, get, kill, listener, needs_root, only, refuses, start_that_fails, status, through
 
 pytestmark = [needs_root, pytest.mark.skipif(platform.machine() != "x86_64", reason="code is injected on x86-64 only")]
 
@@ -215,6 +218,37 @@ def test_the_death_of_a_process_beside_the_workers_costs_no_request(lb, target, 
         traffic.goes_on(10)
     assert not traffic.failures
     running.reload()
+
+
+def listening_socket(pid, port):
+    """The descriptor by which PID listens on PORT, once it has it."""
+    rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    inodes = {row[9] for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) == port}
+
+    def find():
+        links = {int(fd.name): os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()}
+        return [fd for fd, link in links.items() if link.removeprefix("socket:[").rstrip("]") in inodes]
+    return only(until(find, "its socket"))
+
+
+@pytest.mark.parametrize("name", ["worker 0", "control"])
+@pytest.mark.parametrize("is_connected", [False, True], ids=["shut-down", "connected"])
+def test_who_ends_the_socket_that_it_listens_on_ends_it_for_itself(lb, target, name, is_connected):
+    """It is the supervisor's socket, too, and the next one's in that place."""
+    web = target()
+    running = lb(config(listener(), web=web, admin=ADMIN))
+    port, pid = (admin_port(running) if name == "control" else running.port("web")), sealed(running, name)
+    fd = listening_socket(pid, port)
+    with Tracee(pid) as tracee:
+        assert tracee.call("shutdown", fd, socket.SHUT_RDWR) == 0
+        if is_connected:
+            to = struct.pack("!H4s8x", web.port, socket.inet_aton("127.0.0.1"))
+            assert tracee.call("connect", fd, struct.pack("H", socket.AF_INET) + to, 16) in (0, -errno.EINPROGRESS)
+    until(lambda: refuses(port), "nobody to listen")
+    kill(running, name)
+    until(lambda: not refuses(port), "somebody to listen again")
+    assert get(port, "/healthz" if name == "control" else "/")[0] == 200
+    assert running.stderr().count("socket 0 no longer listened, and was replaced") == 1
 
 
 def test_status_tells_whether_there_is_a_sandbox(lb, target):
