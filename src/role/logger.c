@@ -4,7 +4,8 @@
  *
  * It may block on a slow disk or a full pipe; the rings then fill, and the workers drop and count.
  * When a write fails, what it would have written is lost and counted too, and the next lines are
- * tried again: a log that cannot be written costs lines, never service.
+ * tried again: a log that cannot be written costs lines, never service. Only lines for a system's
+ * log that has gone wait in the rings, as it will be back.
  */
 #include <errno.h>
 #include <poll.h>
@@ -27,6 +28,8 @@
 #define RINGS_MAX   1024
 /* How often dropped lines are told about. */
 #define DROPS_REPORT_MS 10000
+/* How often a system's log that has gone is looked for. */
+#define SYSLOG_ASK_MS 1000
 
 _Static_assert(BATCH_BYTES >= RING_RECORD_MAX, "every record fits into a batch");
 
@@ -45,6 +48,9 @@ struct logger {
     int fd;                          /* -1: they are discarded */
     char prefix[LOGFILE_PREFIX_MAX]; /* of each line, which is a message of its own; "": a stream */
     bool is_torn;                    /* the last write ended inside a line */
+    bool is_syslog_gone;             /* until a message arrives there again */
+    bool is_waiting;                 /* for the supervisor to reach it: lines stay in the rings */
+    struct timer ask;
     struct counters *counters;
     struct count *instance; /* the row */
     uint64_t lost;          /* lines, since writing began to fail; 0: it works */
@@ -113,33 +119,78 @@ static void lost_lines(struct logger *l, uint64_t lines, int why)
         count_add(&l->instance[INSTANCE_LINES_UNWRITTEN], lines);
 }
 
+static void written_all(struct logger *l)
+{
+    if (l->lost)
+        log_warning("the access log can be written again; %llu lines were lost",
+            (unsigned long long)l->lost);
+    if (l->is_syslog_gone)
+        log_info("the system's log is there again");
+    l->lost = 0;
+    l->is_syslog_gone = false;
+}
+
+static void ask_for_syslog(struct timer *t)
+{
+    struct logger *l = container_of(t, struct logger, ask);
+    channel_send(&l->lifeline.channel, &(struct message){.type = MESSAGE_LOG});
+}
+
+/* Whoever read the other end has ended; a system's log that starts anew has another socket, which
+ * the supervisor can reach and we cannot. At the end there is nothing to wait for. */
+static bool can_wait_for_syslog(const struct logger *l, int why)
+{
+    return l->prefix[0] && !l->is_done &&
+           (why == ECONNREFUSED || why == ENOTCONN || why == ECONNRESET || why == EPIPE);
+}
+
+static void wait_for_syslog(struct logger *l)
+{
+    uint64_t now_ms = loop_now_ms(l->loop);
+    if (!l->is_syslog_gone)
+        log_warning("the system's log has gone; lines wait for it to be there again, a mebibyte of "
+                    "each worker's");
+    loop_timer_arm(
+        l->loop, &l->ask, l->is_syslog_gone ? now_ms + SYSLOG_ASK_MS : now_ms, ask_for_syslog);
+    l->is_syslog_gone = true;
+    l->is_waiting = true;
+}
+
+/* What is left in the batch afterwards waits for the system's log. */
 static void write_batch(struct logger *l)
 {
     struct bytes lines = buf_bytes(&l->batch);
-    if (l->fd >= 0 && lines.n) {
-        /* A line of its own for what comes after a torn one. */
-        if (l->is_torn && write(l->fd, "\n", 1) == 1)
-            l->is_torn = false;
-        size_t done = l->prefix[0] ? send_what_goes(l, lines) : write_what_goes(l->fd, lines);
-        int why = errno;
-        if (done)
-            l->is_torn = lines.at[done - 1] != '\n';
-        if (done < lines.n) {
-            lost_lines(l, count_lines(bytes_skip(lines, done)), why);
-        } else if (l->lost) {
-            log_warning("the access log can be written again; %llu lines were lost",
-                (unsigned long long)l->lost);
-            l->lost = 0;
-        }
+    if (l->fd < 0 || !lines.n) {
+        buf_clear(&l->batch);
+        return;
+    }
+    /* A line of its own for what comes after a torn one. */
+    if (l->is_torn && write(l->fd, "\n", 1) == 1)
+        l->is_torn = false;
+    size_t done = l->prefix[0] ? send_what_goes(l, lines) : write_what_goes(l->fd, lines);
+    int why = errno;
+    if (done)
+        l->is_torn = lines.at[done - 1] != '\n';
+    if (done == lines.n) {
+        written_all(l);
+    } else if (can_wait_for_syslog(l, why)) {
+        buf_consume(&l->batch, done);
+        wait_for_syslog(l);
+        return;
+    } else {
+        lost_lines(l, count_lines(bytes_skip(lines, done)), why);
     }
     buf_clear(&l->batch);
 }
 
-/* One batch of each ring. True if there was anything. */
+/* What was left of the last batch, then one batch of each ring. True if there was anything. */
 static bool write_some(struct logger *l)
 {
-    bool is_any = false;
-    for (size_t i = 0; l->is_told && i < l->sources_n; i++) {
+    if (l->is_waiting)
+        return false;
+    bool is_any = buf_size(&l->batch) > 0;
+    write_batch(l);
+    for (size_t i = 0; l->is_told && !l->is_waiting && i < l->sources_n; i++) {
         struct source *s = l->sources[i];
         if (!s || !ring_gather(&s->ring, &l->batch))
             continue;
@@ -217,8 +268,10 @@ static void receive_log(struct logger *l, struct message *m)
     l->fd = message_take(m, 0);
     memset(l->prefix, 0, sizeof(l->prefix));
     memcpy(l->prefix, m->text.at, m->text.n < sizeof(l->prefix) ? m->text.n : 0);
+    loop_timer_stop(l->loop, &l->ask);
     l->is_told = true;
     l->is_torn = false;
+    l->is_waiting = false;
 }
 
 static void receive_counters(struct logger *l, struct message *m)
@@ -236,6 +289,7 @@ static void end(void *owner)
 {
     struct logger *l = owner;
     l->is_done = true;
+    l->is_waiting = false;
 }
 
 static void received(void *owner, struct message *m)
@@ -254,7 +308,7 @@ static void received(void *owner, struct message *m)
 /* May we wait? Only if every ring is empty, and its worker knows that we are to be woken. */
 static bool fall_asleep(struct logger *l)
 {
-    for (size_t i = 0; l->is_told && i < l->sources_n; i++)
+    for (size_t i = 0; l->is_told && !l->is_waiting && i < l->sources_n; i++)
         if (l->sources[i] && !ring_sleep(&l->sources[i]->ring))
             return false;
     return true;
@@ -272,6 +326,7 @@ static void serve(struct logger *l)
         continue;
     report_drops(&l->drops_report);
     loop_timer_stop(l->loop, &l->drops_report);
+    loop_timer_stop(l->loop, &l->ask);
 }
 
 int logger_run(unsigned index)

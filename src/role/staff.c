@@ -265,6 +265,16 @@ static void hear_pong(struct supervisor *s, struct child *c, struct message *m)
     c->has_ponged = true;
 }
 
+/* The system's log has another socket now. If it has none yet, the logger finds that out itself,
+ * and asks again. */
+static void hear_log(struct supervisor *s, struct child *c, struct message *m)
+{
+    struct error err;
+    if (s->in_force)
+        ignore_result(generation_reopen_log(s->in_force, &err));
+    staff_send_log(s);
+}
+
 static void hear_addresses(struct supervisor *s, struct child *c, struct message *m)
 {
     resolution_hear(s, m);
@@ -282,6 +292,7 @@ static const struct {
     [MESSAGE_LOADED] = {hear_loaded, 1u << ROLE_LOADER},
     [MESSAGE_STORED] = {hear_stored, 1u << ROLE_SIGNER},
     [MESSAGE_PONG] = {hear_pong, 1u << ROLE_WORKER | 1u << ROLE_SIGNER},
+    [MESSAGE_LOG] = {hear_log, 1u << ROLE_LOGGER},
     [MESSAGE_ADDRESSES] = {hear_addresses, 1u << ROLE_CONTROL},
 };
 

@@ -162,16 +162,30 @@ def test_each_line_is_a_message_to_syslog(lb, target, tmp_path):
         prefix, _, line = log.message().partition(": ")
         assert prefix == f"<{19 * 8 + 6}>sallyport" and "\n" not in line
         assert json.loads(line)["path"] == path
-    # The system's log starts anew: lines are lost, told of, and come again after USR1.
+    log.socket.close()
+
+
+def test_lines_wait_for_a_system_log_that_starts_anew(lb, target, tmp_path):
+    log = Syslog(tmp_path / "log.sock")
+    instance = lb(config(listener(), web=target(), access_log=f'{{file: "syslog:local3:{log.path}"}}'))
+    for turn in range(2):
+        get(instance.port("web"), f"/before/{turn}")
+        assert f'"/before/{turn}"' in log.message()
+        log.socket.close()
+        log.path.unlink()
+        for i in range(10):
+            get(instance.port("web"), f"/meanwhile/{turn}/{i}")
+        until(lambda: instance.stderr().count("the system's log has gone; lines wait") == turn + 1, "the warning")
+        log = Syslog(log.path)
+        assert [json.loads(log.message().partition(": ")[2])["path"] for _ in range(10)] == [f"/meanwhile/{turn}/{i}" for i in range(10)]
+        until(lambda: instance.stderr().count("the system's log is there again") == turn + 1, "the end of it")
     log.socket.close()
     log.path.unlink()
-    get(instance.port("web"), "/lost")
-    until(lambda: "the access log cannot be written" in instance.stderr(), "the loss to be told")
-    log = Syslog(log.path)
-    usr1(instance)
-    get(instance.port("web"), "/again")
-    assert '"/again"' in log.message()
-    log.socket.close()
+    for i in range(3):
+        get(instance.port("web"), f"/lost/{i}")
+    until(lambda: instance.stderr().count("lines wait") == 3, "the warning")
+    instance.stop()  # there is nothing to wait for any more
+    assert "the access log cannot be written, its lines are lost" in instance.stderr()
 
 
 @pytest.mark.parametrize("place, why", [("syslog:", "names no facility"), ("syslog:kern", "names no facility"), ("syslog:local0:log.sock", "by its path")])
