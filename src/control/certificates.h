@@ -3,8 +3,9 @@
  * certificates — the certificates of the API: taking them in, wherever a request may bring one, and
  * who uses them.
  *
- * A private key is compared with its certificate, sealed (crypto/sealed.h) and wiped before the
- * function that took it returns.
+ * A private key is compared with its certificate, sealed (crypto/sealed.h; INFO is the key's name
+ * in the archive, "api:/ID.key", so that a sealed key is of no use under another name) and wiped
+ * before the function that took it returns.
  */
 #pragma once
 
@@ -20,13 +21,20 @@ struct certificate_upload {
 int certificates_upload(
     struct call *c, const struct certificate_upload *u, char out[MODEL_ID_MAX]) MUST_USE;
 
+/* What a request may say: CertificateInput and MultiCertInfo of CLB, with our own additions. */
+extern const struct field certificates_input_fields[], certificates_multi_fields[];
+
 /* From a CertificateInput or MultiCertInfo (either may be NULL) to what listeners and rules keep: a
  * CertificateOutput with our additional members, a new reference; uploads what is inline. BEFORE is
  * what was there until now, or NULL. NULL: C is refused. */
 json_t *certificates_choose(
     struct call *c, const json_t *input, const json_t *multi, const json_t *before) MUST_USE;
 
-/* Call FN for each listener (and rule, else NULL) of the model that uses certificate ID. */
-typedef void certificates_use_fn(void *owner, const json_t *listener, const json_t *rule);
+/* Call FN for each place where certificate ID is used: of a LISTENER, of one of its rules (RULE is
+ * not NULL), or of a target GROUP (LISTENER is NULL). */
+struct certificate_use {
+    const json_t *listener, *rule, *group;
+};
+typedef void certificates_use_fn(void *owner, const struct certificate_use *use);
 void certificates_each_use(
     const struct model *m, const char *id, certificates_use_fn *fn, void *owner);
