@@ -30,6 +30,7 @@ struct field {
     const char *only; /* what Sallyport cannot honour: the values as JSON that ask for nothing, as
                          "false" or "-1|0"; "" if any value asks for something */
     const char *why;  /* ONLY: the end of the sentence, as "there is no bandwidth to buy" */
+    const char *help; /* what it means, for docs/api-reference.md; NULL: WHY says all there is */
 };
 
 /* Hold REQUEST, an object, against FIELDS. -1: the error and its sentence, which names the field by
