@@ -282,11 +282,13 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n
     const struct tlspolicy *p = engine_connection_of(ssl)->base.policy;
     if (!p->alpn_n)
         return SSL_TLSEXT_ERR_NOACK;
-    unsigned char *selected;
-    if (SSL_select_next_proto(&selected, out_n, p->alpn, (unsigned)p->alpn_n, offered, offered_n) !=
-        OPENSSL_NPN_NEGOTIATED)
+    /* libssl asks when the suite is chosen. */
+    bool is_rsa_kx = SSL_CIPHER_get_kx_nid(SSL_get_pending_cipher(ssl)) == NID_kx_rsa;
+    struct bytes name = tlspolicy_choose_alpn(p, is_rsa_kx, (struct bytes){offered, offered_n});
+    if (!name.n)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
-    *out = selected;
+    *out = name.at;
+    *out_n = (unsigned char)name.n;
     return SSL_TLSEXT_ERR_OK;
 }
 

@@ -51,6 +51,11 @@ bool tlspolicy_has_fewer_schemes(const struct tlspolicy *p);
 /* The rules for suites of VERSION under P. */
 struct suite_choice tlspolicy_suites(const struct tlspolicy *p, uint16_t version);
 
+/* RFC 7301 §3.2: the first of P's protocols that OFFERED (the names of the client's ALPN) has too,
+ * or none, "". RFC 9113 §9.2.2 and appendix A: HTTP/2 not under a suite of TLS 1.2 without forward
+ * secrecy (IS_RSA_KX) or without an AEAD, which all of ours have. */
+struct bytes tlspolicy_choose_alpn(const struct tlspolicy *p, bool is_rsa_kx, struct bytes offered);
+
 /* What an engine does for tlsconn.h. */
 struct tlsconn_engine {
     const char *name; /* as the configuration has it: "openssl", "native" */

@@ -123,33 +123,12 @@ uint16_t server_choose_group(const struct machine *m, struct bytes groups)
     return 0;
 }
 
-/* NAME among the client's? OFFERED was checked. */
-static bool is_offered(struct bytes offered, struct bytes name)
+static int check_alpn(struct machine *m)
 {
-    struct bytes one;
-    while (extension_next_alpn(&offered, &one))
-        if (bytes_equal(one, name))
-            return true;
-    return false;
-}
-
-/* RFC 7301 §3.2: the server's preference; without overlap it "SHALL respond with a fatal
- * no_application_protocol". A server without ALPN ignores it. */
-static int read_alpn(struct machine *m)
-{
-    struct bytes offered, ours = {m->policy->alpn, m->policy->alpn_n}, name;
+    struct bytes offered;
     if (!extension_read_alpn(server_extension(m, EXTENSION_ALPN), &offered))
         return machine_violation(m, ALERT_DECODE_ERROR, "malformed ALPN");
-    if (!ours.n)
-        return 0;
-    while (wire_take_vector_8(&ours, &name))
-        if (is_offered(offered, name)) {
-            m->hs->alpn = name;
-            server_name_escape(name, m->facts.alpn, sizeof(m->facts.alpn));
-            return 0;
-        }
-    return machine_fail(
-        m, ALERT_NO_APPLICATION_PROTOCOL, TLSCONN_FAULT_NO_COMMON, "no application protocol");
+    return 0;
 }
 
 static int read_status_request(struct machine *m)
@@ -251,7 +230,7 @@ static int read_extensions(struct machine *m)
         {EXTENSION_CERTIFICATE_AUTHORITIES, check_authorities, false},
         {EXTENSION_RECORD_SIZE_LIMIT, read_record_size_limit, false},
         {EXTENSION_PSK_KEY_EXCHANGE_MODES, read_psk_modes, false},
-        {EXTENSION_ALPN, read_alpn, false},
+        {EXTENSION_ALPN, check_alpn, false},
     };
     for (size_t i = 0; i < COUNT_OF(readers); i++) {
         bool is_wanted = server_was_sent(m, readers[i].e) &&
@@ -312,6 +291,23 @@ bool server_choose_certificate(struct machine *m, enum suite_key key)
 }
 
 /* ---- answers ---- */
+
+/* RFC 7301 §3.2: without overlap the server "SHALL respond with a fatal no_application_protocol".
+ * One without ALPN ignores it. */
+int server_choose_alpn(struct machine *m)
+{
+    struct bytes offered, name;
+    if (!m->policy->alpn_n || !server_was_sent(m, EXTENSION_ALPN) ||
+        !extension_read_alpn(server_extension(m, EXTENSION_ALPN), &offered))
+        return 0;
+    name = tlspolicy_choose_alpn(m->policy, m->suite->is_rsa_kx, offered);
+    if (!name.n)
+        return machine_fail(
+            m, ALERT_NO_APPLICATION_PROTOCOL, TLSCONN_FAULT_NO_COMMON, "no application protocol");
+    m->hs->alpn = name;
+    server_name_escape(name, m->facts.alpn, sizeof(m->facts.alpn));
+    return 0;
+}
 
 static void put_empty_extension(struct wire_writer *w, enum extension e)
 {

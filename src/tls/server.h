@@ -20,6 +20,8 @@ uint16_t server_choose_group(const struct machine *m, struct bytes groups);
 /* Of the certificates for the name that was asked for: the first whose key suits KEY and the
  * client's schemes. False: there is none. */
 bool server_choose_certificate(struct machine *m, enum suite_key key);
+/* The suite is known: which protocol is to be spoken under it. */
+int server_choose_alpn(struct machine *m);
 /* The extensions by which a server answers in either version: server_name, ALPN,
  * record_size_limit. */
 void server_put_answers(const struct machine *m, struct wire_writer *w);

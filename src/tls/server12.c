@@ -132,6 +132,8 @@ static void make_random(struct machine *m)
 static int send_server_hello(struct machine *m)
 {
     const struct handshake *hs = m->hs;
+    if (server_choose_alpn(m) < 0)
+        return -1;
     struct wire_writer w = machine_begin(m, MESSAGE_SERVER_HELLO);
     make_random(m);
     wire_put_16(&w, TLS_1_2);

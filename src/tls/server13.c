@@ -387,7 +387,7 @@ static int read_hello(struct machine *m)
 
 int server13_continue(struct machine *m, const struct client_hello *hello)
 {
-    if (choose_suite(m) < 0)
+    if (choose_suite(m) < 0 || server_choose_alpn(m) < 0)
         return -1;
     return read_hello(m);
 }

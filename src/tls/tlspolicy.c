@@ -125,6 +125,26 @@ static void copy_alpn(struct tlspolicy *p, const struct tlspolicy_config *config
     }
 }
 
+static bool is_offered(struct bytes offered, struct bytes name)
+{
+    struct bytes one;
+    while (wire_take_vector_8(&offered, &one))
+        if (bytes_equal(one, name))
+            return true;
+    return false;
+}
+
+struct bytes tlspolicy_choose_alpn(const struct tlspolicy *p, bool is_rsa_kx, struct bytes offered)
+{
+    struct bytes ours = {p->alpn, p->alpn_n}, name;
+    while (wire_take_vector_8(&ours, &name)) {
+        bool is_prohibited = is_rsa_kx && bytes_equal(name, BYTES("h2"));
+        if (!is_prohibited && is_offered(offered, name))
+            return name;
+    }
+    return (struct bytes){0};
+}
+
 static struct bytes copy_list(
     struct arena *arena, const struct tlspolicy_list *l, struct bytes otherwise)
 {

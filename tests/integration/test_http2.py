@@ -406,6 +406,25 @@ def test_it_can_be_left_out(pki, target, lb):
         assert s.selected_alpn_protocol() == "http/1.1"
 
 
+@pytest.mark.parametrize("engine", ["native", "openssl"])
+def test_it_is_not_spoken_without_forward_secrecy(pki, target, lb, engine):
+    """RFC 9113 §9.2.2: not under the suites of RSA key transport; what else is offered is, or nothing (RFC 7301 §3.2)."""
+    rsa = pki.ca("servers").issue("h2-rsa", "server", ["DNS:localhost"], key="rsa")
+    listener = tls_listener(pki).replace(pki.server.yaml(), rsa.yaml()).rstrip("}") + f", tls: {{engine: {engine}, key_exchange: rsa}}}}"
+    instance = lb(plain(group("web", target), listeners=listener))
+
+    def agreed(*alpn, ciphers="AES256-GCM-SHA384"):
+        context = peers.client_context(pki.ca("servers"), version="1.2", ciphers=ciphers, alpn=list(alpn))
+        with peers.connect(instance.port("tls"), context) as s:
+            assert s.cipher()[0] in ciphers.split(":")
+            return s.selected_alpn_protocol()
+    assert agreed("h2", "http/1.1") == "http/1.1"
+    assert agreed("h2", "http/1.1", ciphers="ECDHE-RSA-AES256-GCM-SHA384:AES256-GCM-SHA384") == "h2"
+    with pytest.raises(peers.Refused):
+        agreed("h2")
+    assert instance.line(close="handshake_no_common")["tls"]["alert_sent"] == "no_application_protocol"
+
+
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_curl_and_nghttp_speak_it(world, pki, version, target):
     target.script("/curl")(lambda call: call.answer(LARGE[:300000]))
