@@ -13,10 +13,9 @@
 #include "base/ban.h"
 
 #define TEXT_MAX        160
-#define DATA_MAX        16384 /* RFC 9113 §4.2: what every peer takes */
-#define TABLE_MAX       4096  /* of HPACK, in either direction */
-#define UNKNOWN_FIRST   0x0a  /* the first type of frame that RFC 9113 does not define */
-#define SMALL_WINDOW    256 /* to be given less than this much room at a time is work for nothing */
+#define DATA_MAX        16384       /* RFC 9113 §4.2: what every peer takes */
+#define TABLE_MAX       4096        /* of HPACK, in either direction */
+#define UNKNOWN_FIRST   0x0a        /* the first type of frame that RFC 9113 does not define */
 #define LARGE_HEAD      (16 * 1024) /* what decodes to more costs credits */
 #define LARGE_HEAD_UNIT 2048
 
@@ -100,11 +99,19 @@ static int fail(struct http2 *h, enum http2_failure failure, const char *text)
     return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
+static int flooded(struct http2 *h)
+{
+    return fail(h, HTTP2_FAILED_FLOOD, "too much work for too little use");
+}
+
 static int spend(struct http2 *h, enum http2_work work, unsigned cost)
 {
-    if (http2_credit_spend(&h->credit, work, cost, h->now_ms) == 0)
-        return 0;
-    return fail(h, HTTP2_FAILED_FLOOD, "too much work for too little use");
+    return http2_credit_spend(&h->credit, work, cost, h->now_ms) < 0 ? flooded(h) : 0;
+}
+
+static int spend_small(struct http2 *h)
+{
+    return http2_credit_spend_small(&h->credit, h->now_ms) < 0 ? flooded(h) : 0;
 }
 
 /* What nghttp2 returned, as one of ours. The GOAWAY is queued here, unless nghttp2 did that. */
@@ -319,9 +326,7 @@ static int take_window(struct http2 *h, const nghttp2_frame *frame)
     void *stream = id ? stream_of(h, id) : NULL;
     if (stream || !id)
         h->handler->room(h->owner, stream);
-    return frame->window_update.window_size_increment < SMALL_WINDOW
-               ? spend(h, HTTP2_WORK_FRAMES, 5)
-               : 0;
+    return frame->window_update.window_size_increment < HTTP2_CREDIT_SMALL ? spend_small(h) : 0;
 }
 
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
@@ -454,14 +459,23 @@ static ssize_t read_data(nghttp2_session *session, int32_t id, uint8_t *to, size
         *flags |= NGHTTP2_DATA_FLAG_EOF;
     else if (n == 0)
         return NGHTTP2_ERR_DEFERRED;
-    else if (n < data.n && n < SMALL_WINDOW && spend(h, HTTP2_WORK_FRAMES, 5) < 0)
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (n == data.n && is_end && trailers) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
         submit_trailers(h, id, trailers);
     }
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     return (ssize_t)n;
+}
+
+/* N bytes go, for which windows, of stream and connection, will be opened again. Where there is no
+ * more to be sent that is for each piece, however small; a piece that is small because windows are
+ * so is the peer's doing. */
+static int pay(struct http2 *h, int32_t id, size_t n)
+{
+    static const size_t two = 2 * HTTP2_CREDIT_SMALL;
+    bool is_small = n && n < HTTP2_CREDIT_SMALL && n >= http2_room(h, id);
+    http2_credit_move(&h->credit, n && n < two && !is_small ? two : n);
+    return is_small ? spend_small(h) : 0;
 }
 
 static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *header,
@@ -477,8 +491,9 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     ASSERT(result == 0 && data.n == n); /* http2_send has looked for room */
     if (n)
         h->has_moved = true;
+    result = pay(h, frame->hd.stream_id, n);
     h->handler->sent(stream, n);
-    return 0;
+    return result;
 }
 
 int http2_send(struct http2 *h, struct buf *out, size_t size_max, uint64_t now_ms)

@@ -3,6 +3,8 @@
 
 #include "base/ban.h"
 
+#define SMALL_COST 5
+
 void http2_credit_init(struct http2_credit *c, uint64_t now_ms)
 {
     *c = (struct http2_credit){.left = HTTP2_CREDIT_MAX, .filled_ms = now_ms};
@@ -38,6 +40,20 @@ int http2_credit_spend(struct http2_credit *c, enum http2_work work, unsigned co
         return 0;
     c->left = 0;
     return -1;
+}
+
+void http2_credit_move(struct http2_credit *c, size_t n)
+{
+    size_t room = HTTP2_CREDIT_MOVED_MAX - c->moved;
+    c->moved += n < room ? n : room;
+}
+
+int http2_credit_spend_small(struct http2_credit *c, uint64_t now_ms)
+{
+    if (c->moved < HTTP2_CREDIT_SMALL)
+        return http2_credit_spend(c, HTTP2_WORK_FRAMES, SMALL_COST, now_ms);
+    c->moved -= HTTP2_CREDIT_SMALL;
+    return 0;
 }
 
 enum http2_work http2_credit_worst(const struct http2_credit *c)

@@ -104,6 +104,24 @@ def test_large_bodies_pass_whole(client, target, length):
     assert client.answer(id).body == LARGE and got == [LARGE]
 
 
+def test_a_response_in_small_pieces_is_no_flood(client, target):
+    """A client that opens its windows again for each piece asks for nothing that the target did not."""
+    pieces, taken = 600, threading.Semaphore(0)
+
+    @target.script("/pieces")
+    def path(call):
+        call.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(pieces):
+            call.send(b"a\r\n0123456789\r\n")
+            assert taken.acquire(timeout=20)
+        return call.send(b"0\r\n\r\n")
+    id = client.head(request(path))
+    for i in range(pieces):
+        client.until(lambda: len(client.streams[id].body) == 10 * (i + 1))
+        taken.release()
+    assert client.answer(id).body == b"0123456789" * pieces
+
+
 def test_a_response_without_a_body_ends_with_its_head(client, target):
     @target.script("/none")
     def path(call):

@@ -37,6 +37,24 @@ TEST(what_is_of_use_earns_but_nobody_saves)
     CHECK_INT(spend_all(HTTP2_WORK_FRAMES, 10, 0), 10);
 }
 
+TEST(small_windows_are_paid_for_by_content_that_has_moved)
+{
+    http2_credit_init(&credit, 0);
+    for (int i = 0; i < 10000; i++) {
+        http2_credit_move(&credit, HTTP2_CREDIT_SMALL);
+        CHECK_INT(http2_credit_spend_small(&credit, 0), 0);
+    }
+    CHECK_INT(credit.left, HTTP2_CREDIT_MAX);
+    http2_credit_move(&credit, SIZE_MAX); /* nobody saves */
+    for (int i = 0; i < HTTP2_CREDIT_MOVED_MAX / HTTP2_CREDIT_SMALL; i++)
+        CHECK_INT(http2_credit_spend_small(&credit, 0), 0);
+    CHECK_INT(credit.left, HTTP2_CREDIT_MAX);
+    int n = 0;
+    while (http2_credit_spend_small(&credit, 0) == 0)
+        http2_credit_move(&credit, 1), n++;
+    CHECK(n <= HTTP2_CREDIT_MAX / 5 + 1);
+}
+
 TEST(the_worst_is_what_most_was_spent_on)
 {
     http2_credit_init(&credit, 0);
