@@ -6,15 +6,16 @@
  * A change is a set of documents put and deleted, which is seen by all that read the model until it
  * is given up (model_abort) or kept (model_keep: cannot fail). What is in the documents:
  *
- *   INSTANCE     LoadBalancerId, LoadBalancerName, LoadBalancerType, Vip, AddressIPVersion,
- *                CreateTime, Tags, VpcId, SubnetId, ProjectId, DeleteProtect
- *   LISTENER     the fields of CLB's Listener, LoadBalancerId, and instead of what it derives: the
- *                Certificate as CertificateOutput, Rules (RuleOutput, and each with its Targets) in
- * the order of their creation, Targets (Backend), TargetGroupId GROUP        TargetGroupInfo, and
- * its Instances (TargetGroupBackend) CERTIFICATE  the record of CLB's SSL service, PublicKey (PEM),
- * SealedKey (base64 of crypto/sealed.h), Crl (PEM; of a CA) TASK         Status, Message,
- * LoadBalancerIds, Time TOKEN        of CreateLoadBalancer's ClientToken: LoadBalancerIds, Time,
- * and a digest of the request
+ * - INSTANCE: LoadBalancerId, LoadBalancerName, LoadBalancerType, Vip, AddressIPVersion,
+ *   CreateTime, Tags, VpcId, SubnetId, ProjectId, DeleteProtect
+ * - LISTENER: the fields of CLB's Listener, LoadBalancerId, and instead of what it derives: the
+ *   Certificate as CertificateOutput, Rules (RuleOutput, and each with its Targets) in the order of
+ *   their creation, Targets (Backend), TargetGroupId
+ * - GROUP: TargetGroupInfo, and its Instances (TargetGroupBackend)
+ * - CERTIFICATE: the record of CLB's SSL service, PublicKey (PEM), SealedKey (base64 of what
+ *   crypto/sealed.h makes), Crl (PEM; of a CA)
+ * - TASK: Status, Message, LoadBalancerIds, Time
+ * - TOKEN, of CreateLoadBalancer's ClientToken: LoadBalancerIds, Time, a digest of the request
  *
  * Process: control. Memory: documents belong to the model.
  */
