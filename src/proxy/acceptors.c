@@ -104,6 +104,29 @@ static void go_on(struct proxy *p)
     calm_down(p);
 }
 
+/* Connections are ended a part at a time: whoever waits comes again, and not all at once. */
+#define PART 16
+
+/* Before it is full, so that hardly anybody has to wait until others have gone. */
+static bool is_nearly_full(const struct proxy *p)
+{
+    size_t max = p->acceptors.shares.clients;
+    return p->conns_n >= max - max / PART;
+}
+
+static bool is_full(const struct proxy *p)
+{
+    return p->conns_n >= p->acceptors.shares.clients;
+}
+
+static void make_room(struct proxy *p)
+{
+    size_t part = p->acceptors.shares.clients / PART + 1;
+    size_t ended = pressure_end_idle(p, part);
+    if (ended < part)
+        pressure_end_arriving(p, part - ended);
+}
+
 /* Not for each single connection that ends: a pause costs system calls, too. */
 static bool has_room_again(const struct proxy *p)
 {
@@ -117,7 +140,11 @@ static void calmed(struct timer *t)
     struct acceptors *a = &p->acceptors;
     if (a->is_paused && has_room_again(p)) { /* the system had no room: perhaps it has now */
         go_on(p);
-    } else if (!a->is_paused) {
+    } else if (a->is_paused) {
+        calm_down(p);
+        if (is_full(p))
+            make_room(p);
+    } else {
         uint64_t lasted_ms = loop_now_ms(p->loop) - CALM_MS - a->paused_ms;
         log_info("accepting goes on after %.1f s", (double)lasted_ms / 1000);
         a->paused_ms = 0;
@@ -135,11 +162,14 @@ static void acceptor_ready(struct watch *w, uint32_t events)
     struct acceptor *a = container_of(w, struct acceptor, watch);
     struct proxy *p = a->proxy;
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-        if (p->conns_n >= p->acceptors.shares.clients) {
+        if (is_full(p)) {
             pause_accepting(p, "what is left of its descriptors is for connections to targets; "
                                "raise LimitNOFILE");
+            make_room(p);
             return;
         }
+        if (is_nearly_full(p))
+            pressure_end_idle(p, 1);
         if (p->memory.is_reached) {
             pause_accepting(p, "memory_max is reached");
             return;

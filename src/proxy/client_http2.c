@@ -570,6 +570,19 @@ void client_http2_late(struct conn *c)
     close_with(s, CLOSE_IDLE_TIMEOUT, "");
 }
 
+bool client_http2_is_busy(const struct client_http2 *s)
+{
+    return s->requests_n || http2_is_in_head(s->link.http2);
+}
+
+/* RFC 9113 §6.8: whatever is on its way is told to be none that was looked at, and can be sent
+ * again. */
+void client_http2_crowd_out(struct conn *c)
+{
+    http2_end(c->http2->link.http2, HTTP2_NO_ERROR);
+    close_with(c->http2, CLOSE_CROWDED_OUT, "");
+}
+
 static void end_late(struct timer *t)
 {
     struct client_http2 *s = container_of(t, struct client_http2, end_timer);

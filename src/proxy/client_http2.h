@@ -37,5 +37,9 @@ void client_http2_drain(struct conn *c);
 void client_http2_conclude(struct conn *c);
 /* Did the client do what ends a connection (c->reason says what)? */
 bool client_http2_is_at_fault(const struct client_http2 *s);
+/* Is there a request, or a part of one? */
+bool client_http2_is_busy(const struct client_http2 *s);
+/* It is not busy, and its room is needed. */
+void client_http2_crowd_out(struct conn *c);
 /* Is more input of use now? */
 bool client_http2_wants_input(const struct conn *c);

@@ -131,6 +131,7 @@ static void conn_run(struct conn *c)
         stream_flush(&c->client);
         steps[before].run(c);
     } while (c->state != before);
+    pressure_place(c);
     if (c->state == CONN_CLOSED)
         return;
     stream_poll(&c->client, c->state != CONN_STREAMS || client_http2_wants_input(c));
@@ -181,6 +182,7 @@ static void closed(struct conn *c)
 {
     conn_goto(c, CONN_CLOSED);
     list_remove(&c->woken);
+    pressure_leave(c);
     tally_closed(c);
     limits_leave(c);
     stream_fini(&c->client);
@@ -296,6 +298,29 @@ void conn_retire(struct conn *c)
     c->ends_by_ms = conn_now_ms(c) + timeouts(c)->drain;
     if (c->timer.slot && c->ends_by_ms < c->timer.deadline_ms)
         conn_progress(c, timeouts(c)->drain);
+}
+
+/* What has come is no head yet, and we wait no longer. */
+static void fail_head(struct conn *c, unsigned status, enum close_reason reason, const char *detail)
+{
+    conn_goto(c, CONN_WORK);
+    c->exchange.started_ms = conn_now_ms(c);
+    exchange_fail(&c->exchange, status, reason, detail);
+}
+
+/* A head that is not complete yet has an answer, as when it is late. */
+void conn_crowd_out(struct conn *c)
+{
+    if (c->state == CONN_STREAMS)
+        client_http2_crowd_out(c);
+    else if (c->state == CONN_IDLE)
+        conn_close(c, CLOSE_CROWDED_OUT, "");
+    else if (c->state == CONN_HEAD)
+        fail_head(
+            c, 503, CLOSE_CROWDED_OUT, "the request head was not complete when room was needed");
+    else
+        conn_reset(c, CLOSE_CROWDED_OUT, "");
+    conn_run(c);
 }
 
 void conn_free(struct conn *c)
@@ -496,10 +521,7 @@ static void run_head(struct conn *c)
 
 static void late_head(struct conn *c)
 {
-    struct exchange *e = &c->exchange;
-    conn_goto(c, CONN_WORK);
-    e->started_ms = conn_now_ms(c);
-    exchange_fail(e, 408, CLOSE_HEADER_TIMEOUT, "the request head was not complete in time");
+    fail_head(c, 408, CLOSE_HEADER_TIMEOUT, "the request head was not complete in time");
 }
 
 static void run_work(struct conn *c)
@@ -547,6 +569,7 @@ void conn_open(struct proxy *proxy, struct service *service, const struct listen
 {
     struct conn *c = mem_alloc(sizeof(*c));
     list_init(&c->woken);
+    list_init(&c->place.link);
     c->proxy = proxy;
     c->service = service_ref(service);
     c->listener = listener;
@@ -571,6 +594,7 @@ void conn_open(struct proxy *proxy, struct service *service, const struct listen
     c->steps.by_server = true;
     tally_opened(c);
     conn_progress(c, timeouts(c)->handshake);
+    pressure_place(c);
     if (c->state == CONN_PREFACE)
         return;
     begin(c);

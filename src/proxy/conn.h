@@ -29,6 +29,7 @@
 #include "proxy/client_http2.h"
 #include "proxy/exchange.h"
 #include "proxy/limits.h"
+#include "proxy/pressure.h"
 #include "proxy/proxy_header.h"
 #include "proxy/service_parts.h"
 #include "tls/steps.h"
@@ -57,6 +58,7 @@ enum close_reason {
 struct conn {
     struct list link;
     struct list woken; /* HTTP/2: proxy.woken */
+    struct pressure_place place;
     struct proxy *proxy;
     struct service *service;
     const struct listener *listener;
@@ -100,6 +102,8 @@ void conn_drain(struct conn *c);
 void conn_supersede(struct conn *c);
 /* It was let in by rules that are no longer in force: it may go on for timeouts.drain. */
 void conn_retire(struct conn *c);
+/* It waits, and its room is needed. */
+void conn_crowd_out(struct conn *c);
 void conn_free(struct conn *c);
 
 /* For exchanges and clients. */

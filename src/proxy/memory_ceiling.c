@@ -11,6 +11,8 @@
 #include "base/ban.h"
 
 #define LOOK_MS 50
+#define CALM_MS 1000
+#define PART    16 /* of the connections, ended at a time */
 
 /* Bytes that the process has in memory, of its own: files and shared memory apart. 0: not known. */
 static uint64_t memory_of_process(int statm_fd)
@@ -35,12 +37,26 @@ static uint64_t memory_after_trim(int statm_fd, uint64_t enough)
     return n;
 }
 
+/* Idle connections first, before anybody is refused. */
+static void make_room(struct proxy *p)
+{
+    struct memory_ceiling *m = &p->memory;
+    size_t part = p->conns_n / PART + 1;
+    m->relieved_ms = loop_now_ms(p->loop);
+    size_t ended = pressure_end_idle(p, part);
+    if (m->is_reached && ended < part)
+        pressure_end_arriving(p, part - ended);
+}
+
 static void look(struct timer *t)
 {
     struct proxy *p = container_of(t, struct proxy, memory.timer);
     struct memory_ceiling *m = &p->memory;
     uint64_t room_at = m->max - m->max / 10; /* below it goes on */
-    uint64_t n = memory_after_trim(m->statm_fd, m->is_reached ? room_at : m->max);
+    bool may_relieve = loop_now_ms(p->loop) - m->relieved_ms >= CALM_MS;
+    uint64_t n = memory_after_trim(m->statm_fd, m->is_reached || may_relieve ? room_at : m->max);
+    if (n > room_at && may_relieve)
+        make_room(p);
     if (!m->is_reached && n > m->max) {
         m->is_reached = true;
         count_add(&p->worker[WORKER_CEILINGS], 1);

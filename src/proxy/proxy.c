@@ -38,6 +38,7 @@ struct proxy *proxy_new(struct loop *loop, proxy_log_fn *log, void *log_owner)
     list_init(&p->conns);
     list_init(&p->woken);
     list_init(&p->closed);
+    pressure_init(p);
     buf_init(&p->line, LINE_MAX_BYTES);
     p->loads = loads_new();
     loop_at_turn_end(loop, end_turn, p);

@@ -6,6 +6,7 @@
 #include "proxy/acceptors.h"
 #include "proxy/conn.h"
 #include "proxy/memory_ceiling.h"
+#include "proxy/pressure.h"
 #include "proxy/proxy.h"
 #include "proxy/sticky.h"
 
@@ -29,6 +30,7 @@ struct proxy {
     const struct health_table *health; /* of the targets; NULL: not known */
     struct sticky_tables sticky;       /* where clients were sent */
     struct memory_ceiling memory;
+    struct pressure pressure;
     struct limiter *limiter; /* of connections and requests, in all workers */
     struct loads *loads;     /* of the targets, the other workers' too */
     struct http1_head head;  /* the head being looked at: one at a time in a worker */
