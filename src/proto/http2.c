@@ -419,6 +419,10 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     bool can_end = type == NGHTTP2_DATA || type == NGHTTP2_HEADERS;
     if (can_end && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) && stream)
         h->handler->finished(stream);
+    /* RFC 9113 §8.1.1: of this one way to be malformed nghttp2 tells nobody but the peer. */
+    if (type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR &&
+        stream)
+        malformed(h, frame->hd.stream_id, "its content is not as long as Content-Length says");
     /* RFC 9113 §10.5; CVE-2025-8671: whoever makes us reset streams resets them. */
     if (type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
         return spend(h, HTTP2_WORK_RESETS, 10);

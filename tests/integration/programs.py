@@ -2,6 +2,7 @@
 """TLS programs of others: servers (openssl s_server, gnutls-serv) that run on a port of the kernel's choice."""
 import contextlib
 import pathlib
+import socket
 import subprocess
 
 from instance import until
@@ -25,6 +26,15 @@ def listening_port(pid):
         if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
             return int(fields[1].rsplit(":", 1)[1], 16)
     return None
+
+
+@contextlib.contextmanager
+def held_port():
+    """A port for a server that takes no 0: a socket that is bound and never listens keeps it from everybody who did not ask for it."""
+    with socket.socket() as holding:
+        holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holding.bind(("127.0.0.1", 0))
+        yield holding.getsockname()[1]
 
 
 class NotStarted(AssertionError):

@@ -3,10 +3,9 @@
 import contextlib
 import os
 import pathlib
-import socket
 import subprocess
 
-from programs import Server
+from programs import Server, held_port
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -99,15 +98,6 @@ def running(folder, *command, **kw):
     finally:
         process.kill()
         process.wait()
-
-
-@contextlib.contextmanager
-def held_port():
-    """A port for a server that takes no 0: a socket that is bound and never listens keeps it from everybody who did not ask for it."""
-    with socket.socket() as holding:
-        holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holding.bind(("127.0.0.1", 0))
-        yield holding.getsockname()[1]
 
 
 @contextlib.contextmanager

@@ -11,8 +11,8 @@ import subprocess
 
 import chromium
 from handshakes import NO_DH
-from programs import NotStarted
-from servers import held_port, running
+from programs import NotStarted, held_port
+from servers import running
 from tls_clients import REQUEST, converse
 
 HERE = pathlib.Path(__file__).resolve().parent
