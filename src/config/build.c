@@ -320,6 +320,15 @@ static void read_server(struct build *b, const struct key *k, struct node *n, vo
         refuse(b, k, n, err.text);
 }
 
+static void read_ip_address(struct build *b, const struct key *k, struct node *n, void *place)
+{
+    struct config_text *address = place;
+    struct error err;
+    address->at = n->at;
+    if (expect_text(b, k, n) && value_ip_address(b->arena, n->text, &address->text, &err) < 0)
+        refuse(b, k, n, err.text);
+}
+
 static void read_url(struct build *b, const struct key *k, struct node *n, void *place)
 {
     struct error err;
@@ -434,6 +443,7 @@ static const struct reading {
     [TYPE_CLIENT_NAMES] = {read_client_name, sizeof(struct config_text)},
     [TYPE_BIND_ADDRESS] = {read_spelled, 0},
     [TYPE_ADDRESS] = {read_spelled, 0},
+    [TYPE_IP_ADDRESSES] = {read_ip_address, sizeof(struct config_text)},
     [TYPE_SERVERS] = {read_server, sizeof(struct config_text)},
     [TYPE_NETWORKS] = {read_network, sizeof(struct config_network)},
     [TYPE_SNI_DOMAIN] = {read_spelled, 0},
@@ -563,8 +573,7 @@ static void drop_unused(struct config_authn *authn)
 /* What the rules leave out is the listener's. */
 static void settle_rules(struct build *b, const struct config_listener *l, const struct node *map)
 {
-    const struct node *rules = tree_value(map, "rules");
-    const struct node *n = rules ? rules->first : NULL;
+    const struct node *n = tree_first(map, "rules");
     for (size_t i = 0; i < l->rules_n; i++, n = n->next) {
         struct config_rule *rule = (struct config_rule *)(uintptr_t)&l->rules[i];
         rule->label = arena_printf(b->arena, "%s %s %s%s", l->name, rule->domain,
@@ -580,8 +589,7 @@ static void settle_rules(struct build *b, const struct config_listener *l, const
 
 static void settle_listener(struct build *b, struct config_listener *l, const struct node *map)
 {
-    const struct node *domains = tree_value(map, "domains");
-    const struct node *n = domains ? domains->first : NULL;
+    const struct node *n = tree_first(map, "domains");
     l->address_at = tree_value(map, "address")->at;
     l->authn.at = map->at;
     for (size_t i = 0; i < l->domains_n; i++, n = n->next) {
@@ -589,6 +597,8 @@ static void settle_listener(struct build *b, struct config_listener *l, const st
             (struct config_domain *)(uintptr_t)&l->domains[i]; /* ours until we return */
         inherit(&d->authn, n, &l->authn);
         drop_unused(&d->authn);
+        if (!tree_value(n, "http2"))
+            d->http2 = l->http2;
     }
     drop_unused(&l->authn);
     settle_rules(b, l, map);
@@ -650,10 +660,10 @@ void build_config(struct config *c, struct node *root, const char *folder, struc
     c->access_log_at = place_of(root, "access_log", "file");
     c->user_at = place_of(root, "user", NULL);
     c->workers_at = place_of(root, "workers", NULL);
-    const struct node *n = tree_value(root, "listeners")->first;
+    const struct node *n = tree_first(root, "listeners");
     for (size_t i = 0; i < c->listeners_n; i++, n = n->next)
         settle_listener(&b, (struct config_listener *)(uintptr_t)&c->listeners[i], n);
-    n = tree_value(root, "target_groups")->first;
+    n = tree_first(root, "target_groups");
     for (size_t i = 0; i < c->groups_n; i++, n = n->next)
         settle_group(&b, (struct config_group *)(uintptr_t)&c->groups[i], n);
 }

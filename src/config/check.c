@@ -81,8 +81,7 @@ static void check_has_client_ca(struct check *ck, struct subject s)
 /* Does a domain of L that asks clients for a certificate take KEY from L? */
 static bool is_inherited(const struct config_listener *l, const struct node *map, const char *key)
 {
-    const struct node *domains = tree_value(map, "domains");
-    const struct node *n = domains ? domains->first : NULL;
+    const struct node *n = tree_first(map, "domains");
     for (size_t i = 0; i < l->domains_n; i++, n = n->next)
         if (l->domains[i].authn.authentication != AUTHENTICATION_ONE_WAY && !tree_value(n, key))
             return true;
@@ -203,8 +202,7 @@ static void check_rule_authentication(
 static void check_listener_groups(
     struct check *ck, const struct config_listener *l, const struct node *map)
 {
-    const struct node *rules = tree_value(map, "rules");
-    const struct node *n = rules ? rules->first : NULL;
+    const struct node *n = tree_first(map, "rules");
     for (size_t i = 0; i < l->rules_n; i++, n = n->next) {
         check_rule_does_one_thing(ck, n);
         check_rule_authentication(ck, l, n);
@@ -493,8 +491,7 @@ static void check_checked_are_not_too_many(struct check *ck)
 
 static void check_domains(struct check *ck, const struct config_listener *l, const struct node *map)
 {
-    const struct node *domains = tree_value(map, "domains");
-    const struct node *n = domains ? domains->first : NULL;
+    const struct node *n = tree_first(map, "domains");
     for (size_t i = 0; i < l->domains_n; i++, n = n->next) {
         struct subject s = {&l->domains[i].authn, n};
         check_has_client_ca(ck, s);
@@ -537,10 +534,10 @@ void check_config(const struct config *c, const struct node *root, struct report
 {
     struct check ck = {.config = c, .report = report, .arena = &(struct arena){0}};
     arena_init(ck.arena);
-    const struct node *n = tree_value(root, "listeners")->first;
+    const struct node *n = tree_first(root, "listeners");
     for (size_t i = 0; i < c->listeners_n; i++, n = n->next)
         check_listener(&ck, &c->listeners[i], n);
-    n = tree_value(root, "target_groups")->first;
+    n = tree_first(root, "target_groups");
     for (size_t i = 0; i < c->groups_n; i++, n = n->next)
         check_group(&ck, &c->groups[i], n);
     check_listeners_differ(&ck);

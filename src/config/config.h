@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/report.h"
+#include "config/config_api.h"
 #include "config/health_check.h"
 #include "config/rule.h"
 
@@ -92,6 +93,7 @@ struct config_authn {
 struct config_domain {
     const char *name;          /* lower case; exact or *.x */
     struct config_authn authn; /* what the domain leaves out was taken from the listener */
+    bool http2;                /* likewise */
     struct position at;
 };
 
@@ -128,8 +130,7 @@ struct config_listener {
     struct config_tls tls;               /* HTTPS, TCP_SSL */
     const struct config_domain *domains; /* HTTPS */
     size_t domains_n;
-    const struct config_rule
-        *rules; /* HTTP, HTTPS: at least one; the first one's domain is the default domain */
+    const struct config_rule *rules; /* HTTP, HTTPS: the first one's domain is the default domain */
     size_t rules_n;
     struct config_headers request_headers, response_headers; /* HTTP, HTTPS: before its rules' */
     bool http2;                                              /* HTTPS: offered */
@@ -215,6 +216,7 @@ struct config {
     const char *user;    /* "" = sallyport if it exists, else nobody */
     struct config_timeouts timeouts;
     struct config_resolver resolver;
+    struct config_api api;
 };
 
 /* So many targets can have a host name. */

@@ -41,6 +41,7 @@ static const char *const type_names[TYPE_COUNT] = {
     [TYPE_CLIENT_NAMES] = "list of names",
     [TYPE_BIND_ADDRESS] = "address",
     [TYPE_ADDRESS] = "address",
+    [TYPE_IP_ADDRESSES] = "list of IP addresses",
     [TYPE_SERVERS] = "list of addresses",
     [TYPE_NETWORKS] = "list of networks",
     [TYPE_SNI_DOMAIN] = "domain",

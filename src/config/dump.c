@@ -261,6 +261,7 @@ static const struct writing {
     [TYPE_CLIENT_NAMES] = {write_item, sizeof(struct config_text)},
     [TYPE_BIND_ADDRESS] = {write_string, 0},
     [TYPE_ADDRESS] = {write_string, 0},
+    [TYPE_IP_ADDRESSES] = {write_item, sizeof(struct config_text)},
     [TYPE_SERVERS] = {write_item, sizeof(struct config_text)},
     [TYPE_NETWORKS] = {write_network, sizeof(struct config_network)},
     [TYPE_SNI_DOMAIN] = {write_string, 0},
@@ -316,7 +317,7 @@ static bool is_empty_map(enum scope scope, const void *map)
 static bool is_absent(const struct key *k, const void *owner)
 {
     if (key_is_list(k))
-        return key_items(k, owner) == 0;
+        return key_items(k, owner) == 0 && k->min > 0; /* else it may be there, and empty */
     if (k->type == TYPE_FILE)
         return !((const struct config_file *)key_value(k, owner))->path;
     if (k->type == TYPE_GROUP)

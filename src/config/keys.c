@@ -56,6 +56,7 @@ static const char *const switch_names[] = {"false", "true", NULL};
 #define CLIENT_NAMES                                   .type = TYPE_CLIENT_NAMES
 #define BIND_ADDRESS                                   .type = TYPE_BIND_ADDRESS
 #define ADDRESS                                        .type = TYPE_ADDRESS
+#define IP_ADDRESSES                                   .type = TYPE_IP_ADDRESSES
 #define NETWORKS                                       .type = TYPE_NETWORKS
 #define SERVERS                                        .type = TYPE_SERVERS
 #define SNI_DOMAIN                                     .type = TYPE_SNI_DOMAIN

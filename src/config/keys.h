@@ -35,6 +35,7 @@ enum scope {
     SCOPE_TARGET,
     SCOPE_GROUP_TLS,
     SCOPE_ACCESS_LOG,
+    SCOPE_API,
     SCOPE_ADMIN,
     SCOPE_TIMEOUTS,
     SCOPE_RESOLVER,
@@ -71,6 +72,7 @@ enum key_type {
     TYPE_BIND_ADDRESS, /* const char *: IP:PORT or :PORT */
     TYPE_ADDRESS,      /* const char *: IP:PORT or HOST:PORT */
     TYPE_SERVERS,      /* list of struct config_text: IP:PORT */
+    TYPE_IP_ADDRESSES, /* list of struct config_text */
     TYPE_NETWORKS,     /* list of struct config_network */
     TYPE_SNI_DOMAIN,   /* const char *: exact or *.x */
     TYPE_RULE_DOMAIN,  /* const char *: exact, *.x or x.* */
@@ -146,8 +148,8 @@ static inline bool key_is_optional(const struct key *k)
 static inline bool key_is_list(const struct key *k)
 {
     return k->type == TYPE_MAPS || k->type == TYPE_FILES || k->type == TYPE_CLIENT_NAMES ||
-           k->type == TYPE_NETWORKS || k->type == TYPE_SERVERS || k->type == TYPE_HEADERS ||
-           k->type == TYPE_HEADER_NAMES || k->type == TYPE_CHOICES;
+           k->type == TYPE_NETWORKS || k->type == TYPE_SERVERS || k->type == TYPE_IP_ADDRESSES ||
+           k->type == TYPE_HEADERS || k->type == TYPE_HEADER_NAMES || k->type == TYPE_CHOICES;
 }
 /* The place of the value in OWNER, a struct of the key's scope. */
 static inline void *key_value(const struct key *k, const void *owner)

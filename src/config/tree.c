@@ -265,6 +265,12 @@ struct node *tree_value(const struct node *map, const char *key)
     return n && !is_null(n) ? n : NULL;
 }
 
+struct node *tree_first(const struct node *map, const char *key)
+{
+    struct node *n = tree_value(map, key);
+    return n ? n->first : NULL;
+}
+
 void tree_move(struct node *n, struct position at)
 {
     n->at = at;

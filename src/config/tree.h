@@ -41,6 +41,9 @@ struct node *tree_find(const struct node *map, const char *key);
  * without any value does not: it may be a template that went wrong.) */
 struct node *tree_value(const struct node *map, const char *key);
 
+/* The first item or entry of the list or map KEY of MAP; NULL: it is empty, or not there. */
+struct node *tree_first(const struct node *map, const char *key);
+
 /* Give N and everything in it the place AT. */
 void tree_move(struct node *n, struct position at);
 

@@ -159,6 +159,19 @@ int value_bind_address(struct arena *a, const char *text, const char **out, stru
     return 0;
 }
 
+int value_ip_address(struct arena *a, const char *text, const char **out, struct error *err)
+{
+    uint8_t octets[16];
+    char shortest[INET6_ADDRSTRLEN];
+    int family = strchr(text, ':') ? AF_INET6 : AF_INET;
+    if (inet_pton(family, text, octets) != 1)
+        return error_set(
+            err, "is not an IP address; write it without port: 192.0.2.1, 2001:db8::1");
+    inet_ntop(family, octets, shortest, sizeof(shortest));
+    *out = arena_strdup(a, shortest);
+    return 0;
+}
+
 static bool has_host_bits(const struct config_network *n)
 {
     for (unsigned i = n->prefix; i < 128; i++)

@@ -42,6 +42,10 @@ const char *value_target_host(struct arena *a, const char *address);
 int value_server_address(
     struct arena *a, const char *text, const char **out, struct error *err) MUST_USE;
 
+/* An IP address alone, without brackets; *OUT is the same in its shortest spelling. */
+int value_ip_address(
+    struct arena *a, const char *text, const char **out, struct error *err) MUST_USE;
+
 /* 10.0.0.0/8, 2001:db8::/32; without a length one address. */
 int value_network(const char *text, struct config_network *out, struct error *err) MUST_USE;
 void value_format_network(const struct config_network *n, char out[VALUE_FORMAT_MAX]);

@@ -95,7 +95,7 @@ static void make_tls(struct authn *a, const struct config_listener *listener,
     /* RFC 7301 §6 and its registry: a client of HTTP/1.0 offers that alone */
     static const struct bytes http[] = {{(const uint8_t *)"h2", 2},
         {(const uint8_t *)"http/1.1", 8}, {(const uint8_t *)"http/1.0", 8}};
-    const size_t skipped = listener->http2 ? 0 : 1;
+    const size_t skipped = (domain ? domain->http2 : listener->http2) ? 0 : 1;
     bool is_http = config_protocol_is_http(listener->protocol);
     /* The verdict on a resumed session's client is made anew, from the ticket: libssl does not. */
     bool can_judge_again = listener->tls.engine == CONFIG_ENGINE_NATIVE;

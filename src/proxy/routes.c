@@ -104,9 +104,9 @@ static enum route_answer find_domain(
         if (answer == REGEX_MATCHES)
             *out = &r->domains[i];
     }
-    if (!*out)
+    if (!*out && r->domains_n)
         *out = &r->domains[0]; /* the first rule's domain is the default domain */
-    return ROUTE_FOUND;
+    return *out ? ROUTE_FOUND : ROUTE_NONE;
 }
 
 static const struct config_rule *find_path(const struct route_domain *d, struct bytes path)
@@ -125,16 +125,17 @@ enum route_answer routes_find(
 {
     const struct route_domain *d;
     *out = NULL;
-    if (find_domain(r, host, &d) == ROUTE_UNDECIDED)
-        return ROUTE_UNDECIDED;
+    enum route_answer answer = find_domain(r, host, &d);
+    if (answer != ROUTE_FOUND)
+        return answer;
     *out = find_path(d, path);
     if (*out && (*out)->match != PATH_PREFIX)
         return ROUTE_FOUND;
     for (size_t i = 0; i < d->regexes_n; i++) {
-        enum regex_answer answer = regex_match(d->regexes[i].regex, path);
-        if (answer == REGEX_DIFFERS)
+        enum regex_answer matches = regex_match(d->regexes[i].regex, path);
+        if (matches == REGEX_DIFFERS)
             continue;
-        *out = answer == REGEX_MATCHES ? d->regexes[i].rule : NULL;
+        *out = matches == REGEX_MATCHES ? d->regexes[i].rule : NULL;
         return *out ? ROUTE_FOUND : ROUTE_UNDECIDED;
     }
     return *out ? ROUTE_FOUND : ROUTE_NONE;

@@ -102,7 +102,10 @@ static void check_round_trip(const char *text)
 static const struct row wrong_keys[] = {
     {"", "f:1:1: a configuration needs listeners: "},
     {"- a\n", "f:1:1: a configuration: a map of keys is wanted, not a list"},
-    {"listeners: []\n" GROUPS, "f:1:12: listeners: a list of 0; accepted: 1 to 1000"},
+    {"target_groups: []\n", "f:1:1: a configuration needs listeners: "},
+    {GOOD "api: {addresses: [10.0.0.1, \"10.0.0.2:80\"]}\n",
+        "f:10:29: addresses: \"10.0.0.2:80\" is not an IP address;"},
+    {GOOD "api: {addresses: []}\n", "f:10:18: addresses: a list of 0; accepted: 1 to 1000"},
     {GOOD "state: {dir: /x}\n", "f:10:1: unknown key \"state\"; accepted in a configuration: "
                                 "listeners, target_groups,"},
     {HTTPS "  certificats: []\n" REST, "f:5:3: unknown key \"certificats\"; did you mean "
@@ -171,8 +174,6 @@ static const struct row wrong_keys[] = {
     {"listeners: [{name: a, protocol: UDP, address: \":1\", target_group: raw}]\n" GROUPS,
         "f:1:33: protocol: \"UDP\" is not accepted; accepted: HTTP, HTTPS, "
         "TCP, TCP_SSL"},
-    {GROUP_G "  protocol: HTTP\n  targets: []\n",
-        "f:10:12: targets: a list of 0; accepted: 1 to 1000"},
     {GROUP_G "  protocol: HTTP\n", "f:8:3: a target group needs targets: "},
     {GROUP_G "  protocol: HTTP\n  targets: [{address: \"*.app:80\"}]\n",
         "f:10:23: address: \"*.app:80\" has neither an IP address nor a host name before the "
@@ -314,6 +315,49 @@ TEST(an_earlier_error_in_the_report_does_not_count)
     report_line(&report, true, "of another file");
     struct config *c = config_parse(bytes_of(GOOD), "f", "/etc/s", &report);
     CHECK(c && report.errors == 1);
+    config_free(&c);
+    report_fini(&report);
+}
+
+/* What is empty stays so in what `check -T` prints. */
+TEST(lists_that_may_be_empty)
+{
+    static const char *const rows[] = {"listeners: []\n", HTTP "  rules: []\ntarget_groups: []\n",
+        TCP "  target_group: g\n"
+            "target_groups: [{name: g, protocol: TCP, targets: []}]\n"};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct report report;
+        struct buf dump;
+        struct config *c = parse(rows[i], &report);
+        CHECK(c && report.n == 0);
+        buf_init(&dump, DUMP_MAX);
+        config_dump(c, &dump);
+        config_free(&c);
+        c = config_parse(buf_bytes(&dump), "f", "/etc/s", &report);
+        CHECK(c && report.n == 0);
+        CHECK(c->listeners_n == (i > 0) && c->groups_n == (i == 2));
+        config_free(&c);
+        buf_fini(&dump);
+        report_fini(&report);
+    }
+}
+
+TEST(a_domain_has_the_listeners_http2_unless_it_says_otherwise)
+{
+    struct report report;
+    struct config *c = parse(
+        HTTPS "  http2: false\n  domains: [{name: a.b}, {name: c.d, http2: true}]\n" REST, &report);
+    CHECK(c && !c->listeners[0].domains[0].http2 && c->listeners[0].domains[1].http2);
+    config_free(&c);
+    report_fini(&report);
+}
+
+TEST(addresses_of_the_api_are_spelled_the_shortest_way)
+{
+    struct report report;
+    struct config *c = parse(GOOD "api: {addresses: [10.0.0.1, \"2001:DB8::0:1\"]}\n", &report);
+    CHECK(c && c->api.addresses_n == 2);
+    CHECK_TEXT(c->api.addresses[1].text, "2001:db8::1");
     config_free(&c);
     report_fini(&report);
 }

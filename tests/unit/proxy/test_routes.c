@@ -63,6 +63,16 @@ TEST(an_unknown_host_goes_to_the_first_rules_domain)
     CHECK_INT(route("", "/"), 0);
 }
 
+TEST(without_rules_nothing_is_found)
+{
+    static const struct config_listener empty = {.name = "web", .protocol = PROTOCOL_HTTP};
+    struct routes r = {0};
+    const struct config_rule *rule;
+    routes_init(&r, &empty);
+    CHECK(routes_find(&r, BYTES("a.example"), BYTES("/"), &rule) == ROUTE_NONE && !rule);
+    routes_fini(&r);
+}
+
 TEST(an_asterisk_target_matches_no_path)
 {
     CHECK_INT(route("www.example.com", "*"), NONE);
