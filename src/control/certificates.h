@@ -13,9 +13,12 @@
 
 enum certificate_type { CERTIFICATE_SERVER, CERTIFICATE_CA };
 
+/* PEM; NULL: none. KEY and PASSPHRASE: of servers; CRL: of CAs. Sentences call the first two by the
+ * names of their fields. */
 struct certificate_upload {
     enum certificate_type type;
-    const char *certificate, *key, *passphrase, *alias; /* PEM; key: of servers; NULL: none */
+    const char *certificate, *key, *passphrase, *alias, *crl;
+    const char *certificate_field, *key_field;
 };
 /* Put it into the model; OUT gets its CertificateId. -1: C is refused. */
 int certificates_upload(
@@ -24,9 +27,19 @@ int certificates_upload(
 /* What a request may say: CertificateInput and MultiCertInfo of CLB, with our own additions. */
 extern const struct field certificates_input_fields[], certificates_multi_fields[];
 
-/* From a CertificateInput or MultiCertInfo (either may be NULL) to what listeners and rules keep: a
- * CertificateOutput with our additional members, a new reference; uploads what is inline. BEFORE is
- * what was there until now, or NULL. NULL: C is refused. */
+/*
+ * From a CertificateInput or MultiCertInfo (one of them is NULL) to what listeners and rules keep,
+ * a new reference; uploads what is inline. BEFORE is what was there until now, or NULL: what the
+ * input does not say stays as it was, so that a new certificate never takes away who is let in.
+ * NULL: C is refused. What is kept, always with all members:
+ *
+ *   SSLMode          "UNIDIRECTIONAL" or "MUTUAL"
+ *   CertId           the first certificate of the server; ExtCertIds: the others, a list
+ *   SSLVerifyClient  "ON" or "OPTIONAL"; this and what follows null under UNIDIRECTIONAL
+ *   CertCaId         the CA certificate; if that has a Crl, revocation is checked
+ *   ClientNames      a list, as client_names of the configuration; empty: anyone
+ *   Revocation       {Policy: "HARD", "SOFT" or "GRACE", GraceSeconds}, or null: HARD
+ */
 json_t *certificates_choose(
     struct call *c, const json_t *input, const json_t *multi, const json_t *before) MUST_USE;
 
