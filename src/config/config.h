@@ -222,8 +222,7 @@ struct config {
 /* So many targets can have a host name. */
 #define CONFIG_NAMES_MAX 2048
 
-/* Does C need names to be resolved? */
-bool config_has_names(const struct config *c);
+bool config_has_names(const struct config *c); /* are there any to be resolved? */
 
 /* TEXT is YAML; FILE names it in messages and FOLDER (absolute) is what relative paths are relative
  * to. NULL if REPORT got an error. */
