@@ -88,11 +88,16 @@ static EVP_PKEY_CTX *x25519_generator(void)
     return made;
 }
 
-static void x25519_generate(struct key_share *k)
+static void x25519_publish(struct key_share *k)
 {
     size_t n = sizeof(k->public);
-    ASSERT(EVP_PKEY_keygen(x25519_generator(), &k->x25519) > 0 &&
-           EVP_PKEY_get_raw_public_key(k->x25519, k->public, &n) && n == k->group->public_n);
+    ASSERT(EVP_PKEY_get_raw_public_key(k->x25519, k->public, &n) && n == k->group->public_n);
+}
+
+static void x25519_generate(struct key_share *k)
+{
+    ASSERT(EVP_PKEY_keygen(x25519_generator(), &k->x25519) > 0);
+    x25519_publish(k);
 }
 
 /* One object for every peer's public half in turn: a new one would cost 2 µs of 24. */
@@ -145,6 +150,17 @@ struct key_share *key_share_new(uint16_t group)
     k->group = find(group);
     ASSERT(k->group);
     k->group->generate(k);
+    return k;
+}
+
+struct key_share *key_share_new_x25519(const uint8_t private_half[KEY_SHARE_X25519_SIZE])
+{
+    struct key_share *k = mem_alloc(sizeof(*k));
+    k->group = find(GROUP_X25519);
+    k->x25519 =
+        EVP_PKEY_new_raw_private_key_ex(NULL, "X25519", NULL, private_half, KEY_SHARE_X25519_SIZE);
+    ASSERT(k->x25519);
+    x25519_publish(k);
     return k;
 }
 

@@ -22,6 +22,9 @@ bool key_share_is_known(uint16_t group);
 struct key_share;
 /* A fresh key pair of GROUP, which is known. */
 struct key_share *key_share_new(uint16_t group) MUST_USE;
+/* That of X25519 whose private half (RFC 7748 §5: any octets) is given: for keys that are kept. */
+#define KEY_SHARE_X25519_SIZE 32 /* either half */
+struct key_share *key_share_new_x25519(const uint8_t private_half[KEY_SHARE_X25519_SIZE]) MUST_USE;
 void key_share_free(struct key_share **k);
 uint16_t key_share_group(const struct key_share *k);
 /* As it goes on the wire. */
