@@ -58,8 +58,10 @@ static bool is_possible(struct machine *m, const struct suite *s)
     struct handshake *hs = m->hs;
     if (!s->is_rsa_kx)
         return hs->group && server_choose_certificate(m, s->key);
+    /* RFC 5246 §7.4.7.1: legacy_version is what the premaster secret is checked by. A client that
+     * means TLS 1.2 by supported_versions alone has one that our keys open nothing for. */
     hs->credential = hs->set->by_kind[SET_RSA];
-    return hs->credential;
+    return hs->credential && hs->hello->legacy_version >= TLS_1_2;
 }
 
 static int choose_suite(struct machine *m)

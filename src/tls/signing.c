@@ -102,17 +102,21 @@ static bool is_ciphertext(struct bytes content)
 static const struct {
     uint16_t version;
     bool (*is_well_formed)(struct bytes content);
+    uint16_t number_min;
 } kinds[SIGNING_KIND_COUNT] = {
     [SIGNING_SERVER_13] = {TLS_1_3, is_transcript_hash},
     [SIGNING_CLIENT_13] = {TLS_1_3, is_transcript_hash},
     [SIGNING_SERVER_12] = {TLS_1_2, is_key_exchange},
     [SIGNING_CLIENT_12] = {TLS_1_2, is_handshake},
-    [SIGNING_PREMASTER] = {TLS_1_2, is_ciphertext},
+    /* RFC 5246 §7.4.7.1: the version that the premaster secret must begin with is the
+     * ClientHello's. What was recorded of older versions is not opened for anybody. */
+    [SIGNING_PREMASTER] = {TLS_1_2, is_ciphertext, .number_min = TLS_1_2},
 };
 
 bool signing_is_well_formed(const struct signing_request *r)
 {
-    return r->kind < SIGNING_KIND_COUNT && kinds[r->kind].is_well_formed(r->content);
+    return r->kind < SIGNING_KIND_COUNT && r->number >= kinds[r->kind].number_min &&
+           kinds[r->kind].is_well_formed(r->content);
 }
 
 /* ---- answers ---- */

@@ -30,7 +30,7 @@ enum signing_kind {
 
 struct signing_request {
     enum signing_kind kind;
-    uint16_t number; /* SignatureScheme; PREMASTER: the version of the ClientHello */
+    uint16_t number; /* SignatureScheme; PREMASTER: the ClientHello's version, TLS 1.2 at least */
     /* By kind: the transcript hash; both randoms and ServerECDHParams; the handshake messages so
      * far; the encrypted premaster secret. */
     struct bytes content;

@@ -142,7 +142,7 @@ bool signer_world_is_of_a_handshake(
     if (head.store != STORE_NUMBER || head.key >= KEYS)
         return false;
     if (head.kind == SIGNING_PREMASTER)
-        return head.key == TRANSPORT && answer->n == 48;
+        return head.key == TRANSPORT && head.number >= 0x0303 && answer->n == 48;
     bool is_by_server = head.kind == SIGNING_SERVER_13 || head.kind == SIGNING_SERVER_12;
     return may_be_signed.n && is_by_server == (head.key != OUT) &&
            public_key_verify(w->publics[head.key], algorithm_of(head.number), may_be_signed,

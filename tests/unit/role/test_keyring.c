@@ -158,6 +158,23 @@ TEST(schemes_that_do_not_fit_the_key_or_version_are_refused)
     finish();
 }
 
+/* RFC 5246 §7.4.7.1: the version is the ClientHello's. A captured worker could have what was
+ * recorded of SSL 3.0 to TLS 1.1 opened otherwise. */
+TEST(no_premaster_of_before_tls12_is_opened)
+{
+    static const struct {
+        uint16_t version;
+        enum signing_outcome outcome;
+    } rows[] = {{0, SIGNING_MALFORMED}, {0x0002, SIGNING_MALFORMED}, {0x0300, SIGNING_MALFORMED},
+        {0x0302, SIGNING_MALFORMED}, {0x0303, SIGNING_DONE}, {0x0304, SIGNING_DONE}};
+    begin();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        CHECK_INT(ask(request(STORE_NUMBER, TRANSPORT, SIGNING_PREMASTER, rows[i].version,
+                      content_of(SIGNING_PREMASTER))),
+            rows[i].outcome);
+    finish();
+}
+
 TEST(keys_are_those_of_their_generation_until_it_is_forgotten)
 {
     begin();

@@ -879,3 +879,27 @@ TEST(what_a_premaster_decrypts_to_does_not_show)
     }
     pair_credential_free(&rsa);
 }
+
+/* Whose premaster secret would be checked by a version below: RFC 5246 §7.4.7.1. */
+TEST(no_rsa_key_transport_for_who_says_tls12_by_supported_versions_alone)
+{
+    static const struct hello hello = {
+        .what = "", .a = {43, BYTES("\2\3\3")}, .suites = BYTES("\x00\x9c"), .is_tls12 = true};
+    struct credential *rsa = pair_credential(KEY_RSA, "www.example");
+    for (unsigned minor = 2; minor <= 4; minor++) {
+        struct side s;
+        side_init(&s, &machine_server, &rsa, 1);
+        s.policy.key_exchange_rsa = true;
+        side_start(&s);
+        put_hello(&s.m->wire_in, &hello);
+        uint8_t *version = (uint8_t *)buf_bytes(&s.m->wire_in).at + RECORD_HEADER_SIZE + 4;
+        version[1] = (uint8_t)minor;
+        if (minor >= 3)
+            CHECK_INT(side_run(&s), MACHINE_WANT_INPUT);
+        else
+            side_run(&s);
+        CHECK_INT(side_has_failed(&s, TLSCONN_FAULT_NO_COMMON, ALERT_HANDSHAKE_FAILURE), minor < 3);
+        side_free(&s);
+    }
+    pair_credential_free(&rsa);
+}
