@@ -40,7 +40,9 @@ static const struct row {
     enum work work;
     uint16_t version;
     bool is_rsa, is_mutual, is_warm, is_resumed;
-    double wanted; /* how many times less the native engine is to cost; 0: no promise */
+    double wanted;     /* how many times less the native engine is to cost; 0: no promise */
+    int group;         /* 0: X25519 */
+    const char *suite; /* NULL: AES-256-GCM */
 } rows[] = {
     {"full", "full handshake, ECDSA P-256", HANDSHAKE, TLS_1_3, .wanted = 1.8},
     {"mutual", "the same with a client certificate, its verdict made", HANDSHAKE, TLS_1_3,
@@ -48,6 +50,10 @@ static const struct row {
     {"mutual-warm", "… its verdict remembered", HANDSHAKE, TLS_1_3, .is_mutual = true,
         .is_warm = true, .wanted = 3},
     {"resumed", "resumed handshake", HANDSHAKE, TLS_1_3, .is_resumed = true, .wanted = 2.4},
+    {"resumed-p256", "the same with P-256", HANDSHAKE, TLS_1_3, .is_resumed = true,
+        .group = NID_X9_62_prime256v1},
+    {"resumed-aes128", "the same as resumed with AES-128-GCM and SHA-256", HANDSHAKE, TLS_1_3,
+        .is_resumed = true, .suite = "TLS_AES_128_GCM_SHA256"},
     {"resumed-1.2", "the same with TLS 1.2", HANDSHAKE, TLS_1_2, .is_resumed = true, .wanted = 3},
     {"rsa", "full handshake, RSA-2048", HANDSHAKE, TLS_1_3, .is_rsa = true, .wanted = 1.2},
     {"full-1.2", "full handshake, ECDSA P-256, TLS 1.2", HANDSHAKE, TLS_1_2},
@@ -134,6 +140,8 @@ static double measure(
                            .verify = r->is_warm ? &i->warm : &i->cold},
                        .client = r->is_mutual ? &i->client : NULL,
                        .version = r->version,
+                       .group = r->group ? r->group : NID_X25519,
+                       .suite = r->suite ? r->suite : "TLS_AES_256_GCM_SHA384",
                        .is_resumed = r->is_resumed});
     switch (r->work) {
     case HANDSHAKE:
@@ -184,7 +192,7 @@ static void print_title(void)
 {
     printf(
         "Server CPU time per operation, µs (idle: octets), and how many times less native takes\n\n"
-        "| row         |");
+        "| row            |");
     for (size_t k = 0; k < KIND_COUNT; k++)
         printf(" %7s |", kinds[k]->name);
     printf(" than openssl | than libssl | wanted |\n|---|");
@@ -201,7 +209,7 @@ static double cheaper(const double got[KIND_COUNT], size_t kind)
 
 static void print_row(const struct row *r, const double got[KIND_COUNT])
 {
-    printf("| %-11s |", r->name);
+    printf("| %-14s |", r->name);
     for (size_t k = 0; k < KIND_COUNT; k++)
         printf(" %7.*f |", got[k] < 100 ? 2 : 0, got[k]);
     printf(" %12.2f | %11.2f | %6.1f |\n", cheaper(got, OPENSSL), cheaper(got, LIBSSL), r->wanted);
@@ -221,7 +229,7 @@ static void usage(void)
 {
     fprintf(stderr, "usage: engine [--engine NAME] [--seconds S] [--json FILE] [TEXT]\nrows:\n");
     for (size_t i = 0; i < COUNT_OF(rows); i++)
-        fprintf(stderr, "  %-11s  %s\n", rows[i].name, rows[i].what);
+        fprintf(stderr, "  %-14s  %s\n", rows[i].name, rows[i].what);
     exit(2);
 }
 

@@ -152,11 +152,14 @@ static void show_certificate(SSL_CTX *ctx, const struct credential *c)
 
 static SSL_CTX *client_context(const struct joint_plan *plan)
 {
+    /* The curve of the certificates, too, which TLS 1.2 asks for (RFC 8422 §5.1). */
+    int groups[] = {plan->group, NID_X9_62_prime256v1};
+    int groups_n = groups[0] == groups[1] ? 1 : 2;
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     check(ctx && SSL_CTX_set_min_proto_version(ctx, plan->version) &&
               SSL_CTX_set_max_proto_version(ctx, plan->version) &&
-              SSL_CTX_set1_groups_list(ctx, (char[]){"X25519:P-256"}) &&
-              SSL_CTX_set_ciphersuites(ctx, "TLS_AES_256_GCM_SHA384") &&
+              SSL_CTX_set1_groups(ctx, groups, groups_n) &&
+              SSL_CTX_set_ciphersuites(ctx, plan->suite) &&
               SSL_CTX_set_cipher_list(ctx, "ECDHE+AES256+AESGCM"),
         "policy");
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -240,6 +243,10 @@ static void check_handshake(const struct joint_pair *p)
     uint16_t version = kind_of(p)->version(p->server);
     bool is_resumed = kind_of(p)->is_resumed(p->server);
     check(SSL_is_init_finished(p->client), "the handshake is not complete");
+    bool is_13 = plan->version == TLS1_3_VERSION;
+    check(!is_13 || (!strcmp(SSL_get_cipher_name(p->client), plan->suite) &&
+                        SSL_get_negotiated_group(p->client) == plan->group),
+        "another suite or group");
     if (version != plan->version || is_resumed != (p->joint->session && plan->is_resumed))
         panic("the handshake is not the one that was to be measured: version %x, resumed %d (%s)",
             version, is_resumed, SSL_get_cipher_name(p->client));

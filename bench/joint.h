@@ -26,6 +26,8 @@ struct joint_plan {
     struct server_plan server;
     const struct credential *client; /* NULL: one-way */
     uint16_t version;
+    int group;         /* libcrypto's number of it */
+    const char *suite; /* TLS 1.3; 1.2 has AES-256-GCM */
     bool is_resumed;
 };
 

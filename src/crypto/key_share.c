@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The curves of NIST go to libcrypto's own functions for them, which 3.0 calls deprecated but
- * keeps: EVP makes the group anew for each key. X25519 is only to be had through EVP: what can
- * serve the next key, too, is kept.
+ * keeps: EVP makes the group anew for each key. X25519 is in x25519.c.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/key_share.h"
@@ -11,11 +10,11 @@
 
 #include <openssl/ec.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/obj_mac.h>
 
 #include "base/memory.h"
 #include "base/panic.h"
+#include "crypto/x25519.h"
 
 #include "base/ban.h"
 
@@ -32,7 +31,7 @@ struct group {
 struct key_share {
     const struct group *group;
     EC_KEY *ec;
-    EVP_PKEY *x25519;
+    struct x25519_key *x25519;
     uint8_t public[KEY_SHARE_PUBLIC_MAX];
 };
 
@@ -78,55 +77,22 @@ static bool ec_derive(const struct key_share *k, struct bytes peer, uint8_t *out
 
 /* ---- X25519, RFC 7748 ---- */
 
-static EVP_PKEY_CTX *x25519_generator(void)
+static void montgomery_generate(struct key_share *k)
 {
-    static EVP_PKEY_CTX *made;
-    if (!made) {
-        made = EVP_PKEY_CTX_new_from_name(NULL, "X25519", NULL);
-        ASSERT(made && EVP_PKEY_keygen_init(made) > 0);
-    }
-    return made;
+    k->x25519 = x25519_generate(k->public);
 }
 
-static void x25519_publish(struct key_share *k)
+/* Any 32 octets are a public half. RFC 8446 §7.4.2: "MUST check whether the computed Diffie-Hellman
+ * shared secret is the all-zero value and abort if so". */
+static bool montgomery_derive(const struct key_share *k, struct bytes peer, uint8_t *out)
 {
-    size_t n = sizeof(k->public);
-    ASSERT(EVP_PKEY_get_raw_public_key(k->x25519, k->public, &n) && n == k->group->public_n);
-}
-
-static void x25519_generate(struct key_share *k)
-{
-    ASSERT(EVP_PKEY_keygen(x25519_generator(), &k->x25519) > 0);
-    x25519_publish(k);
-}
-
-/* One object for every peer's public half in turn: a new one would cost 2 µs of 24. */
-static EVP_PKEY *x25519_peer(struct bytes peer)
-{
-    static EVP_PKEY *made;
-    if (!made)
-        made = EVP_PKEY_new_raw_public_key_ex(NULL, "X25519", NULL, peer.at, peer.n);
-    ASSERT(made && EVP_PKEY_set1_encoded_public_key(made, peer.at, peer.n) > 0);
-    return made;
-}
-
-static bool x25519_derive(const struct key_share *k, struct bytes peer, uint8_t *out)
-{
-    size_t n = k->group->secret_n;
-    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, k->x25519, NULL);
-    ASSERT(c && EVP_PKEY_derive_init(c) > 0 &&
-           EVP_PKEY_derive_set_peer_ex(c, x25519_peer(peer), 0) > 0);
-    /* Any 32 octets are a public half. RFC 8446 §7.4.2: "MUST check whether the computed
-     * Diffie-Hellman shared secret is the all-zero value and abort if so": libcrypto does. */
-    bool is_contributory = EVP_PKEY_derive(c, out, &n) > 0;
-    EVP_PKEY_CTX_free(c);
-    return is_contributory;
+    return x25519_derive(k->x25519, peer.at, out);
 }
 
 /* ---- all of them ---- */
 
 static const struct group groups[] = {
-    {GROUP_X25519, 32, 32, NID_undef, x25519_generate, x25519_derive},
+    {GROUP_X25519, X25519_SIZE, X25519_SIZE, NID_undef, montgomery_generate, montgomery_derive},
     {GROUP_SECP256R1, 65, 32, NID_X9_62_prime256v1, ec_generate, ec_derive},
     {GROUP_SECP384R1, 97, 48, NID_secp384r1, ec_generate, ec_derive},
 };
@@ -157,10 +123,7 @@ struct key_share *key_share_new_x25519(const uint8_t private_half[KEY_SHARE_X255
 {
     struct key_share *k = mem_alloc(sizeof(*k));
     k->group = find(GROUP_X25519);
-    k->x25519 =
-        EVP_PKEY_new_raw_private_key_ex(NULL, "X25519", NULL, private_half, KEY_SHARE_X25519_SIZE);
-    ASSERT(k->x25519);
-    x25519_publish(k);
+    k->x25519 = x25519_import(private_half, k->public);
     return k;
 }
 
@@ -171,7 +134,7 @@ void key_share_free(struct key_share **kp)
     if (!k)
         return;
     EC_KEY_free(k->ec); /* both wipe the private half */
-    EVP_PKEY_free(k->x25519);
+    x25519_free(&k->x25519);
     free(k);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crypto/key_share.c" /* a private half can only be given here */
+#include "crypto/key_share.c" /* a private half of a curve of NIST can only be given here */
 #include "vectors.h"
 
 #include "base/ban.h"
@@ -13,13 +13,10 @@ static struct key_share *share_of(uint16_t group, const char *hex)
 {
     uint8_t private[48];
     struct bytes p = vector_read(hex, private);
+    if (group == GROUP_X25519)
+        return key_share_new_x25519(private);
     struct key_share *k = mem_alloc(sizeof(*k));
     k->group = find(group);
-    if (group == GROUP_X25519) {
-        k->x25519 = EVP_PKEY_new_raw_private_key_ex(NULL, "X25519", NULL, p.at, p.n);
-        MUST(k->x25519);
-        return k;
-    }
     k->ec = EC_KEY_new();
     MUST(k->ec && EC_KEY_set_group(k->ec, curve_of(k->group)) && EC_KEY_oct2priv(k->ec, p.at, p.n));
     return k;

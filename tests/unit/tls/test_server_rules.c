@@ -892,7 +892,7 @@ TEST(no_rsa_key_transport_for_who_says_tls12_by_supported_versions_alone)
         s.policy.key_exchange_rsa = true;
         side_start(&s);
         put_hello(&s.m->wire_in, &hello);
-        uint8_t *version = (uint8_t *)buf_bytes(&s.m->wire_in).at + RECORD_HEADER_SIZE + 4;
+        uint8_t *version = s.m->wire_in.at + s.m->wire_in.start + RECORD_HEADER_SIZE + 4;
         version[1] = (uint8_t)minor;
         if (minor >= 3)
             CHECK_INT(side_run(&s), MACHINE_WANT_INPUT);
