@@ -16,15 +16,25 @@ static struct timespec now(clockid_t id)
     return t;
 }
 
+static uint64_t now_us(clockid_t id)
+{
+    struct timespec t = now(id);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 uint64_t clock_monotonic_us(void)
 {
-    struct timespec t = now(CLOCK_MONOTONIC);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+    return now_us(CLOCK_MONOTONIC);
 }
 
 uint64_t clock_monotonic_ms(void)
 {
     return clock_monotonic_us() / 1000;
+}
+
+uint64_t clock_thread_us(void)
+{
+    return now_us(CLOCK_THREAD_CPUTIME_ID);
 }
 
 int64_t clock_wall_s(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * clock — the two clocks, and times as text. Only the event loop, the roles and the command line
+ * clock — the clocks, and times as text. Only the event loop, the roles and the command line
  * read them; codecs, pki/ and tls/ are given the time as an argument.
  */
 #pragma once
@@ -15,6 +15,8 @@
 /* For timers: never goes back. */
 uint64_t clock_monotonic_ms(void);
 uint64_t clock_monotonic_us(void);
+/* What this thread has had of the processor. */
+uint64_t clock_thread_us(void);
 /* For certificates and logs: seconds and milliseconds since 1970, UTC. */
 int64_t clock_wall_s(void);
 int64_t clock_wall_ms(void);

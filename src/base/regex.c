@@ -6,15 +6,21 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/panic.h"
 
 #include "base/ban.h"
 
-/* What one match may do: many times what sensible expressions need for a long path, and some five
- * milliseconds. */
-#define STEPS_MAX 500000
-#define HEAP_MAX  1024 /* KiB, for backtracking */
+/* PCRE2 can be told how many steps a match may take, and a step can be anything between the
+ * comparison of an octet and a walk over the whole subject. So the first try has as many as are
+ * short even then, each further one twice as many, and between two the processor's time is asked
+ * for: all matches of a budget together take this much, and at most as much again. */
+#define BUDGET_US   500
+#define WALK_MAX    (1 << 18) /* octets: the first try's steps, were each a walk */
+#define STEPS_FIRST (1 << 13) /* at most */
+#define STEPS_MAX   (1 << 20)
+#define HEAP_MAX    1024 /* KiB, for backtracking */
 
 /* PCRE2 counts its steps anew at each place where a match could begin, and a long path has
  * thousands of these. As a part of the expression the search for the place is counted with the
@@ -94,7 +100,6 @@ struct regex *regex_new(const char *text, bool ignores_case, struct error *err)
     *r = (struct regex){
         compiled, pcre2_match_context_create(NULL), pcre2_match_data_create(1, NULL)};
     ASSERT(r->limits && r->found); /* no memory */
-    pcre2_set_match_limit(r->limits, STEPS_MAX);
     pcre2_set_heap_limit(r->limits, HEAP_MAX);
     return r;
 }
@@ -110,10 +115,31 @@ void regex_free(struct regex **r)
     *r = NULL;
 }
 
-enum regex_answer regex_match(const struct regex *r, struct bytes subject)
+/* The other clock costs less to read, and never shows less than this thread was given. */
+static bool is_spent(struct regex_budget *b)
 {
-    int result = pcre2_match(
-        r->code, subject.n ? subject.at : (PCRE2_SPTR) "", subject.n, 0, 0, r->found, r->limits);
+    if (!b->is_running)
+        *b = (struct regex_budget){clock_monotonic_us(), clock_thread_us(), true};
+    return clock_monotonic_us() - b->started_us > BUDGET_US &&
+           clock_thread_us() - b->thread_us > BUDGET_US;
+}
+
+static uint32_t first_steps(size_t n)
+{
+    uint32_t steps = (uint32_t)(WALK_MAX / (n + 1)) + 1;
+    return steps < STEPS_FIRST ? steps : STEPS_FIRST;
+}
+
+enum regex_answer regex_match(
+    const struct regex *r, struct bytes subject, struct regex_budget *budget)
+{
+    const uint8_t *at = subject.n ? subject.at : (const uint8_t *)"";
+    int result = PCRE2_ERROR_MATCHLIMIT;
+    for (uint32_t steps = first_steps(subject.n);
+         result == PCRE2_ERROR_MATCHLIMIT && steps <= STEPS_MAX && !is_spent(budget); steps *= 2) {
+        pcre2_set_match_limit(r->limits, steps);
+        result = pcre2_match(r->code, at, subject.n, 0, 0, r->found, r->limits);
+    }
     if (result >= 0) /* 0: with more groups than there is room for */
         return REGEX_MATCHES;
     return result == PCRE2_ERROR_NOMATCH ? REGEX_DIFFERS : REGEX_UNDECIDED;

@@ -180,6 +180,13 @@ size_t socket_unacknowledged(int fd)
     return ioctl(fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
 }
 
+unsigned socket_round_trip_us(int fd)
+{
+    struct tcp_info info;
+    socklen_t n = sizeof(info);
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) < 0 ? 0 : info.tcpi_rtt;
+}
+
 void socket_reset(int fd)
 {
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};

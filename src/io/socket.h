@@ -38,5 +38,7 @@ enum socket_status socket_receive(int fd, struct buf *b, size_t n) MUST_USE;
 enum socket_status socket_send(int fd, struct buf *b) MUST_USE;
 /* How many bytes of what was sent the peer has not acknowledged yet. */
 size_t socket_unacknowledged(int fd);
+/* The round-trip time to the peer, in microseconds, as the kernel has it by now; 0: it has none. */
+unsigned socket_round_trip_us(int fd);
 /* A close that sends RST instead of FIN. */
 void socket_reset(int fd);

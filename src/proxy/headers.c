@@ -294,16 +294,30 @@ static size_t format_error(const struct headers_error *e, char body[ERROR_BODY_M
     return strlen(body);
 }
 
+/* RFC 6585 §4: the limits are of requests per second, so that there is room again after one. */
+#define RETRY_AFTER BYTES("1")
+
+static int write_error_fields(
+    struct buf *out, const struct headers_error *e, size_t body_n, write_field_fn *write)
+{
+    char date[HEADERS_DATE_SIZE], length[24];
+    headers_date(e->now_s, date);
+    snprintf(length, sizeof(length), "%zu", body_n);
+    int result = write(out, BYTES("Date"), bytes_of(date));
+    result |= write(out, BYTES("Content-Type"), BYTES("text/plain"));
+    result |= write(out, BYTES("Content-Length"), bytes_of(length));
+    if (e->status == 429)
+        result |= write(out, BYTES("Retry-After"), RETRY_AFTER);
+    return result;
+}
+
 void headers_write_error(
     struct buf *out, const struct headers_error *e, enum headers_connection connection)
 {
-    char date[HEADERS_DATE_SIZE], body[ERROR_BODY_MAX];
-    headers_date(e->now_s, date);
+    char body[ERROR_BODY_MAX];
     size_t n = format_error(e, body);
     int result = http1_write_status(out, e->status);
-    result |= http1_write_field(out, BYTES("Date"), bytes_of(date));
-    result |= http1_write_field(out, BYTES("Content-Type"), BYTES("text/plain"));
-    result |= buf_printf(out, "Content-Length: %zu\r\n", n);
+    result |= write_error_fields(out, e, n, http1_write_field);
     result |= write_connection(out, connection);
     result |= http1_write_end(out);
     if (!e->is_head)
@@ -313,13 +327,10 @@ void headers_write_error(
 
 void headers_write_error_http2(struct buf *head, struct buf *body, const struct headers_error *e)
 {
-    char date[HEADERS_DATE_SIZE], text[ERROR_BODY_MAX];
-    headers_date(e->now_s, date);
+    char text[ERROR_BODY_MAX];
     size_t n = format_error(e, text);
     int result = write_number_http2(head, BYTES(":status"), e->status);
-    result |= http2_write_field(head, BYTES("date"), bytes_of(date));
-    result |= http2_write_field(head, BYTES("content-type"), BYTES("text/plain"));
-    result |= write_number_http2(head, BYTES("content-length"), n);
+    result |= write_error_fields(head, e, n, http2_write_field);
     if (!e->is_head)
         result |= buf_append(body, bytes_of(text));
     ignore_result(result);

@@ -91,14 +91,14 @@ void routes_fini(struct routes *r)
     *r = (struct routes){0};
 }
 
-static enum route_answer find_domain(
-    const struct routes *r, struct bytes host, const struct route_domain **out)
+static enum route_answer find_domain(const struct routes *r, struct bytes host,
+    struct regex_budget *budget, const struct route_domain **out)
 {
     *out = domain_map_find(&r->by_name, host);
     for (size_t i = 0; !*out && i < r->domains_n; i++) {
         if (!r->domains[i].host)
             continue;
-        enum regex_answer answer = regex_match(r->domains[i].host, host);
+        enum regex_answer answer = regex_match(r->domains[i].host, host, budget);
         if (answer == REGEX_UNDECIDED)
             return ROUTE_UNDECIDED;
         if (answer == REGEX_MATCHES)
@@ -124,15 +124,16 @@ enum route_answer routes_find(
     const struct routes *r, struct bytes host, struct bytes path, const struct config_rule **out)
 {
     const struct route_domain *d;
+    struct regex_budget budget = {0};
     *out = NULL;
-    enum route_answer answer = find_domain(r, host, &d);
+    enum route_answer answer = find_domain(r, host, &budget, &d);
     if (answer != ROUTE_FOUND)
         return answer;
     *out = find_path(d, path);
     if (*out && (*out)->match != PATH_PREFIX)
         return ROUTE_FOUND;
     for (size_t i = 0; i < d->regexes_n; i++) {
-        enum regex_answer matches = regex_match(d->regexes[i].regex, path);
+        enum regex_answer matches = regex_match(d->regexes[i].regex, path, &budget);
         if (matches == REGEX_DIFFERS)
             continue;
         *out = matches == REGEX_MATCHES ? d->regexes[i].rule : NULL;

@@ -43,7 +43,7 @@ void routes_fini(struct routes *r);
 enum route_answer {
     ROUTE_FOUND,
     ROUTE_NONE,
-    ROUTE_UNDECIDED /* a regular expression reached its limits: any rule may be the wrong one */
+    ROUTE_UNDECIDED /* regular expressions took too long: any rule may be the wrong one */
 };
 /* The rule for HOST (lower case, no port) and the normalised PATH. */
 enum route_answer routes_find(
