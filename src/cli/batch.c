@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "cli/trust.h"
 #include "cli/verdict_text.h"
+#include "crypto/digest.h"
 #include "pki/ocsp.h"
 
 #include "base/ban.h"
@@ -18,30 +19,6 @@
 #define ANSWER_MAX (64u << 20) /* bytes; a hostile chain has room for thousands of long names */
 #define DAY_S      86400
 #define OID_MAX    64 /* octets of an object identifier, and more than any has */
-
-/* Base64 (RFC 4648 §4) of TEXT into OUT, which has room for text.n bytes. -1 for anything else. */
-static int decode_base64(struct bytes text, uint8_t *out, size_t *out_n)
-{
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    uint32_t bits = 0;
-    unsigned held = 0;
-    *out_n = 0;
-    while (text.n && text.at[text.n - 1] == '=')
-        text.n--;
-    for (size_t i = 0; i < text.n; i++) {
-        const char *p = text.at[i] ? strchr(alphabet, text.at[i]) : NULL;
-        if (!p)
-            return -1;
-        bits = bits << 6 | (uint32_t)(p - alphabet);
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            out[(*out_n)++] = (uint8_t)(bits >> held);
-        }
-    }
-    return 0;
-}
 
 /* One arc of an object identifier, in base 128 (X.690 §8.19.2). */
 static int append_arc(uint64_t arc, struct buf *out)
@@ -210,7 +187,7 @@ static struct bytes read_ocsp(struct trust *t, struct bytes text, int64_t oldest
     uint8_t *der = arena_alloc(&t->arena, text.n + 1);
     size_t n;
     *is_old = false;
-    if (decode_base64(text, der, &n) < 0 ||
+    if (base64_decode(text, der, &n) < 0 ||
         ocsp_describe((struct bytes){der, n}, &t->arena, &facts, NULL) < 0)
         return (struct bytes){0};
     for (size_t i = 0; i < facts.entries_n; i++)

@@ -15,6 +15,9 @@
 #define ARCHIVE_CONFIG        "config"      /* the text */
 #define ARCHIVE_CONFIG_FILE   "config.file" /* its name in messages */
 #define ARCHIVE_CONFIG_FOLDER "config.folder"
+/* In what the control API proposes (control/render.h): its objects, a JSON object of their
+ * documents by "KIND/ID". */
+#define ARCHIVE_OBJECTS "objects"
 /* Only if names of targets are to be resolved and the system has them. */
 #define ARCHIVE_HOSTS       "/etc/hosts"
 #define ARCHIVE_RESOLV_CONF "/etc/resolv.conf"

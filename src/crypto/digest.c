@@ -97,20 +97,42 @@ bool constant_time_equal(const uint8_t *a, const uint8_t *b, size_t n)
     return CRYPTO_memcmp(a, b, n) == 0;
 }
 
+static const char base64_alphabet[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 size_t base64_encode(struct bytes data, char *out)
 {
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char *at = out;
     for (size_t i = 0; i < data.n; i += 3) {
         size_t left = data.n - i;
         unsigned group = (unsigned)data.at[i] << 16;
         group |= left > 1 ? (unsigned)data.at[i + 1] << 8 : 0;
         group |= left > 2 ? (unsigned)data.at[i + 2] : 0;
-        *at++ = alphabet[group >> 18];
-        *at++ = alphabet[group >> 12 & 63];
-        *at++ = left > 1 ? alphabet[group >> 6 & 63] : '=';
-        *at++ = left > 2 ? alphabet[group & 63] : '=';
+        *at++ = base64_alphabet[group >> 18];
+        *at++ = base64_alphabet[group >> 12 & 63];
+        *at++ = left > 1 ? base64_alphabet[group >> 6 & 63] : '=';
+        *at++ = left > 2 ? base64_alphabet[group & 63] : '=';
     }
     return (size_t)(at - out);
+}
+
+int base64_decode(struct bytes text, uint8_t *out, size_t *out_n)
+{
+    uint32_t bits = 0;
+    unsigned held = 0;
+    *out_n = 0;
+    while (text.n && text.at[text.n - 1] == '=')
+        text.n--;
+    for (size_t i = 0; i < text.n; i++) {
+        const char *p = text.at[i] ? strchr(base64_alphabet, text.at[i]) : NULL;
+        if (!p)
+            return -1;
+        bits = bits << 6 | (uint32_t)(p - base64_alphabet);
+        held += 6;
+        if (held >= 8) {
+            held -= 8;
+            out[(*out_n)++] = (uint8_t)(bits >> held);
+        }
+    }
+    return 0;
 }

@@ -37,3 +37,5 @@ static inline size_t base64_size(size_t n)
     return (n + 2) / 3 * 4;
 }
 size_t base64_encode(struct bytes data, char *out);
+/* The other way: into OUT, which has room for text.n bytes; -1 where TEXT is not base64. */
+int base64_decode(struct bytes text, uint8_t *out, size_t *out_n);
