@@ -145,10 +145,10 @@ TEST(base64)
 {
     uint8_t out[16];
     size_t n;
-    CHECK_INT(decode_base64(BYTES("AP8Q"), out, &n), 0);
+    CHECK_INT(base64_decode(BYTES("AP8Q"), out, &n), 0);
     CHECK(n == 3 && out[0] == 0 && out[1] == 0xff && out[2] == 0x10);
-    CHECK_INT(decode_base64(BYTES("AQ=="), out, &n), 0);
+    CHECK_INT(base64_decode(BYTES("AQ=="), out, &n), 0);
     CHECK(n == 1 && out[0] == 1);
-    CHECK_INT(decode_base64(BYTES("A Q="), out, &n), -1);
-    CHECK_INT(decode_base64(BYTES("A\0Q="), out, &n), -1);
+    CHECK_INT(base64_decode(BYTES("A Q="), out, &n), -1);
+    CHECK_INT(base64_decode(BYTES("A\0Q="), out, &n), -1);
 }
