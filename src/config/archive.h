@@ -15,12 +15,19 @@
 #define ARCHIVE_CONFIG        "config"      /* the text */
 #define ARCHIVE_CONFIG_FILE   "config.file" /* its name in messages */
 #define ARCHIVE_CONFIG_FOLDER "config.folder"
-/* In what the control API proposes (control/render.h): its objects, a JSON object of their
- * documents by "KIND/ID". */
-#define ARCHIVE_OBJECTS "objects"
 /* Only if names of targets are to be resolved and the system has them. */
 #define ARCHIVE_HOSTS       "/etc/hosts"
 #define ARCHIVE_RESOLV_CONF "/etc/resolv.conf"
+
+/* What the control API adds to the file. It proposes an archive of its own (control/render.h) with
+ * its text as ARCHIVE_CONFIG and the files that the text names, all of them under ARCHIVE_API;
+ * these names stand for no file. In the public archive the text is ARCHIVE_API_CONFIG. */
+#define ARCHIVE_API        "api:/"
+#define ARCHIVE_API_CONFIG "config.api"
+/* Of a proposal, so that control knows it again. */
+#define ARCHIVE_API_DIGEST "config.api.digest"
+/* In a proposal only: see control/objects.h. */
+#define ARCHIVE_OBJECTS "objects"
 
 /* CRLs stand under this and their path, in the form that workers use (pki/crl.h). */
 #define ARCHIVE_CRL "crl:"

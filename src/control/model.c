@@ -170,6 +170,16 @@ bool model_next(const struct model *m, enum model_kind kind, size_t *at, const j
     return false;
 }
 
+void model_each(const struct model *m, model_document_fn *fn, void *owner)
+{
+    for (size_t kind = 0; kind < MODEL_KIND_COUNT; kind++) {
+        const struct shelf *s = &m->shelves[kind];
+        for (size_t i = 0; i < s->n; i++)
+            if (document_of(s->entries[i]))
+                fn(owner, (enum model_kind)kind, s->entries[i]->id, document_of(s->entries[i]));
+    }
+}
+
 size_t model_count(const struct model *m, enum model_kind kind)
 {
     return m->shelves[kind].count;
@@ -221,7 +231,7 @@ bool model_is_changed(const struct model *m)
     return m->changes_n;
 }
 
-void model_each_change(const struct model *m, model_change_fn *fn, void *owner)
+void model_each_change(const struct model *m, model_document_fn *fn, void *owner)
 {
     for (size_t kind = 0; m->changes_n && kind < MODEL_KIND_COUNT; kind++) {
         const struct shelf *s = &m->shelves[kind];

@@ -48,6 +48,10 @@ void model_free(struct model **m);
 const json_t *model_find(const struct model *m, enum model_kind kind, const char *id);
 /* Documents of KIND in the order in which they were made; false at the end. *AT begins as 0. */
 bool model_next(const struct model *m, enum model_kind kind, size_t *at, const json_t **document);
+/* All documents of all kinds: FN is not given NULL. */
+typedef void model_document_fn(
+    void *owner, enum model_kind kind, const char *id, const json_t *document);
+void model_each(const struct model *m, model_document_fn *fn, void *owner);
 size_t model_count(const struct model *m, enum model_kind kind);
 
 /* ---- the change ---- */
@@ -64,9 +68,7 @@ void model_make_id(const struct model *m, const char *prefix, char out[MODEL_ID_
 
 bool model_is_changed(const struct model *m);
 /* Each document that was put, and (DOCUMENT: NULL) each that was deleted. */
-typedef void model_change_fn(
-    void *owner, enum model_kind kind, const char *id, const json_t *document);
-void model_each_change(const struct model *m, model_change_fn *fn, void *owner);
+void model_each_change(const struct model *m, model_document_fn *fn, void *owner);
 void model_keep(struct model *m);
 void model_abort(struct model *m);
 

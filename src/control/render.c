@@ -483,37 +483,11 @@ static int add_files(const struct render *r, struct buf *out, struct error *err)
     return 0;
 }
 
-/* Everything but tasks, which are forgotten after a day anyhow. */
-static json_t *all_objects(const struct model *m)
-{
-    static const struct {
-        enum model_kind kind;
-        const char *id;
-    } kinds[] = {{MODEL_INSTANCE, "LoadBalancerId"}, {MODEL_LISTENER, "ListenerId"},
-        {MODEL_GROUP, "TargetGroupId"}, {MODEL_CERTIFICATE, "CertificateId"},
-        {MODEL_TOKEN, "ClientToken"}};
-    json_t *out = json_object();
-    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-        size_t at = 0;
-        const json_t *d;
-        while (model_next(m, kinds[i].kind, &at, &d)) {
-            json_t *key = json_sprintf(
-                "%s/%s", model_kind_name(kinds[i].kind), document_text(d, kinds[i].id));
-            json_object_set_new(out, json_string_value(key), document_share(d));
-            json_decref(key);
-        }
-    }
-    return out;
-}
-
 static int add_all(const struct render *r, struct buf *out, struct error *err)
 {
     json_t *config = json_pack("{s:O, s:O}", "listeners", r->listeners, "target_groups", r->groups);
-    json_t *objects = all_objects(r->model);
-    bool has_room =
-        add_json(out, ARCHIVE_CONFIG, config) == 0 && add_json(out, ARCHIVE_OBJECTS, objects) == 0;
+    bool has_room = add_json(out, ARCHIVE_CONFIG, config) == 0;
     json_decref(config);
-    json_decref(objects);
     if (!has_room)
         return error_set(err, "the API's objects are too large: delete some");
     return add_files(r, out, err);
