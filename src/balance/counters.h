@@ -95,7 +95,7 @@ enum counters_type {
     COUNTERS_BUCKET,
     COUNTERS_SUM
 };
-enum counters_unit { COUNTERS_COUNT, COUNTERS_MS, COUNTERS_TIME };
+enum counters_unit { COUNTERS_COUNT, COUNTERS_MS, COUNTERS_US, COUNTERS_TIME };
 
 /* A line of metrics.def. */
 struct counters_column {

@@ -4,10 +4,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/attributes.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/panic.h"
 
 #include "base/ban.h"
+
+/* How long what was asked may wait for more that is asked in the same turn of the loop. */
+#define FLUSH_US 1000
 
 struct signatory {
     struct signing_office office; /* first */
@@ -18,8 +23,8 @@ struct signatory {
     struct list by_age;                           /* all calls, oldest first */
     struct list queue;                            /* those without a place, oldest first */
     struct timer late;                            /* of the oldest */
-    bool must_flush;                              /* the signer is not told yet of what was asked */
-    struct count *instance;                       /* NULL: not yet */
+    uint64_t unsaid_us;     /* the signer is not told yet of what was asked since then; 0: of all */
+    struct count *instance; /* NULL: not yet */
 };
 
 static struct signing_call *of_age(struct list *link)
@@ -49,10 +54,32 @@ static void forget(struct signatory *s, struct signing_call *call)
         count_drop(&s->instance[INSTANCE_SIGNER_WAITING]);
 }
 
+static unsigned wait_column(uint64_t us)
+{
+    static const unsigned limits[] = {
+        100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 500000, 1000000};
+    _Static_assert(COUNT_OF(limits) == INSTANCE_SIGNED_LATER - INSTANCE_SIGNED_100US,
+        "each bucket has a limit, but the last");
+    unsigned i = 0;
+    while (i < COUNT_OF(limits) && us > limits[i])
+        i++;
+    return INSTANCE_SIGNED_100US + i;
+}
+
+static void count_wait(const struct signatory *s, const struct signing_call *call)
+{
+    if (!s->instance)
+        return;
+    uint64_t us = clock_monotonic_us() - call->asked_us;
+    count_add(&s->instance[wait_column(us)], 1);
+    count_add(&s->instance[INSTANCE_SIGNED_WAIT], us);
+}
+
 /* CALL is its owner's again from here on, and may be gone when this returns. */
 static void answer(
     struct signatory *s, struct signing_call *call, const struct signing_answer *with)
 {
+    count_wait(s, call);
     forget(s, call);
     call->answered(call, with);
 }
@@ -67,7 +94,8 @@ static bool place(struct signatory *s, struct signing_call *call)
     if (call->place < 0)
         return false;
     s->calls[call->place] = call;
-    s->must_flush = true;
+    if (!s->unsaid_us)
+        s->unsaid_us = call->asked_us;
     list_remove(&call->queue);
     return true;
 }
@@ -79,6 +107,16 @@ static void place_waiting(struct signatory *s)
             return;
 }
 
+/* What a turn of the loop has asked wakes the signer once: waking it for each would cost more than
+ * some signatures do, and may take our core. */
+static void flush(void *owner)
+{
+    struct signatory *s = owner;
+    if (s->unsaid_us)
+        call_ring_flush(&s->ring);
+    s->unsaid_us = 0;
+}
+
 /* What is too long for a place is for the signer to refuse: it is sent without its content. */
 static void ask(struct signing_office *o, struct signing_call *call)
 {
@@ -86,6 +124,7 @@ static void ask(struct signing_office *o, struct signing_call *call)
     if (!signing_is_well_formed(&call->request))
         call->request.content = (struct bytes){0};
     call->deadline_ms = loop_now_ms(s->loop) + SIGNATORY_LATE_MS;
+    call->asked_us = clock_monotonic_us();
     call->place = -1;
     list_append(&s->by_age, &call->by_age);
     list_append(&s->queue, &call->queue);
@@ -93,6 +132,9 @@ static void ask(struct signing_office *o, struct signing_call *call)
         count_add(&s->instance[INSTANCE_SIGNER_WAITING], 1);
     place_waiting(s);
     watch_oldest(s);
+    /* A turn may have many handshakes to begin: the signer is not to wait for the last of them. */
+    if (s->unsaid_us && call->asked_us - s->unsaid_us >= FLUSH_US)
+        flush(s);
 }
 
 static void cancel(struct signing_office *o, struct signing_call *call)
@@ -138,15 +180,6 @@ static void tell_late(struct timer *t)
         answer(s, of_age(s->by_age.next), &late);
     }
     watch_oldest(s);
-}
-
-/* What a turn of the loop has asked wakes the signer once: at once it would take our core. */
-static void flush(void *owner)
-{
-    struct signatory *s = owner;
-    if (s->must_flush)
-        call_ring_flush(&s->ring);
-    s->must_flush = false;
 }
 
 /* ---- life ---- */

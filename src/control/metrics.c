@@ -130,6 +130,8 @@ static void put_number(struct sink *s, enum counters_unit unit, uint64_t n)
     char text[40];
     if (unit == COUNTERS_MS)
         snprintf(text, sizeof(text), " %" PRIu64 ".%03u\n", n / 1000, (unsigned)(n % 1000));
+    else if (unit == COUNTERS_US)
+        snprintf(text, sizeof(text), " %" PRIu64 ".%06u\n", n / 1000000, (unsigned)(n % 1000000));
     else
         snprintf(text, sizeof(text), " %" PRIu64 "\n", n);
     put_text(s, text);

@@ -12,7 +12,7 @@
 #define DAY_S (24 * 3600)
 
 _Static_assert(
-    (int)ROUTE_COLUMNS >= (int)TARGET_COLUMNS && (int)ROUTE_COLUMNS >= (int)INSTANCE_COLUMNS,
+    (int)INSTANCE_COLUMNS >= (int)ROUTE_COLUMNS && (int)INSTANCE_COLUMNS >= (int)TARGET_COLUMNS,
     "the row of zeros is long enough for all");
 
 /* The row of KIND whose first labels are FIRST and SECOND (those that are not NULL), or one of
@@ -20,7 +20,7 @@ _Static_assert(
 static const uint64_t *find(
     const struct totals *t, enum counters_row kind, const char *first, const char *second)
 {
-    static const uint64_t none[ROUTE_COLUMNS];
+    static const uint64_t none[INSTANCE_COLUMNS];
     size_t n;
     const struct total *rows = totals_rows(t, kind, &n);
     for (size_t i = 0; i < n; i++)

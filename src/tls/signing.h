@@ -101,7 +101,7 @@ struct signing_call {
     struct signing_head head;
     /* the office's */
     struct list by_age, queue;
-    uint64_t deadline_ms;
+    uint64_t deadline_ms, asked_us;
     int place; /* -1: none yet */
 };
 

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 import peers
 from instance import run, until
 from processes import SANITIZED, Traffic, admin_port, certificate_at, get, kill, listener, memfds, needs_root, only, status
+from prometheus import Metrics
 
 BACK_WITHIN_S = 2 if SANITIZED else 0.2
 NATIVE = "tls: {engine: native}, "
@@ -221,7 +222,11 @@ def test_what_the_signer_does_not_answer_fails_for_that_reason(lb, pki, target):
             os.kill(signer, signal.SIGCONT)
     assert instance.line(close="handshake_internal")["detail"] == "the signer did not answer in time"
     handshake(port, ca)
-    assert 'sallyport_signer_requests_total{result="late"} 1' in get(admin_port(instance), "/metrics")[1].decode()
+    m = Metrics(get(admin_port(instance), "/metrics")[1].decode())
+    assert m.sum("sallyport_signer_requests_total", result="late") == 1
+    # Two were signed, and one has waited for as long as anybody does.
+    assert m.sum("sallyport_signer_wait_seconds_count") == 3 and m.sum("sallyport_signer_wait_seconds_bucket", le="1") == 2
+    assert 2 <= m.sum("sallyport_signer_wait_seconds_sum") < 10
 
 
 def test_clients_that_leave_while_they_wait_for_a_signature_harm_nobody(lb, pki, target):
