@@ -9,4 +9,5 @@ struct config_text;
 struct config_api {
     const struct config_text *addresses; /* that instances may have; none: any */
     size_t addresses_n;
+    unsigned requests_per_second; /* of one access key */
 };

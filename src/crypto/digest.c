@@ -6,6 +6,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 #include "base/attributes.h"
@@ -71,6 +72,17 @@ void digest_finish(struct digest **d, uint8_t out[SHA256_SIZE])
     mem_wipe(*d, sizeof(**d));
     free(*d);
     *d = NULL;
+}
+
+size_t digest_hmac(
+    enum digest_kind kind, struct bytes key, struct bytes data, uint8_t out[DIGEST_SIZE_MAX])
+{
+    unsigned n = 0;
+    const uint8_t none = 0;
+    ASSERT(key.n <= INT_MAX);
+    ASSERT(HMAC(algorithm(kind), key.n ? key.at : &none, (int)key.n, data.n ? data.at : &none,
+        data.n, out, &n));
+    return n;
 }
 
 void digest_hkdf(

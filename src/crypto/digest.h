@@ -23,6 +23,11 @@ void digest_add(struct digest *d, struct bytes piece);
 /* Frees D and sets the pointer to NULL. */
 void digest_finish(struct digest **d, uint8_t out[SHA256_SIZE]);
 
+/* HMAC (RFC 2104) in one go; the size of the code. HMAC-SHA1 is here for requests to the control
+ * API in the cloud's older style. OUT may be where KEY is. */
+size_t digest_hmac(
+    enum digest_kind kind, struct bytes key, struct bytes data, uint8_t out[DIGEST_SIZE_MAX]);
+
 /* HKDF-SHA256 extract-and-expand. */
 void digest_hkdf(
     struct bytes secret, struct bytes salt, struct bytes info, uint8_t *out, size_t out_n);
