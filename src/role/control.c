@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/panic.h"
 #include "control/admin.h"
+#include "control/api.h"
 #include "control/handshakes.h"
 #include "control/health.h"
 #include "control/metrics.h"
@@ -28,6 +29,7 @@ struct control {
     struct loop *loop;
     struct lifeline lifeline;
     struct admin *admin;
+    struct api *api;
     struct names *names;
     struct signatory *signatory; /* asks the signer */
     struct health *health;
@@ -221,6 +223,7 @@ int control_run(unsigned index)
     admin_route(c.admin, "/metrics", METRICS_TYPE, answer_metrics, &c);
     admin_route(c.admin, "/status", "application/json", answer_status, &c);
     admin_route(c.admin, "/handshakes", "application/x-ndjson", answer_handshakes, &c);
+    c.api = api_new(c.loop, c.admin);
     c.names = names_new(c.loop, publish_addresses, &c);
     c.signatory = signatory_new(c.loop);
     c.health = health_new(c.loop);
@@ -228,6 +231,7 @@ int control_run(unsigned index)
     while (!c.is_done)
         loop_turn(c.loop, -1);
     admin_free(&c.admin);
+    api_free(&c.api);
     handshakes_free(&c.handshakes);
     totals_fini_sources(&c.sources);
     names_free(&c.names);
