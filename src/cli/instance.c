@@ -58,7 +58,7 @@ static char *folder_of(const char *path)
     return absolute;
 }
 
-static struct config *read_config(const char *path, struct error *err)
+struct config *instance_read_config(const char *path, struct error *err)
 {
     struct buf text;
     struct report report;
@@ -83,7 +83,7 @@ int instance_find(const char *config, const char *admin, struct instance *out, s
 {
     if (admin)
         return split(admin, out, err);
-    struct config *c = read_config(config, err);
+    struct config *c = instance_read_config(config, err);
     if (!c)
         return -1;
     int result = c->admin

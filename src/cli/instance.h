@@ -18,6 +18,10 @@ struct instance {
     char host[ADDRESS_TEXT_MAX], port[8];
 };
 
+struct config;
+/* The configuration at PATH, without the files that it names, to be freed with config_free. NULL:
+ * what is wrong with it is on stderr. */
+struct config *instance_read_config(const char *path, struct error *err) MUST_USE;
 /* Where it answers: at ADMIN ("127.0.0.1:9080"), or if that is NULL where the configuration at
  * CONFIG says. -1 with what to do. */
 int instance_find(

@@ -238,6 +238,12 @@ static void read_log_file(struct build *b, const struct key *k, struct node *n, 
     *(const char **)place = stands ? n->text : absolute_path(b, n->text);
 }
 
+static void read_folder(struct build *b, const struct key *k, struct node *n, void *place)
+{
+    if (is_path(b, k, n))
+        *(const char **)place = absolute_path(b, n->text);
+}
+
 _Static_assert(
     offsetof(struct config_tls, tls13) == offsetof(struct config_tls, tls12) + 1 &&
         offsetof(struct config_group_tls, tls13) == offsetof(struct config_group_tls, tls12) + 1,
@@ -437,6 +443,7 @@ static const struct reading {
     [TYPE_FILE] = {read_file, 0},
     [TYPE_FILES] = {read_file, sizeof(struct config_file)},
     [TYPE_LOG_FILE] = {read_log_file, 0},
+    [TYPE_FOLDER] = {read_folder, 0},
     [TYPE_VERSIONS] = {read_versions, 0},
     [TYPE_POLICY] = {read_policy, 0},
     [TYPE_CODES] = {read_codes, 0},

@@ -210,6 +210,7 @@ struct config {
     enum config_log_format access_log_format;
     unsigned access_log_sample; /* one of so many lines about what went well */
     const char *admin;          /* address, or NULL */
+    const char *state_dir;      /* absolute path, or NULL */
     struct position admin_at, user_at, workers_at, access_log_at;
     unsigned workers;    /* 0: one per core */
     uint64_t memory_max; /* bytes, of each worker; 0: any number */

@@ -35,6 +35,7 @@ static const char *const type_names[TYPE_COUNT] = {
     [TYPE_FILE] = "file",
     [TYPE_FILES] = "list of files",
     [TYPE_LOG_FILE] = "file or `-`",
+    [TYPE_FOLDER] = "folder",
     [TYPE_VERSIONS] = "list of `\"1.2\"`, `\"1.3\"`",
     [TYPE_POLICY] = "`hard`, `soft` or `{grace: DURATION}`",
     [TYPE_CODES] = "list of `1xx` … `5xx`",

@@ -255,6 +255,7 @@ static const struct writing {
     [TYPE_FILE] = {write_file, 0},
     [TYPE_FILES] = {write_file, sizeof(struct config_file)},
     [TYPE_LOG_FILE] = {write_string, 0},
+    [TYPE_FOLDER] = {write_string, 0},
     [TYPE_VERSIONS] = {write_versions, 0},
     [TYPE_POLICY] = {write_policy, 0},
     [TYPE_CODES] = {write_codes, 0},

@@ -50,6 +50,7 @@ static const char *const switch_names[] = {"false", "true", NULL};
 #define FILE_NAME                                      .type = TYPE_FILE
 #define FILE_NAMES                                     .type = TYPE_FILES
 #define LOG_FILE                                       .type = TYPE_LOG_FILE
+#define FOLDER                                         .type = TYPE_FOLDER
 #define VERSIONS                                       .type = TYPE_VERSIONS
 #define POLICY                                         .type = TYPE_POLICY
 #define CODES                                          .type = TYPE_CODES

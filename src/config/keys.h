@@ -36,6 +36,7 @@ enum scope {
     SCOPE_GROUP_TLS,
     SCOPE_ACCESS_LOG,
     SCOPE_API,
+    SCOPE_STATE,
     SCOPE_ADMIN,
     SCOPE_TIMEOUTS,
     SCOPE_RESOLVER,
@@ -65,6 +66,7 @@ enum key_type {
     TYPE_FILE,         /* struct config_file */
     TYPE_FILES,        /* list of struct config_file */
     TYPE_LOG_FILE,     /* const char *: a path, or "-" */
+    TYPE_FOLDER,       /* const char *: a path */
     TYPE_VERSIONS,     /* bool tls12, tls13 */
     TYPE_POLICY,       /* struct config_policy */
     TYPE_CODES,        /* unsigned: a set of bits, 1 for 1xx */
