@@ -5,6 +5,7 @@
 
 #include "base/panic.h"
 #include "config/keys.h"
+#include "config/redirect.h"
 #include "config/value.h"
 
 #include "base/ban.h"
@@ -591,6 +592,8 @@ static void settle_rules(struct build *b, const struct config_listener *l, const
             rule->compression = l->compression;
         if (!tree_value(n, "target_group"))
             rule->group = CONFIG_NO_GROUP;
+        if (rule->redirect.to)
+            rule->redirect.url = redirect_url(b->config, rule->redirect.to, b->arena);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "config/keys.h"
 #include "config/named_files.h"
+#include "config/redirect.h"
 
 #include "base/ban.h"
 
@@ -171,6 +172,16 @@ static void check_rule_does_one_thing(struct check *ck, const struct node *rule)
             n ? "only one of" : "one of");
 }
 
+static void check_redirect(struct check *ck, const struct config_listener *l,
+    const struct config_rule *rule, const struct node *map)
+{
+    struct error err;
+    const char *to = rule->redirect.to;
+    if (to && redirect_check(ck->config, l, to, &err) < 0)
+        report_error(ck->report, place_of(tree_value(map, "redirect"), "to"), "to: %s %s",
+            tree_quote(ck->arena, to), err.text);
+}
+
 static bool asks_somebody(const struct config_listener *l)
 {
     bool asks = l->authn.authentication != AUTHENTICATION_ONE_WAY;
@@ -205,6 +216,7 @@ static void check_listener_groups(
     const struct node *n = tree_first(map, "rules");
     for (size_t i = 0; i < l->rules_n; i++, n = n->next) {
         check_rule_does_one_thing(ck, n);
+        check_redirect(ck, l, &l->rules[i], n);
         check_rule_authentication(ck, l, n);
         if (l->rules[i].group != CONFIG_NO_GROUP)
             check_protocols_match(ck, l, l->rules[i].group, place_of(n, "target_group"));

@@ -50,7 +50,8 @@ enum config_redirect_code {
     REDIRECT_CODE_COUNT
 };
 struct config_redirect {
-    const char *to; /* a template; NULL: it has none */
+    const char *to;  /* a template of a URL, or "listener:" and a name; NULL: it has none */
+    const char *url; /* the template that TO stands for */
     enum config_redirect_code code;
     bool keeps_uri; /* path and query follow TO */
 };

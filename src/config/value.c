@@ -433,17 +433,55 @@ static bool is_printable(const char *text)
     return true;
 }
 
+static bool is_among(const char *name, size_t n, const char *const *names, size_t names_n)
+{
+    for (size_t i = 0; i < names_n; i++)
+        if (strlen(names[i]) == n && memcmp(names[i], name, n) == 0)
+            return true;
+    return false;
+}
+
+const char *value_redirect_listener(const char *text)
+{
+    static const char prefix[] = "listener:";
+    return strncmp(text, prefix, sizeof(prefix) - 1) == 0 ? text + sizeof(prefix) - 1 : NULL;
+}
+
+/* In an authority only the names of hosts and ports may vary: in "https://www.example.com$query"
+ * the client would say the host, "@evil.example". A path begins with a slash, and ends it. */
+static int check_authority(const char *authority, struct error *err)
+{
+    static const char *const fit[] = {"host", "sni", "server_port"};
+    static const char *const paths[] = {"uri", "path"};
+    for (; *authority && !strchr("/?#", *authority); authority++) {
+        const char *name = authority + 1;
+        size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
+        if (*authority != '$')
+            continue;
+        if (is_among(name, n, paths, COUNT_OF(paths)))
+            return 0;
+        if (!is_among(name, n, fit, COUNT_OF(fit)))
+            return error_set(err,
+                "has $%.*s where the host stands, so that clients could choose where it leads; "
+                "write a / before it",
+                (int)n, name);
+    }
+    return 0;
+}
+
 int value_url(const char *text, struct error *err)
 {
+    if (value_redirect_listener(text))
+        return 0; /* whether there is one is known when all is read */
     const char *scheme = strncmp(text, "https://", 8) == 0 ? "https://" : "http://";
     size_t n = strlen(scheme);
     if (strncmp(text, scheme, n) != 0 || !text[n] || strchr("/?#", text[n]))
-        return error_set(
-            err, "is not an absolute URL; write https://www.example.com, or https://$host");
+        return error_set(err, "is not an absolute URL; write https://www.example.com, "
+                              "https://$host, or listener:NAME");
     if (!is_printable(text) || strchr(text, ' '))
         return error_set(
             err, "has a character that no URL has; write others than ASCII percent-encoded");
-    return template_check(text, err);
+    return template_check(text, err) < 0 ? -1 : check_authority(text + n, err);
 }
 
 int value_header_name(const char *text, struct error *err)

@@ -67,7 +67,9 @@ int value_client_name(const char *text, struct error *err) MUST_USE;
 int value_path(
     const char *text, enum config_path_match *match, const char **path, struct error *err) MUST_USE;
 
-/* An absolute URL of http or https, a template. */
+/* The listener that the redirect to TEXT names, "listener:web"; NULL: it is a URL. */
+const char *value_redirect_listener(const char *text);
+/* Where a redirect leads: an absolute URL of http or https, a template; or a listener. */
 int value_url(const char *text, struct error *err) MUST_USE;
 /* A field name (RFC 9110 §5.1) of a header. */
 int value_header_name(const char *text, struct error *err) MUST_USE;

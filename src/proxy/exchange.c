@@ -225,6 +225,9 @@ static bool find_rule(struct exchange *e, struct bytes path)
         return false;
     }
     switch (routes_find(&c->listener->routes, e->host, path, &e->rule)) {
+    case ROUTE_SLASH:
+        e->lacks_slash = true;
+        return true;
     case ROUTE_FOUND:
         return true;
     case ROUTE_NONE:
@@ -280,7 +283,7 @@ void exchange_begin(struct exchange *e, struct http1_head *head)
         exchange_refuse(e, -fault);
         return;
     }
-    if (rewrite_answers(e->rule)) {
+    if (rewrite_answers(e)) {
         answer(e, head);
         return;
     }

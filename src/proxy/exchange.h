@@ -134,6 +134,7 @@ struct exchange {
     struct bytes path;                /* the beginning of it */
     struct bytes user_agent, referer; /* for the log in the form of CLB only */
     const struct config_rule *rule;
+    bool lacks_slash; /* the path, to be that of the rule (ROUTE_SLASH) */
     struct sticky sticky;
     struct verdict *refused; /* by the rule's own authentication, or NULL */
     bool is_suspect;         /* who knows where the client believes its request to end */

@@ -124,9 +124,9 @@ static const unsigned redirect_codes[REDIRECT_CODE_COUNT] = {[REDIRECT_301] = 30
     [REDIRECT_307] = 307,
     [REDIRECT_308] = 308};
 
-bool rewrite_answers(const struct config_rule *rule)
+bool rewrite_answers(const struct exchange *e)
 {
-    return rule->group == CONFIG_NO_GROUP;
+    return e->lacks_slash || e->rule->group == CONFIG_NO_GROUP;
 }
 
 /* Does URL name a host? Without one, clients take for it what follows. */
@@ -143,7 +143,7 @@ static int put_location(struct exchange *e, struct http1_head *h)
 {
     const struct config_redirect *r = &e->rule->redirect;
     struct bytes to;
-    if (expand(e, r->to, &to) < 0)
+    if (expand(e, r->url, &to) < 0)
         return -HTTP1_HEAD_TOO_LARGE;
     if (!has_host(to))
         return -HTTP1_MISSING_HOST;
@@ -154,6 +154,14 @@ static int put_location(struct exchange *e, struct http1_head *h)
         to = bytes_of(whole);
     }
     return put(h, "Location", to) < 0 ? -HTTP1_HEAD_TOO_LARGE : 0;
+}
+
+/* The path of the rule, and the query. Not the path as it came, which may be encoded otherwise. */
+static int put_slash(struct exchange *e, struct http1_head *h)
+{
+    struct bytes query = bytes_skip(e->uri, e->path.n);
+    const char *to = arena_printf(&e->arena, "%s%.*s", e->rule->path, BYTES_ARG(query));
+    return put(h, "Location", bytes_of(to)) < 0 ? -HTTP1_HEAD_TOO_LARGE : 0;
 }
 
 /* RFC 9110 §6.4.1, §9.3.2: no content follows after HEAD, and in 204 and 304. */
@@ -172,18 +180,25 @@ static int put_content(
     return result;
 }
 
+static unsigned answer_status(const struct exchange *e)
+{
+    if (e->lacks_slash)
+        return 301;
+    return e->rule->redirect.to ? redirect_codes[e->rule->redirect.code] : e->rule->respond.status;
+}
+
 int rewrite_answer(struct exchange *e, struct http1_head *h, struct bytes *content)
 {
     const struct config_rule *rule = e->rule;
-    bool redirects = rule->redirect.to != NULL;
+    bool redirects = e->lacks_slash || rule->redirect.to;
     char date[HEADERS_DATE_SIZE];
-    ASSERT(rewrite_answers(rule));
+    ASSERT(rewrite_answers(e));
     *h = (struct http1_head){.minor_version = 1, .keep_alive = true};
-    h->status = redirects ? redirect_codes[rule->redirect.code] : rule->respond.status;
+    h->status = answer_status(e);
     h->reason = bytes_of(http1_reason_phrase(h->status));
     *content = redirects ? (struct bytes){0} : bytes_of(rule->respond.body);
     headers_date(loop_wall_s(e->conn->proxy->loop), date);
-    int fault = redirects ? put_location(e, h) : 0;
+    int fault = !redirects ? 0 : e->lacks_slash ? put_slash(e, h) : put_location(e, h);
     int result = put(h, "Date", bytes_of(arena_strdup(&e->arena, date)));
     result |= put_content(e, h, rule->respond.type, content);
     result |= rewrite_response(e, h);

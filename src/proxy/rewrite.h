@@ -20,7 +20,7 @@ void rewrite_check(const struct config_headers *changes, struct report *report);
 int rewrite_request(struct exchange *e, struct http1_head *h) MUST_USE;
 int rewrite_response(struct exchange *e, struct http1_head *h) MUST_USE;
 
-/* Does RULE answer itself? */
-bool rewrite_answers(const struct config_rule *rule);
+/* Is E's request answered by its rule, without a target? */
+bool rewrite_answers(const struct exchange *e);
 /* The head and content of that answer. 0, or -fault: it has no room, or cannot say where. */
 int rewrite_answer(struct exchange *e, struct http1_head *h, struct bytes *content) MUST_USE;

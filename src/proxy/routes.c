@@ -109,15 +109,36 @@ static enum route_answer find_domain(const struct routes *r, struct bytes host,
     return *out ? ROUTE_FOUND : ROUTE_NONE;
 }
 
-static const struct config_rule *find_path(const struct route_domain *d, struct bytes path)
+static bool matches(const struct config_rule *rule, struct bytes path)
 {
+    struct bytes want = bytes_of(rule->path);
+    return rule->match == PATH_EXACT ? bytes_equal(path, want) : bytes_starts_with(path, want);
+}
+
+/* Is RULE for what is below PATH, "/foo/" for "/foo"? Two slashes in front, in a Location, would be
+ * taken for those before a host. */
+static bool is_below(const struct config_rule *rule, struct bytes path)
+{
+    struct bytes want = bytes_of(rule->path);
+    return rule->match != PATH_EXACT && path.n > 1 && path.at[1] != '/' && want.n == path.n + 1 &&
+           want.at[path.n] == '/' && bytes_starts_with(want, path);
+}
+
+static enum route_answer find_path(
+    const struct route_domain *d, struct bytes path, const struct config_rule **out)
+{
+    const struct config_rule *below = NULL;
     for (size_t i = 0; i < d->paths_n; i++) {
         const struct config_rule *rule = d->paths[i];
-        struct bytes want = bytes_of(rule->path);
-        if (rule->match == PATH_EXACT ? bytes_equal(path, want) : bytes_starts_with(path, want))
-            return rule;
+        if (is_below(rule, path)) /* one of the path itself comes next, if there is one */
+            below = rule;
+        if (!matches(rule, path))
+            continue;
+        *out = below && strlen(rule->path) < path.n ? below : rule;
+        return *out == below ? ROUTE_SLASH : ROUTE_FOUND;
     }
-    return NULL;
+    *out = below;
+    return below ? ROUTE_SLASH : ROUTE_NONE;
 }
 
 enum route_answer routes_find(
@@ -129,15 +150,18 @@ enum route_answer routes_find(
     enum route_answer answer = find_domain(r, host, &budget, &d);
     if (answer != ROUTE_FOUND)
         return answer;
-    *out = find_path(d, path);
-    if (*out && (*out)->match != PATH_PREFIX)
-        return ROUTE_FOUND;
+    /* RFC 9110 §7.1: "*" is the server, and no path. */
+    if (!bytes_starts_with(path, BYTES("/")))
+        return ROUTE_NONE;
+    answer = find_path(d, path, out);
+    if (answer == ROUTE_SLASH || (*out && (*out)->match != PATH_PREFIX))
+        return answer;
     for (size_t i = 0; i < d->regexes_n; i++) {
-        enum regex_answer matches = regex_match(d->regexes[i].regex, path, &budget);
-        if (matches == REGEX_DIFFERS)
+        enum regex_answer found = regex_match(d->regexes[i].regex, path, &budget);
+        if (found == REGEX_DIFFERS)
             continue;
-        *out = matches == REGEX_MATCHES ? d->regexes[i].rule : NULL;
+        *out = found == REGEX_MATCHES ? d->regexes[i].rule : NULL;
         return *out ? ROUTE_FOUND : ROUTE_UNDECIDED;
     }
-    return *out ? ROUTE_FOUND : ROUTE_NONE;
+    return answer;
 }

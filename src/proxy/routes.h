@@ -6,7 +6,8 @@
  * Domain: exact, then the longest `*.x`, then the longest `x.*`, then the first regular expression
  * of the file that matches; else the first rule's.
  * Path:   `= /x`; else the longest prefix is found: if it is marked `^~` it counts, else the first
- * regular expression of the file that matches, else it.
+ * regular expression of the file that matches, else it. `/x` that no rule has as a whole
+ *         belongs to the rule `/x/`, if there is one: the client is to come again with the slash.
  *
  * Immutable after routes_init; the configuration is borrowed.
  */
@@ -42,6 +43,7 @@ void routes_fini(struct routes *r);
 
 enum route_answer {
     ROUTE_FOUND,
+    ROUTE_SLASH, /* the rule's path is this one and a slash behind it */
     ROUTE_NONE,
     ROUTE_UNDECIDED /* regular expressions took too long: any rule may be the wrong one */
 };

@@ -5,6 +5,7 @@ import pytest
 import peers
 from files import command
 from http_peers import Client, Scripted, group, header, running
+from programs import held_port
 
 # (path, keys of its rule)
 RULES = {
@@ -20,6 +21,11 @@ RULES = {
     "/headers/": """target_group: web, request_headers: {remove: [Accept, x-none], set: ['X-Who: $client_ip on $listener', 'X-Kept: new'],
                     add: ['X-List: b', 'X-Uri: $uri', 'X-Subject: $client_cert_subject']},
                     response_headers: {remove: [Server], set: ['X-Frame-Options: DENY'], add: ['Set-Cookie: b=2', 'X-Query: $query']}""",
+    "= /slash": "target_group: web",
+    "/slash/": "respond: {status: 200}",
+    "/slash2": "target_group: web",
+    "/slash2/": "respond: {status: 200}",
+    "//evil.test/": "respond: {status: 200}",
     "/long/": "target_group: web, response_headers: {set: ['X-Long: $uri$uri']}",
 }
 
@@ -154,11 +160,91 @@ def test_variables_of_tls(world, pki):
         assert (scheme, version, cipher, sni, subject) == ("https", "1.3", tls.cipher()[0], "localhost", ["CN=good"])
         assert len(sha256) == 64
 
+# ---- a slash at the end ----
+
+@pytest.mark.parametrize("asked, location", [
+    ("/old", "/old/"), ("/old?a=b&c", "/old/?a=b&c"), ("/o%6cd?//evil.test", "/old/?//evil.test"), ("/old?", "/old/?"),
+    ("http://localhost/old", "/old/")])
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+def test_a_path_that_lacks_the_slash_of_its_rule_is_sent_there(world, client, method, asked, location):
+    mark, calls = world.mark(), len(world.target.calls)
+    response = client.ask(asked, method)
+    assert (response.status, header(response, "Location"), response.body) == (301, location, b"")
+    assert header(response, "Server") == "sallyport"
+    line = world.line(since=mark, client=client.name)
+    assert (line["status"], line["rule"]["path"]) == (301, "/old/") and "close" not in line
+    assert client.ask("/health").status == 200 and len(world.target.calls) == calls
+
+
+@pytest.mark.parametrize("asked", ["/olds", "/ol", "//old", "/old//x", "/slash", "/slash2", "/", "/health/", "//evil.test"])
+def test_what_another_rule_has_is_not_sent_anywhere(world, client, asked):
+    """`= /slash` and the prefix `/slash2` stand beside `/slash/` and `/slash2/`; `//evil.test/` would lead to another host."""
+    response = client.ask(asked)
+    assert (response.status == 302) == (asked == "/old//x") and response.status != 301
+
+
+def test_a_slash_is_missing_after_limits_and_authentication(pki, tmp_path):
+    """The rule's own authentication comes first: who may not ask for it hears nothing of it."""
+    config = f"""
+listeners:
+  - name: tls
+    protocol: HTTPS
+    address: 127.0.0.1:0
+    authentication: optional
+    client_ca: [{pki.ca('clients').crt}]
+    certificates: [{pki.server.yaml()}]
+    rules:
+      - {{domain: localhost, path: /admin/, respond: {{status: 200}}, authentication: {{client_ca: [{pki.ca('clients').crt}]}}}}
+target_groups: [{{name: t, protocol: HTTP, targets: [{{address: "127.0.0.1:1"}}]}}]
+access_log: {{file: access.log}}
+workers: 1
+"""
+    with running(tmp_path, config) as instance:
+        def ask(certificate=None):
+            with peers.connect(instance.port("tls"), peers.client_context(pki.ca("servers"), certificate)) as tls:
+                status, headers, _ = peers.ask(tls, b"GET /admin HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                return status, dict(headers).get("Location")
+        assert ask() == (403, None)
+        assert ask(pki.good) == (301, "/admin/")
+
+
+# ---- to another listener ----
+
+@pytest.mark.parametrize("protocol, scheme", [("HTTPS", "https"), ("HTTP", "http")])
+def test_a_redirect_to_a_listener_leads_to_it(pki, tmp_path, protocol, scheme):
+    """For every host, known or not: the first domain is the default one."""
+    certificates = f"certificates: [{pki.server.yaml()}]," if protocol == "HTTPS" else ""
+    with held_port() as port:
+        config = f"""
+listeners:
+  - name: plain
+    protocol: HTTP
+    address: 127.0.0.1:0
+    rules:
+      - {{domain: first.test, redirect: {{to: "listener:other"}}}}
+      - {{domain: first.test, path: "= /once", redirect: {{to: "listener:other", code: 307, keep_uri: false}}}}
+      - {{domain: first.test, path: ^~ /.well-known/acme-challenge/, respond: {{status: 200, body: token}}}}
+  - {{name: other, protocol: {protocol}, address: "127.0.0.1:{port}", {certificates}
+      rules: [{{domain: localhost, respond: {{status: 200, body: here}}}}]}}
+target_groups: [{{name: t, protocol: HTTP, targets: [{{address: "127.0.0.1:1"}}]}}]
+access_log: {{file: access.log}}
+workers: 1
+"""
+        with running(tmp_path, config) as instance, Client(instance.port("plain")) as client:
+            response = client.ask("/a?b", host="localhost:80")
+            assert (response.status, header(response, "Location")) == (301, f"{scheme}://localhost:{port}/a?b")
+            assert header(client.ask("/once", "POST"), "Location") == f"{scheme}://localhost:{port}"
+            assert client.ask("/once", "POST").status == 307
+            assert client.ask("/.well-known/acme-challenge/x").body == b"token"
+            assert "listener:other" in command("check", "-T", "-c", instance.file).stdout
+
 
 @pytest.mark.parametrize("keys, why", [
     ("", "a rule needs one of"), ("target_group: t, respond: {status: 200}", "a rule needs only one of"),
     ("respond: {status: 100}", "status"), ("respond: {body: x}", "needs status"), ("redirect: {to: /relative}", "is not an absolute URL"),
     ("redirect: {to: 'https://'}", "is not an absolute URL"), ("redirect: {to: 'https://$hots'}", "no variable behind a $"),
+    ("redirect: {to: 'https://a.test$query'}", "has $query where the host stands"), ("redirect: {to: 'https://$method'}", "where the host stands"),
+    ("redirect: {to: 'listener:b'}", "names no listener"), ("redirect: {to: 'listener:a'}", "is this listener itself"),
     ("redirect: {to: 'https://a', code: 300}", "code"),
     ("target_group: t, request_headers: {set: [Nonsense]}", "is not a header"),
     ("target_group: t, request_headers: {set: ['X-A: $x']}", "no variable behind a $"),

@@ -163,6 +163,16 @@ static const struct row wrong_keys[] = {
         "f:5:20: domain: \"*\" is not a domain;"},
     {HTTP "  rules: [{domain: a.example}]\n" GROUPS,
         "f:5:11: a rule needs one of: target_group, respond or redirect"},
+    {HTTP "  rules: [{domain: a.b, redirect: {to: \"listener:x\"}}]\n" GROUPS,
+        "f:5:40: to: \"listener:x\" names no listener of this file"},
+    {HTTP "  rules: [{domain: a.b, redirect: {to: \"listener:l\"}}]\n" GROUPS,
+        "f:5:40: to: \"listener:l\" is this listener itself:"},
+    {HTTP "  rules: [{domain: a.b, redirect: {to: \"listener:t\"}}]\n"
+          "- {name: t, protocol: TCP, address: \":1\", target_group: raw}\n" GROUPS,
+        "f:5:40: to: \"listener:t\" speaks TCP; name a listener of HTTPS or HTTP"},
+    {HTTP "  rules: [{domain: a.b, redirect: {to: \"listener:h\"}}]\n"
+          "- {name: h, protocol: HTTP, address: \":0\", rules: []}\n" GROUPS,
+        "f:5:40: to: \"listener:h\" has no port of its own"},
     {HTTP "  rules: [{domain: a.example, target_group: app}]\n" GROUPS,
         "f:5:45: target_group: there is no target group \"app\"; known: web, raw"},
     {"listeners: [{name: \"a b\", protocol: TCP, address: \":1\", target_group: raw}]\n" GROUPS,
@@ -698,6 +708,29 @@ TEST(dumps_parse_back_to_the_same)
         "resolver: {servers: [10.0.0.1, \"[::1]:5353\"]}\n");
     check_round_trip(GROUP_G "  protocol: HTTPS\n  targets: [{address: \"[::1]:80\", weight: 0}, "
                              "{address: app.x:80}]\n");
+}
+
+TEST(a_redirect_to_a_listener_is_one_to_its_port_unless_that_goes_without_saying)
+{
+    static const struct {
+        const char *protocol, *address, *want;
+    } rows[] = {{"HTTP", ":80", "http://$host"}, {"HTTP", "[::1]:443", "http://$host:443"},
+        {"HTTP", "127.0.0.1:8080", "http://$host:8080"}, {"HTTPS", ":443", "https://$host"},
+        {"HTTPS", "[::]:80", "https://$host:80"}, {"HTTPS", ":8443", "https://$host:8443"}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char text[1024];
+        struct report report;
+        snprintf(text, sizeof(text),
+            "listeners:\n- {name: to, protocol: %s, address: \"%s\", rules: []%s}\n"
+            "- {name: l, protocol: HTTP, address: \":81\", rules: [{domain: a.b, redirect: {to: "
+            "\"listener:to\"}}]}\n" GROUPS,
+            rows[i].protocol, rows[i].address,
+            rows[i].protocol[4] ? ", certificates: [{certificate: c, key: k}]" : "");
+        struct config *c = parse(text, &report);
+        CHECK(c);
+        CHECK_TEXT(c->listeners[1].rules[0].redirect.url, rows[i].want);
+        config_free(&c);
+    }
 }
 
 TEST(a_dump_shows_defaults)

@@ -20,6 +20,17 @@ static const struct config_rule rules[] = {
     {"~^img[0-9]+\\.test$", PATH_PREFIX, "/b", .group = 14},
     {"slow.test", PATH_REGEX, "^(/[a/]*)+$", .group = 15},
     {"slow.test", PATH_PREFIX, "/", .group = 16},
+    {"slash.test", PATH_PREFIX, "/", .group = 17},
+    {"slash.test", PATH_PREFIX, "/a/", .group = 18},
+    {"slash.test", PATH_PREFIX, "/b/", .group = 19},
+    {"slash.test", PATH_EXACT, "/b", .group = 20},
+    {"slash.test", PATH_PREFIX, "/c/", .group = 21},
+    {"slash.test", PATH_PREFIX, "/c", .group = 22},
+    {"slash.test", PATH_PREFIX_FINAL, "/d/e/", .group = 23},
+    {"slash.test", PATH_EXACT, "/f/", .group = 24},
+    {"slash.test", PATH_REGEX, "^/[ag]", .group = 25},
+    {"slash.test", PATH_PREFIX, "//evil.test/", .group = 26},
+    {"any.test", PATH_REGEX, ".", .group = 27},
 };
 static const struct config_listener config = {.name = "web",
     .protocol = PROTOCOL_HTTP,
@@ -28,6 +39,7 @@ static const struct config_listener config = {.name = "web",
 
 #define NONE      (-1)
 #define UNDECIDED (-2)
+#define SLASH     (-100) /* of rule n: SLASH - n */
 
 static int route(const char *host, const char *path)
 {
@@ -36,7 +48,9 @@ static int route(const char *host, const char *path)
     routes_init(&r, &config);
     enum route_answer answer = routes_find(&r, bytes_of(host), bytes_of(path), &rule);
     routes_fini(&r);
-    CHECK((answer == ROUTE_FOUND) == (rule != NULL));
+    CHECK((answer == ROUTE_FOUND || answer == ROUTE_SLASH) == (rule != NULL));
+    if (answer == ROUTE_SLASH)
+        return SLASH - (int)rule->group;
     return rule ? (int)rule->group : answer == ROUTE_NONE ? NONE : UNDECIDED;
 }
 
@@ -76,6 +90,24 @@ TEST(without_rules_nothing_is_found)
 TEST(an_asterisk_target_matches_no_path)
 {
     CHECK_INT(route("www.example.com", "*"), NONE);
+    CHECK_INT(route("any.test", "*"), NONE);
+    CHECK_INT(route("any.test", "/*"), 27);
+}
+
+/* As in CLB and nginx: neither a shorter prefix nor a regular expression is in its way. */
+TEST(what_lacks_the_slash_of_a_prefix_belongs_to_it)
+{
+    CHECK_INT(route("slash.test", "/a"), SLASH - 18);
+    CHECK_INT(route("slash.test", "/a/"), 25);
+    CHECK_INT(route("slash.test", "/ab"), 25);
+    CHECK_INT(route("slash.test", "/b"), 20);
+    CHECK_INT(route("slash.test", "/c"), 22);
+    CHECK_INT(route("slash.test", "/d/e"), SLASH - 23);
+    CHECK_INT(route("slash.test", "/d"), 17);
+    CHECK_INT(route("slash.test", "/f"), 17);
+    CHECK_INT(route("slash.test", "/"), 17);
+    CHECK_INT(route("slash.test", "//evil.test"), 17);
+    CHECK_INT(route("a.example.com", "/api"), SLASH - 4);
 }
 
 TEST(a_regular_expression_wins_over_a_prefix_and_the_first_of_the_file_over_others)
