@@ -106,7 +106,7 @@ static const struct row wrong_keys[] = {
     {GOOD "api: {addresses: [10.0.0.1, \"10.0.0.2:80\"]}\n",
         "f:10:29: addresses: \"10.0.0.2:80\" is not an IP address;"},
     {GOOD "api: {addresses: []}\n", "f:10:18: addresses: a list of 0; accepted: 1 to 1000"},
-    {GOOD "state: {dir: /x}\n", "f:10:1: unknown key \"state\"; accepted in a configuration: "
+    {GOOD "nothing: {dir: /x}\n", "f:10:1: unknown key \"nothing\"; accepted in a configuration: "
                                 "listeners, target_groups,"},
     {HTTPS "  certificats: []\n" REST, "f:5:3: unknown key \"certificats\"; did you mean "
                                        "certificates? accepted in a listener: name, "},
@@ -502,6 +502,8 @@ static const char *frame(const struct key *k)
         return GOOD "%s\n";
     if (scope == SCOPE_ACCESS_LOG)
         return GOOD "access_log: {file: a, %s}\n";
+    if (scope == SCOPE_API)
+        return GOOD "api: {%s}\n";
     if (scope == SCOPE_TIMEOUTS)
         return GOOD "timeouts: {%s}\n";
     if (scope == SCOPE_TLS)
@@ -611,7 +613,7 @@ TEST(ranges_end_where_the_table_says)
         CHECK(is_accepted(k, k->min) && is_accepted(k, k->max) && !is_accepted(k, k->max + 1));
         CHECK(k->min == 0 || !is_accepted(k, k->min - 1));
     }
-    CHECK_INT(tried, 33);
+    CHECK_INT(tried, 34);
 }
 
 /* The configuration of the trial of issue 2, with its indentation and its order of keys. */

@@ -23,7 +23,7 @@ TEST(names_are_unique_and_known)
 {
     for (size_t i = 0; i < key_count; i++)
         CHECK(keys_find(key_table[i].scope, key_table[i].name) == &key_table[i]);
-    CHECK(!keys_find(SCOPE_ROOT, "state"));
+    CHECK(!keys_find(SCOPE_ROOT, "dir"));
     for (int s = 0; s < SCOPE_COUNT; s++)
         CHECK(keys_scope((enum scope)s)->noun && keys_scope((enum scope)s)->size);
 }
