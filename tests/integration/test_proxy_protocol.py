@@ -217,6 +217,29 @@ def test_targets_are_told_what_tls_knows(world, pki, shown):
         assert not said
 
 
+NAMES = {"ECDHE-ECDSA-AES256-GCM-SHA384": "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"}  # OpenSSL's, and IANA's
+
+
+def tlv(kind, value):
+    return struct.pack("!BH", kind, len(value)) + value
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["certificate", "none"])
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_t30_the_header_octet_by_octet(world, pki, version, shown):
+    """peers.md T30: three octets of padding between two fields once told targets a wrong verdict. Here there is nothing between them."""
+    context = peers.client_context(pki.ca("servers"), pki.good if shown else None, version)
+    with context.wrap_socket(connection(world, "mutual"), server_hostname="localhost") as c:
+        c.sendall(b"hello")
+        assert c.recv(10) == b"echo:hello"
+        leaf = ssl.PEM_cert_to_DER_cert(pathlib.Path(pki.good.crt).read_text())
+        told = tlv(VERSION, b"TLSv" + version.encode()) + tlv(CIPHER, NAMES.get(c.cipher()[0], c.cipher()[0]).encode())
+        told += tlv(SCHEME, b"ecdsa_secp256r1_sha256") + tlv(CN, b"good") + tlv(CERTIFICATE, leaf) if shown else b""
+        verdict = b"\x07\0\0\0\0" if shown else b"\x01\0\0\0\1"
+        assert world.raw.headers[-1] == v2("127.0.0.1", "127.0.0.1", (c.getsockname()[1], world.port("mutual")),
+                                           tlv(AUTHORITY, b"localhost") + tlv(SSL, verdict + told))
+
+
 def test_the_header_stands_before_tls_towards_targets(world):
     with connection(world, "secure") as c:
         c.sendall(b"hello")

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Authentication that a rule asks for, under listeners where clients may, or must, show a certificate."""
+"""Authentication that a rule asks for, under listeners where clients may, or must, show a certificate (peers.md T13)."""
 import pytest
 
 import peers
 from files import command
+from http2_peers import Http2, request
 from http_peers import Scripted, group, running
 from instance import ENGINE
 
@@ -55,7 +56,7 @@ def ask(tls, path):
 
 @pytest.mark.parametrize("who, path", CASES, ids=lambda x: str(x))
 @pytest.mark.parametrize("listener", ["optional", "mutual"])
-def test_who_may_ask_for_what(world, pki, people, listener, who, path):
+def test_t13_who_may_ask_for_what(world, pki, people, listener, who, path):
     if not who and listener == "mutual":
         return  # refused in the handshake: test_tls_listener
     why, mark, calls = CASES[who, path], world.mark(), len(world.target.calls)
@@ -71,7 +72,20 @@ def test_who_may_ask_for_what(world, pki, people, listener, who, path):
     assert line["remedy"].startswith(why) and line["rule"]["path"] == path
 
 
-def test_a_resumed_session_is_asked_again(world, pki, people):
+@pytest.mark.parametrize("who, path", CASES, ids=lambda x: str(x))
+def test_t13_over_http_2(world, pki, people, who, path):
+    """Several paths over one connection, each asked for itself; one after the other, and all at once."""
+    with Http2(world.port("optional"), pki, certificate=people.get(who)) as client:
+        mark = world.mark()
+        assert client.ask(path + "x").status == (403 if CASES[who, path] else 200)
+        line = world.line(since=mark, client=client.name)
+        assert line.get("rule_peer", {}).get("reason") == CASES[who, path] and line["tls"]["alpn"] == "h2"
+        mine = [p for w, p in CASES if w == who]
+        ids = [client.head(request(p + "y")) for p in mine]
+        assert [client.answer(id).status for id in ids] == [403 if CASES[who, p] else 200 for p in mine]
+
+
+def test_t13_a_resumed_session_is_asked_again(world, pki, people):
     for who, want in (("admin", 200), ("guest", 403)):
         context = peers.client_context(pki.ca("servers"), people[who], version="1.2")
         with peers.connect(world.port("optional"), context) as tls:
@@ -82,7 +96,7 @@ def test_a_resumed_session_is_asked_again(world, pki, people):
             assert ask(tls, "/admin/") == want
 
 
-def test_a_spelling_that_leads_to_the_path_is_asked_too(world, pki):
+def test_t13_a_spelling_that_leads_to_the_path_is_asked_too(world, pki):
     with peers.connect(world.port("optional"), peers.client_context(pki.ca("servers"))) as tls:
         assert ask(tls, "/%61dmin/x") == 403
         assert ask(tls, "/%61dmin%2fx") == 400

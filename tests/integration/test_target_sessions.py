@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions towards targets are resumed, but only where, and only while, a full handshake would be good."""
+"""Sessions towards targets are resumed, but only where, and only while, a full handshake would be good (peers.md T7)."""
 import datetime
+import json
 import socket
 import ssl
 import threading
@@ -164,7 +165,7 @@ def test_switched_off(pki, lb, session_target, version):
 
 
 @each_version
-def test_groups_share_no_session_though_they_share_a_target(pki, lb, session_target, version):
+def test_t7_groups_share_no_session_though_they_share_a_target(pki, lb, session_target, version):
     """One server, one ticket key, one certificate; groups that differ in the name, the CAs, the certificate that they show. It would
     resume any session for any of them: as whom it was made, it would take each for."""
     both = pki.ca("servers").issue(f"both-{version}", "server", ["DNS:localhost", "DNS:other.example"])
@@ -191,6 +192,27 @@ def test_groups_share_no_session_though_they_share_a_target(pki, lb, session_tar
                 continue
             assert resumed(line) == t.reused[-1] == (turn > 0), (name, turn)
             assert t.clients[-1] == who.get(name), (name, turn)
+
+
+@pytest.mark.parametrize("kind", ["TLS", "HTTPS"])
+@each_version
+def test_t7_health_checks_are_full_handshakes_whatever_the_cas_were(pki, lb, session_target, version, kind):
+    """The target gives tickets, and would resume any session; then the group's CA is another one."""
+    t = session_target(pki.server, version, serve=peers.http_echo)
+    check = f"health_check: {{type: {kind}, interval: 200ms, healthy: 1, unhealthy: 1}}"
+
+    def config(ca):
+        return (f"listeners: [{{name: web, protocol: HTTP, address: '127.0.0.1:0', rules: [{{domain: localhost, target_group: web}}]}}]\n"
+                f"target_groups: [{{name: web, protocol: HTTPS, targets: [{{address: '127.0.0.1:{t.port}'}}], {check}, "
+                f"tls: {{ca: [{pki.ca(ca).crt}], name: localhost}}}}]\nadmin: {{address: '127.0.0.1:0'}}\nworkers: 1\n")
+
+    def health():
+        return [row.get("health", {}) for row in json.loads(get(admin_port(instance), "/status")[1])["targets"]]
+    instance = lb(config("servers"))
+    until(lambda: [h.get("state") for h in health()] == ["healthy"] and len(t.reused) > 2, health)
+    instance.reload(config("strangers"))
+    until(lambda: [(h.get("state"), h.get("reason")) for h in health()] == [("unhealthy", "its certificate is refused: untrusted")], health)
+    assert not any(t.tickets) and not any(t.reused)
 
 
 @each_version
