@@ -77,7 +77,7 @@ static json_t *domain_of(const struct certificate_facts *facts, const json_t *na
     return certificate_record_text(common_name);
 }
 
-static json_t *fingerprint_of(const struct certificate *c)
+json_t *certificate_record_fingerprint(const struct certificate *c)
 {
     uint8_t digest[DIGEST_SIZE_MAX];
     char text[2 * DIGEST_SIZE_MAX + 1];
@@ -314,7 +314,8 @@ static json_t *make_record(struct call *c, const struct certificate_upload *u, c
         "ValidityPeriod",
         json_sprintf(
             "%lld", (long long)((facts->not_after - facts->not_before) / SECONDS_OF_MONTH)),
-        "EncryptAlgorithm", algorithm_text(facts), "CertFingerprint", fingerprint_of(leaf));
+        "EncryptAlgorithm", algorithm_text(facts), "CertFingerprint",
+        certificate_record_fingerprint(leaf));
 }
 
 /* What the cloud tells of each certificate of a CA bundle. */

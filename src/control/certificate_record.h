@@ -19,5 +19,7 @@ json_t *certificate_record_crls(struct call *c, const char *crls, const char *na
 
 /* TEXT with what is not printable ASCII escaped (\xHH): names in certificates are anybody's. */
 json_t *certificate_record_text(struct bytes text) MUST_USE;
+/* SHA-1 of it, in upper-case hex, as the cloud has it. */
+json_t *certificate_record_fingerprint(const struct certificate *c) MUST_USE;
 /* The certificates of RECORD. -1: they cannot be read. */
 int certificate_record_chain(const json_t *record, struct certificate_list *out) MUST_USE;

@@ -490,9 +490,4 @@ void certificates_each_use(
                 fn(owner, &use);
         }
     }
-    for (size_t at = 0; model_next(m, MODEL_GROUP, &at, &document);) {
-        struct certificate_use use = {.group = document};
-        if (uses(document, id))
-            fn(owner, &use);
-    }
 }

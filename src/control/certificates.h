@@ -43,10 +43,10 @@ extern const struct field certificates_input_fields[], certificates_multi_fields
 json_t *certificates_choose(
     struct call *c, const json_t *input, const json_t *multi, const json_t *before) MUST_USE;
 
-/* Call FN for each place where certificate ID is used: of a LISTENER, of one of its rules (RULE is
- * not NULL), or of a target GROUP (LISTENER is NULL). */
+/* Call FN for each place where certificate ID is used: of a listener, or of one of its rules (RULE
+ * is not NULL). */
 struct certificate_use {
-    const json_t *listener, *rule, *group;
+    const json_t *listener, *rule;
 };
 typedef void certificates_use_fn(void *owner, const struct certificate_use *use);
 void certificates_each_use(

@@ -177,6 +177,7 @@ static void set_group(json_t *out, const struct config_group *g)
     for (size_t i = 0; i < g->targets_n; i++)
         json_array_append_new(targets, target_of(&g->targets[i]));
     json_object_set_new(out, "Targets", targets);
+    json_object_set_new(out, "ConfigGroup", json_string(g->name));
     json_object_set_new(out, "Scheduler", json_string(scheduler_of(g)));
     json_object_set_new(out, "SessionExpireTime", json_integer((json_int_t)(session_ms / 1000)));
     json_object_set_new(out, "HealthCheck", health_fields_of_config(&g->health_check));

@@ -385,3 +385,12 @@ const char *health_why(const struct health *h, const char *group, const char *ta
     const struct check *c = find(h->in_force, group_label(group, target));
     return c && c->why[0] && (c->state == HEALTH_UNHEALTHY || c->streak) ? c->why : NULL;
 }
+
+bool health_find(
+    const struct health *h, const char *group, const char *target, enum health_state *out)
+{
+    const struct check *c = find(h->in_force, group_label(group, target));
+    if (c)
+        *out = c->state;
+    return c != NULL;
+}

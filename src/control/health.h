@@ -35,3 +35,6 @@ void health_resolve(struct health *h, struct bytes book);
 
 /* Why a target of the generation in force is in its state; NULL: there is nothing to say. */
 const char *health_why(const struct health *h, const char *group, const char *target);
+/* How it is with a target of the generation in force; false: it is not checked. */
+bool health_find(
+    const struct health *h, const char *group, const char *target, enum health_state *out);

@@ -13,7 +13,8 @@ from processes import admin_port
 
 REGION = "ap-guangzhou"
 VERSIONS = {"clb": "2018-03-17", "ssl": "2019-12-05", "tag": "2018-08-13"}
-SSL_ACTIONS = {"UploadCertificate", "DescribeCertificates", "DescribeCertificateDetail", "DeleteCertificate",
+SSL_ACTIONS = {"UploadCertificate", "DescribeCertificates", "DescribeCertificate", "DescribeCertificateDetail",
+               "DeleteCertificate", "ModifyCertificateAlias", "UpdateCertificateInstance",
                "UpdateCertificateRevocationList", "VerifyCertificate"}
 TAG_ACTIONS = {"DescribeResourceTagsByResourceIds"}
 IN_PROGRESS = 2
