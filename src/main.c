@@ -24,6 +24,8 @@ static const struct command {
     {"parse", cli_parse, "what the parsers see, one JSON line a file"},
     {"connect", cli_connect, "a TLS client that shows the handshake step by step"},
     {"pki", cli_pki, "a small PKI for development"},
+    {"api-key", cli_api_key, "who may use the control API"},
+    {"ctl", cli_ctl, "ask the control API of a running instance"},
     {"status", cli_status, "what a running instance is doing"},
     {"top", cli_top, "what a running instance does in each second"},
     {"handshakes", cli_handshakes,

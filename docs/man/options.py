@@ -14,7 +14,7 @@ PAGE = pathlib.Path(__file__).with_name("sallyport.8")
 LIST = re.compile(r'(\.\\" options: (.*)\n)(?s:.*?)(\.\\" end\n)')
 # "  -c, --config FILE           the rest"; a flag has no word one space behind its name
 OPTION = re.compile(r"^  (?:(-\w), )?(--[\w-]+)(?: (\S+))? +(\S.*)$", re.M)
-COMMAND = re.compile(r"^  (\w+)  +\S", re.M)
+COMMAND = re.compile(r"^  ([\w-]+)  +\S", re.M)
 
 
 def tell(binary, *command):

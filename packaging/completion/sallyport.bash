@@ -32,7 +32,7 @@ _sallyport()
         help=$("$program" "${command[@]}" --help 2>/dev/null) || return
     done
     if [[ $usage == *' COMMAND '* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "--help $(sed -nE 's/^  ([a-z]+)  .*/\1/p' <<<"$help")" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "--help $(sed -nE 's/^  ([a-z-]+)  .*/\1/p' <<<"$help")" -- "$word")
         return
     fi
     # "--ca=FILE" arrives as three words

@@ -5,8 +5,10 @@
  */
 #pragma once
 
+int cli_api_key(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_connect(int argc, char **argv);
+int cli_ctl(int argc, char **argv);
 int cli_demo(int argc, char **argv);
 int cli_handshakes(int argc, char **argv);
 int cli_parse(int argc, char **argv);

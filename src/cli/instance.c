@@ -98,16 +98,13 @@ int instance_find(const char *config, const char *admin, struct instance *out, s
 
 /* ---- asking ---- */
 
-static int send_request(int fd, const char *path, struct error *err)
+static int send_request(int fd, struct bytes request, struct error *err)
 {
-    char request[256];
-    int n = snprintf(request, sizeof(request),
-        "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
-    for (int done = 0; done < n;) {
-        ssize_t sent = send(fd, request + done, (size_t)(n - done), MSG_NOSIGNAL);
+    while (request.n) {
+        ssize_t sent = send(fd, request.at, request.n, MSG_NOSIGNAL);
         if (sent < 0)
             return error_errno(err, errno, "the admin address does not take the request");
-        done += (int)sent;
+        request = bytes_skip(request, (size_t)sent);
     }
     return 0;
 }
@@ -151,7 +148,7 @@ static int take_head(struct buf *in, struct error *err)
     return 0;
 }
 
-static int exchange(int fd, const char *path, struct buf *body, struct error *err)
+static int exchange(int fd, struct bytes request, struct buf *body, struct error *err)
 {
     struct timeval limit = {.tv_sec = INSTANCE_TIMEOUT_S};
     /* It was dialled without blocking. */
@@ -159,12 +156,13 @@ static int exchange(int fd, const char *path, struct buf *body, struct error *er
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
         return error_errno(err, errno, "the connection to the admin address");
-    if (send_request(fd, path, err) < 0 || receive_all(fd, body, err) < 0)
+    if (send_request(fd, request, err) < 0 || receive_all(fd, body, err) < 0)
         return -1;
     return take_head(body, err);
 }
 
-int instance_get(const struct instance *i, const char *path, struct buf *body, struct error *err)
+int instance_ask(
+    const struct instance *i, struct bytes request, struct buf *body, struct error *err)
 {
     int fd;
     struct error why;
@@ -172,9 +170,17 @@ int instance_get(const struct instance *i, const char *path, struct buf *body, s
     if (session_dial(i->host, i->port, &fd, &why) < 0)
         return error_set(
             err, "nobody answers at the admin address: %.180s; is it running?", why.text);
-    int result = exchange(fd, path, body, err);
+    int result = exchange(fd, request, body, err);
     close(fd);
     if (result < 0)
         buf_fini(body);
     return result;
+}
+
+int instance_get(const struct instance *i, const char *path, struct buf *body, struct error *err)
+{
+    char request[256];
+    snprintf(request, sizeof(request),
+        "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+    return instance_ask(i, bytes_of(request), body, err);
 }

@@ -26,7 +26,11 @@ struct config *instance_read_config(const char *path, struct error *err) MUST_US
  * CONFIG says. -1 with what to do. */
 int instance_find(
     const char *config, const char *admin, struct instance *out, struct error *err) MUST_USE;
-/* GET PATH into BODY, which is initialised here. -1 if nobody answers, or not with 200; then BODY
- * is empty. */
+/* Send REQUEST, a whole one after which the connection is closed, and take the content of the
+ * answer into BODY, which is initialised here. -1 if nobody answers, or not with 200; then BODY is
+ * empty. */
+int instance_ask(
+    const struct instance *i, struct bytes request, struct buf *body, struct error *err) MUST_USE;
+/* The same for GET PATH. */
 int instance_get(
     const struct instance *i, const char *path, struct buf *body, struct error *err) MUST_USE;

@@ -32,13 +32,17 @@ struct access_keys {
 
 /* ---- files ---- */
 
+/* Made if it is missing, and then opened as FLAGS say. */
 static int open_file(int folder, const char *name, const char *state, int flags, struct error *err)
 {
-    int fd = openat(folder, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+    int made = openat(folder, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = made < 0 ? -1 : openat(folder, name, flags | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         error_errno(err, errno,
             "%s/%s cannot be opened; it belongs to the user that `sallyport run` is started by",
             state, name);
+    if (made >= 0)
+        close(made);
     return fd;
 }
 
@@ -73,22 +77,38 @@ static int open_folder(const char *state, struct error *err)
                       : folder;
 }
 
-int access_keys_open_files(const char *state, struct access_key_files *out, struct error *err)
+static int open_files(
+    const char *state, int list_flags, struct access_key_files *out, struct error *err)
 {
     *out = (struct access_key_files){-1, -1};
     int folder = open_folder(state, err);
     if (folder < 0)
         return -1;
-    out->list = open_file(folder, LIST_FILE, state, O_APPEND, err);
-    if (out->list >= 0)
-        out->secret = open_file(folder, SECRET_FILE, state, 0, err);
-    int failed = out->secret < 0 ? -1 : fill_secret(out->secret, state, err);
+    int secret = open_file(folder, SECRET_FILE, state, O_RDWR, err);
+    int failed = secret < 0 ? -1 : fill_secret(secret, state, err);
     if (!failed && fsync(folder) < 0)
         failed = error_errno(err, errno, "the folder %s", state);
+    if (secret >= 0)
+        close(secret);
+    if (!failed)
+        out->list = open_file(folder, LIST_FILE, state, list_flags, err);
+    if (out->list >= 0)
+        out->secret = open_file(folder, SECRET_FILE, state, O_RDONLY, err);
     close(folder);
-    if (failed)
-        access_keys_close_files(out);
-    return failed;
+    if (out->secret >= 0)
+        return 0;
+    access_keys_close_files(out);
+    return -1;
+}
+
+int access_keys_open_files(const char *state, struct access_key_files *out, struct error *err)
+{
+    return open_files(state, O_RDONLY, out, err);
+}
+
+int access_keys_open_to_change(const char *state, struct access_key_files *out, struct error *err)
+{
+    return open_files(state, O_RDWR | O_APPEND, out, err);
 }
 
 void access_keys_close_files(struct access_key_files *files)

@@ -38,8 +38,12 @@ struct access_keys;
 struct access_key_files {
     int list, secret; /* open; -1: none */
 };
-/* Those of the folder STATE, which is made if only itself is missing, as are the files. */
+/* Those of the folder STATE, which is made if only itself is missing, as are the files; to be read
+ * only. */
 int access_keys_open_files(
+    const char *state, struct access_key_files *out, struct error *err) MUST_USE;
+/* … and for access_keys_create and _revoke. */
+int access_keys_open_to_change(
     const char *state, struct access_key_files *out, struct error *err) MUST_USE;
 void access_keys_close_files(struct access_key_files *files);
 

@@ -192,6 +192,7 @@ int api_gate_admit(
     address_format_host(&request->peer, out->source);
     if (check_transport(out, request) < 0)
         return -1;
+    out->is_muted = !g->keys;
     if (!g->keys)
         return refuse(out, API_ERROR_FAILED,
             "The control API has nowhere to keep anything: add `state: {dir: …}` to the "

@@ -222,12 +222,11 @@ static void make_tc3_key(
     buf_fini(&first);
 }
 
-/* One of the ways to sign; false, too, if it cannot be one. */
-static bool try_tc3(const struct api_credential *c, const struct api_signed *request,
-    const struct variant *v, struct bytes key)
+/* -1, and MAC is of no use, if it cannot be signed in this way. */
+static int make_tc3(const struct api_credential *c, const struct api_signed *request,
+    const struct variant *v, struct bytes key, uint8_t mac[DIGEST_SIZE_MAX])
 {
     char canonical[2 * SHA256_SIZE + 1];
-    uint8_t mac[DIGEST_SIZE_MAX];
     struct buf text;
     buf_init(&text, CANONICAL_MAX);
     int failed = make_canonical(c, request, v, &text);
@@ -237,24 +236,51 @@ static bool try_tc3(const struct api_credential *c, const struct api_signed *req
         BYTES_ARG(request->timestamp), BYTES_ARG(c->date), BYTES_ARG(c->service), canonical);
     digest_hmac(DIGEST_SHA256, key, buf_bytes(&text), mac);
     buf_fini(&text);
-    return constant_time_equal(mac, c->signature, SHA256_SIZE) && !failed;
+    return failed;
 }
 
 static bool is_tc3_by(
     const struct api_credential *c, const struct api_signed *request, struct bytes secret_key)
 {
-    uint8_t key[DIGEST_SIZE_MAX];
+    uint8_t key[DIGEST_SIZE_MAX], mac[DIGEST_SIZE_MAX];
     char payload[2 * SHA256_SIZE + 1];
     struct bytes hosts[HOSTS_MAX];
     bool is_it = false;
     find_hosts(request->head, hosts);
     write_digest(request->body, payload);
     make_tc3_key(c, secret_key, key);
-    for (unsigned i = 0; i < 2 * HOSTS_MAX; i++)
-        is_it |= try_tc3(c, request, &(struct variant){payload, hosts[i / 2], i % 2},
-            (struct bytes){key, SHA256_SIZE});
+    for (unsigned i = 0; i < 2 * HOSTS_MAX; i++) {
+        int failed = make_tc3(c, request, &(struct variant){payload, hosts[i / 2], i % 2},
+            (struct bytes){key, SHA256_SIZE}, mac);
+        is_it |= constant_time_equal(mac, c->signature, SHA256_SIZE) && !failed;
+    }
     mem_wipe(key, sizeof(key));
     return is_it;
+}
+
+int api_signature_make(
+    struct api_credential *c, const struct api_signed *request, struct bytes secret_key)
+{
+    uint8_t key[DIGEST_SIZE_MAX], mac[DIGEST_SIZE_MAX];
+    char payload[2 * SHA256_SIZE + 1];
+    write_digest(request->body, payload);
+    make_tc3_key(c, secret_key, key);
+    int failed = make_tc3(c, request, &(struct variant){payload, request->head->authority, false},
+        (struct bytes){key, SHA256_SIZE}, mac);
+    memcpy(c->signature, mac, SHA256_SIZE);
+    c->signature_n = SHA256_SIZE;
+    mem_wipe(key, sizeof(key));
+    return failed;
+}
+
+int api_signature_write(const struct api_credential *c, struct buf *out)
+{
+    char signature[2 * SHA256_SIZE + 1];
+    write_hex((struct bytes){c->signature, SHA256_SIZE}, signature);
+    return buf_printf(out,
+        ALGORITHM " Credential=%.*s/%.*s/%.*s/" REQUEST_END ", SignedHeaders=%.*s, Signature=%s",
+        BYTES_ARG(c->secret_id), BYTES_ARG(c->date), BYTES_ARG(c->service),
+        BYTES_ARG(c->signed_headers), signature);
 }
 
 /* ---- the older style ---- */

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "control/api_flat.h"
 #include "crypto/digest.h"
 #include "proto/http1.h"
@@ -45,3 +46,9 @@ struct api_signed {
 };
 bool api_signature_is_by(const struct api_credential *c, const struct api_signed *request,
     struct bytes secret_key) MUST_USE;
+
+/* The other side: sign REQUEST by TC3, all of C but its signature being there. */
+int api_signature_make(
+    struct api_credential *c, const struct api_signed *request, struct bytes secret_key) MUST_USE;
+/* C as an Authorization field. */
+int api_signature_write(const struct api_credential *c, struct buf *out) MUST_USE;

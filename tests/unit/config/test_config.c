@@ -107,7 +107,7 @@ static const struct row wrong_keys[] = {
         "f:10:29: addresses: \"10.0.0.2:80\" is not an IP address;"},
     {GOOD "api: {addresses: []}\n", "f:10:18: addresses: a list of 0; accepted: 1 to 1000"},
     {GOOD "nothing: {dir: /x}\n", "f:10:1: unknown key \"nothing\"; accepted in a configuration: "
-                                "listeners, target_groups,"},
+                                  "listeners, target_groups,"},
     {HTTPS "  certificats: []\n" REST, "f:5:3: unknown key \"certificats\"; did you mean "
                                        "certificates? accepted in a listener: name, "},
     {HTTPS "  certificates: [{certificate: s.crt}]\n" RULES GROUPS,
