@@ -99,6 +99,16 @@ int buf_printf(struct buf *b, const char *format, ...)
     return 0;
 }
 
+int buf_append_number(struct buf *b, uint64_t n)
+{
+    uint8_t digits[20], *at = digits + sizeof(digits); /* of 2^64 - 1 */
+    do {
+        *--at = (uint8_t)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    return buf_append(b, (struct bytes){at, (size_t)(digits + sizeof(digits) - at)});
+}
+
 void buf_consume(struct buf *b, size_t n)
 {
     ASSERT(n <= buf_size(b));

@@ -133,10 +133,27 @@ void address_of_octets(const uint8_t octets[16], uint16_t port, struct address *
 
 bool address_equal(const struct address *a, const struct address *b)
 {
+    if (!is_v6(a) && !is_v6(b))
+        return a->sa.v4.sin_port == b->sa.v4.sin_port &&
+               a->sa.v4.sin_addr.s_addr == b->sa.v4.sin_addr.s_addr;
     uint8_t x[16], y[16];
     address_octets(a, x);
     address_octets(b, y);
     return address_port(a) == address_port(b) && memcmp(x, y, sizeof(x)) == 0;
+}
+
+/* As inet_ntop, which goes by printf: this is done for each request. */
+static void format_v4(const uint8_t octets[4], char *out)
+{
+    for (size_t i = 0; i < 4; i++) {
+        unsigned n = octets[i];
+        if (n >= 100)
+            *out++ = (char)('0' + n / 100);
+        if (n >= 10)
+            *out++ = (char)('0' + n / 10 % 10);
+        *out++ = (char)('0' + n % 10);
+        *out++ = i < 3 ? '.' : '\0';
+    }
 }
 
 /* Write the host and say whether it is IPv6. */
@@ -148,7 +165,7 @@ static bool format_host(const struct address *a, char out[ADDRESS_TEXT_MAX])
     memcpy(&v6, octets, sizeof(v6));
     bool is_mapped = IN6_IS_ADDR_V4MAPPED(&v6);
     if (is_mapped)
-        inet_ntop(AF_INET, octets + 12, out, ADDRESS_TEXT_MAX);
+        format_v4(octets + 12, out);
     else
         inet_ntop(AF_INET6, octets, out, ADDRESS_TEXT_MAX);
     return !is_mapped;

@@ -284,10 +284,11 @@ bool http1_takes_trailers(const struct http1_head *request)
 
 bool http1_is_hop_by_hop(const struct http1_head *h, struct bytes name)
 {
-    static const char *const names[] = {"connection", "http2-settings", "keep-alive",
-        "proxy-connection", "te", "transfer-encoding", "upgrade"};
+    static const struct bytes names[] = {BYTES("connection"), BYTES("http2-settings"),
+        BYTES("keep-alive"), BYTES("proxy-connection"), BYTES("te"), BYTES("transfer-encoding"),
+        BYTES("upgrade")};
     for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (bytes_equal_nocase(name, bytes_of(names[i])))
+        if (bytes_equal_nocase(name, names[i]))
             return true;
     /* RFC 9110 §7.6.1: intermediaries MUST remove any field with the same name as a connection
      * option. */

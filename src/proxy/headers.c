@@ -14,13 +14,13 @@
 
 /* Names that only we may set, lower case with `-`; those ending in `-` reserve all that begins so.
  */
-static const char *const reserved[] = {
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-real-ip",
-    "client-cert",
-    "client-cert-",
-    "x-client-cert-",
+static const struct bytes reserved[] = {
+    BYTES("x-forwarded-for"),
+    BYTES("x-forwarded-proto"),
+    BYTES("x-real-ip"),
+    BYTES("client-cert"),
+    BYTES("client-cert-"),
+    BYTES("x-client-cert-"),
 };
 
 /* Gateways to CGI, WSGI, PHP and the like fold case and turn punctuation into one character:
@@ -44,7 +44,7 @@ static bool begins_folded(struct bytes name, struct bytes prefix)
 bool headers_is_reserved(struct bytes name)
 {
     for (size_t i = 0; i < COUNT_OF(reserved); i++) {
-        struct bytes r = bytes_of(reserved[i]);
+        struct bytes r = reserved[i];
         bool is_prefix = r.at[r.n - 1] == '-';
         if (begins_folded(name, r) && (is_prefix || name.n == r.n))
             return true;
@@ -93,24 +93,34 @@ void headers_identity(struct buf *out, const struct verdict *v)
 
 typedef int write_field_fn(struct buf *out, struct bytes name, struct bytes value);
 
+/* A trusted proxy's list goes on with its own address. */
+static int write_forwarded_for(struct buf *out, const struct http1_head *h,
+    const struct headers_client *client, struct bytes peer, write_field_fn *write)
+{
+    static const struct bytes name = BYTES("X-Forwarded-For");
+    struct buf list;
+    int result = 0;
+    if (!client->is_trusted_proxy)
+        return write(out, name, peer);
+    buf_init(&list, HTTP1_HEAD_MAX);
+    for (size_t i = 0; i < h->fields_n; i++)
+        if (bytes_equal_nocase(h->fields[i].name, name) && h->fields[i].value.n)
+            result |= buf_printf(&list, "%.*s, ", BYTES_ARG(h->fields[i].value));
+    result |= buf_append(&list, peer);
+    result |= write(out, name, buf_bytes(&list));
+    buf_fini(&list);
+    return result;
+}
+
 static int write_forwarded(struct buf *out, const struct http1_head *h,
     const struct headers_client *client, write_field_fn *write)
 {
-    char peer[ADDRESS_TEXT_MAX];
-    struct buf list;
-    buf_init(&list, HTTP1_HEAD_MAX);
-    address_format_host(client->peer, peer);
-    int result = 0;
-    for (size_t i = 0; i < h->fields_n && client->is_trusted_proxy; i++)
-        if (bytes_equal_nocase(h->fields[i].name, BYTES("X-Forwarded-For")) && h->fields[i].value.n)
-            result |= buf_printf(&list, "%.*s, ", BYTES_ARG(h->fields[i].value));
-    result |= buf_append(&list, bytes_of(peer));
-    result |= write(out, BYTES("X-Forwarded-For"), buf_bytes(&list));
-    result |=
-        write(out, BYTES("X-Forwarded-Proto"), client->is_tls ? BYTES("https") : BYTES("http"));
-    result |= write(out, BYTES("X-Real-IP"), bytes_of(peer));
-    buf_fini(&list);
-    return result;
+    char text[ADDRESS_TEXT_MAX];
+    address_format_host(client->peer, text);
+    struct bytes peer = bytes_of(text);
+    return write_forwarded_for(out, h, client, peer, write) |
+           write(out, BYTES("X-Forwarded-Proto"), client->is_tls ? BYTES("https") : BYTES("http")) |
+           write(out, BYTES("X-Real-IP"), peer);
 }
 
 /* Written anew from what was parsed. */
@@ -139,7 +149,8 @@ static int write_length(struct buf *out, const struct http1_head *h, bool is_chu
     if (is_chunked)
         return http1_write_field(out, BYTES("Transfer-Encoding"), BYTES("chunked"));
     if (h->framing == HTTP1_BODY_LENGTH)
-        return buf_printf(out, "Content-Length: %llu\r\n", (unsigned long long)h->content_length);
+        return buf_append(out, BYTES("Content-Length: ")) |
+               buf_append_number(out, h->content_length) | buf_append(out, BYTES("\r\n"));
     return 0;
 }
 

@@ -22,13 +22,13 @@ static int client_ip(const struct exchange *e, struct buf *out)
 
 static int client_port(const struct exchange *e, struct buf *out)
 {
-    return buf_printf(out, "%u", address_port(&e->conn->peer));
+    return buf_append_number(out, address_port(&e->conn->peer));
 }
 
 static int server_port(const struct exchange *e, struct buf *out)
 {
     struct proxy_protocol_end end;
-    return proxy_header_destination(e->conn, &end) ? buf_printf(out, "%u", end.port) : 0;
+    return proxy_header_destination(e->conn, &end) ? buf_append_number(out, end.port) : 0;
 }
 
 static int listener(const struct exchange *e, struct buf *out)

@@ -35,6 +35,22 @@ TEST(texts_of_any_length_are_printed)
     }
 }
 
+TEST(numbers_in_decimal)
+{
+    static const struct {
+        uint64_t n;
+        const char *text;
+    } cases[] = {{0, "0"}, {9, "9"}, {10, "10"}, {65535, "65535"}, {100000, "100000"},
+        {UINT64_MAX, "18446744073709551615"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buf b;
+        buf_init(&b, 100);
+        CHECK_INT(buf_append_number(&b, cases[i].n), 0);
+        CHECK(bytes_equal(buf_bytes(&b), bytes_of(cases[i].text)));
+        buf_fini(&b);
+    }
+}
+
 TEST(the_maximum_can_be_reached_and_not_exceeded)
 {
     struct buf b;

@@ -13,6 +13,8 @@ TEST(what_is_parsed_is_formatted_back)
     } cases[] = {
         {"192.0.2.1:80", "192.0.2.1:80", "192.0.2.1", 80, false},
         {"0.0.0.0:0", "0.0.0.0:0", "0.0.0.0", 0, false},
+        {"10.9.99.100:80", "10.9.99.100:80", "10.9.99.100", 80, false},
+        {"255.199.101.10:80", "255.199.101.10:80", "255.199.101.10", 80, false},
         {"[::]:65535", "[::]:65535", "::", 65535, true},
         {"[2001:DB8:0::1]:443", "[2001:db8::1]:443", "2001:db8::1", 443, false},
         {"[::ffff:192.0.2.1]:1", "192.0.2.1:1", "192.0.2.1", 1, false},
@@ -29,6 +31,30 @@ TEST(what_is_parsed_is_formatted_back)
         CHECK_TEXT(text, cases[i].host);
         CHECK_INT(address_port(&a), cases[i].port);
         CHECK_INT(a.both_families, cases[i].text[0] == ':');
+    }
+}
+
+TEST(addresses_are_equal_by_host_and_port)
+{
+    static const struct {
+        const char *a, *b;
+        bool are_equal;
+    } cases[] = {
+        {"192.0.2.1:80", "192.0.2.1:80", true},
+        {"192.0.2.1:80", "192.0.2.1:81", false},
+        {"192.0.2.1:80", "192.0.2.2:80", false},
+        {"192.0.2.1:80", "[::ffff:192.0.2.1]:80", true},
+        {"192.0.2.1:80", "[2001:db8::1]:80", false},
+        {"[2001:db8::1]:80", "[2001:db8::1]:80", true},
+        {"[2001:db8::1]:80", "[2001:db8::2]:80", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct address a, b;
+        struct error err;
+        CHECK_INT(address_parse(bytes_of(cases[i].a), false, &a, &err), 0);
+        CHECK_INT(address_parse(bytes_of(cases[i].b), false, &b, &err), 0);
+        CHECK_INT(address_equal(&a, &b), cases[i].are_equal);
+        CHECK_INT(address_equal(&b, &a), cases[i].are_equal);
     }
 }
 
