@@ -71,6 +71,7 @@ global
     ssl-default-bind-ciphersuites {suite_13}
     ssl-default-bind-curves {group}
     tune.ssl.cachesize 0
+    tune.bufsize 32768
     tune.pool-high-fd-ratio 75
     tune.pool-low-fd-ratio 70
 defaults
@@ -141,6 +142,7 @@ NGINX_HTTP = """
             proxy_pass http://web;
             proxy_http_version 1.1;
             proxy_max_temp_file_size 0;
+            proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;
             proxy_set_header Host $host;
             proxy_set_header Connection "";
             proxy_set_header X-Forwarded-For $remote_addr;
