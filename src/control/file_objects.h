@@ -2,7 +2,8 @@
 /*
  * file_objects — the listeners of the configuration file as the API's objects, to be looked at: an
  * instance for each IP address, with ids that are hashes of names and so the same after each
- * reload. Documents as the model has them (model.h), and ConfigFile: where it stands, "FILE:LINE".
+ * reload. Documents as the model has them (model.h), and ConfigFile: where it stands, "FILE:LINE";
+ * ConfigGroup: what the target group of a rule or listener is called there.
  */
 #pragma once
 
