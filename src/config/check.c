@@ -172,6 +172,26 @@ static void check_rule_does_one_thing(struct check *ck, const struct node *rule)
             n ? "only one of" : "one of");
 }
 
+/* What would be written into a head, or nowhere. */
+static void check_respond(struct check *ck, const struct config_respond *r, const struct node *rule)
+{
+    const struct node *map = tree_value(rule, "respond");
+    bool has_none = r->status == 204 || r->status == 304; /* RFC 9110 §6.4.1 */
+    if (!map)
+        return;
+    if (has_none && r->body[0])
+        report_error(ck->report, place_of(map, "body"),
+            "a response with status %u has no content; remove body, or choose another status",
+            r->status);
+    for (const char *c = r->type; *c; c++)
+        if ((uint8_t)*c < ' ' || (uint8_t)*c >= 0x7F) {
+            report_error(ck->report, place_of(map, "type"),
+                "type: %s is no media type; write printable ASCII, as text/html; charset=utf-8",
+                tree_quote(ck->arena, r->type));
+            return;
+        }
+}
+
 static void check_redirect(struct check *ck, const struct config_listener *l,
     const struct config_rule *rule, const struct node *map)
 {
@@ -180,6 +200,11 @@ static void check_redirect(struct check *ck, const struct config_listener *l,
     if (to && redirect_check(ck->config, l, to, &err) < 0)
         report_error(ck->report, place_of(tree_value(map, "redirect"), "to"), "to: %s %s",
             tree_quote(ck->arena, to), err.text);
+    if (to && rule->redirect.keeps_uri && strpbrk(to, "?#"))
+        report_error(ck->report, place_of(tree_value(map, "redirect"), "to"),
+            "to: %s has a query or fragment, to which the request's path would be added; set "
+            "keep_uri: false",
+            tree_quote(ck->arena, to));
 }
 
 static bool asks_somebody(const struct config_listener *l)
@@ -216,6 +241,7 @@ static void check_listener_groups(
     const struct node *n = tree_first(map, "rules");
     for (size_t i = 0; i < l->rules_n; i++, n = n->next) {
         check_rule_does_one_thing(ck, n);
+        check_respond(ck, &l->rules[i].respond, n);
         check_redirect(ck, l, &l->rules[i], n);
         check_rule_authentication(ck, l, n);
         if (l->rules[i].group != CONFIG_NO_GROUP)

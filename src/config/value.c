@@ -391,6 +391,26 @@ static bool has_dot_segment(const char *path)
     return false;
 }
 
+/* Is PATH what the paths of requests are before they are compared with it (http1_normalise_path)?
+ */
+static bool is_normalised(const char *path)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    static const char others[] = "-._~/\\"; /* with the two that no request has encoded */
+    while ((path = strchr(path, '%'))) {
+        const char *high = path[1] ? strchr(digits, path[1]) : NULL;
+        const char *low = high && path[2] ? strchr(digits, path[2]) : NULL;
+        if (!low)
+            return false;
+        int c = (int)((high - digits) << 4 | (low - digits));
+        bool is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+        if (!c || is_letter || (c >= '0' && c <= '9') || strchr(others, c))
+            return false;
+        path += 3;
+    }
+    return true;
+}
+
 static int check_path(const char *path, struct error *err)
 {
     if (*path != '/')
@@ -406,6 +426,10 @@ static int check_path(const char *path, struct error *err)
      */
     if (has_dot_segment(path))
         return error_set(err, "has a segment . or .., with which every request is refused");
+    if (strchr(path, '\\') || !is_normalised(path))
+        return error_set(err,
+            "is in a form in which no request is compared: write percent-encoding in upper case "
+            "(%%C3%%BC), letters, digits and -._~ as they are, and no \\ or encoded slash");
     return 0;
 }
 

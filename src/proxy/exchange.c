@@ -367,14 +367,20 @@ static void forward_interim(struct exchange *e, const struct http1_head *h)
     e->client.ops->inform(e, h);
 }
 
+static const char too_large[] = "its head is too large for what response_headers adds";
+
 /* RFC 9110 §7.8: whatever the client has sent behind its request, and the target behind its 101, is
  * of the new protocol. */
-static void switch_protocols(struct exchange *e, const struct http1_head *h)
+static void switch_protocols(struct exchange *e, struct http1_head *h)
 {
     if (!http1_upgrades_to(h, e->upgrade)) {
         exchange_fail(e, 502, CLOSE_TARGET_BAD_RESPONSE,
             e->upgrade.n ? "it switches to another protocol than was asked for"
                          : "it switches protocols unasked");
+        return;
+    }
+    if (rewrite_response(e, h) < 0) {
+        exchange_fail(e, 502, CLOSE_TARGET_BAD_RESPONSE, too_large);
         return;
     }
     e->status = h->status;
@@ -404,8 +410,7 @@ static void take_head(struct exchange *e, struct http1_head *h)
         return;
     }
     if (h->status >= 200 && rewrite_response(e, h) < 0) {
-        exchange_fail(e, 502, CLOSE_TARGET_BAD_RESPONSE,
-            "its head is too large for what response_headers adds");
+        exchange_fail(e, 502, CLOSE_TARGET_BAD_RESPONSE, too_large);
         return;
     }
     if (h->status < 200) {

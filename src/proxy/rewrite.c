@@ -17,7 +17,7 @@
 static bool is_ours(struct bytes name)
 {
     static const char *const names[] = {"Host", "Content-Length", "Transfer-Encoding", "Connection",
-        "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Upgrade"};
+        "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Upgrade", "Expect", "HTTP2-Settings"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (bytes_equal_nocase(name, bytes_of(names[i])))
             return true;
