@@ -10,6 +10,11 @@
 
 #include "base/ban.h"
 
+/* Of one connection, what the kernel takes and has not put on the wire yet: beyond its window, a
+ * slow reader holds so much. Otherwise that would be whatever net.ipv4.tcp_wmem allows, megabytes.
+ */
+#define UNSENT_MAX (128 * 1024)
+
 static int set_option(int fd, int level, int name, int value)
 {
     return setsockopt(fd, level, name, &value, sizeof(value));
@@ -80,7 +85,8 @@ int socket_listen(
         return cannot_listen(a, err);
     struct address actual = *a;
     actual.n = sizeof(actual.sa);
-    if (set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0 || listen(fd, backlog) < 0 ||
+    if (set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0 ||
+        set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX) < 0 || listen(fd, backlog) < 0 ||
         getsockname(fd, &actual.sa.any, &actual.n) < 0) {
         close_failed(fd);
         return cannot_listen(a, err);

@@ -13,8 +13,8 @@
  * refused and not shared. Port 0 is always free. -1 names the address and that it is in use. */
 int socket_probe(const struct address *a, struct error *err) MUST_USE;
 /* Bind and listen. REUSEPORT: one of several sockets of ours on one port. BOUND (may be NULL) gets
- * the address with the port that was picked. What is accepted there has TCP_NODELAY, by
- * inheritance. */
+ * the address with the port that was picked. What is accepted there has TCP_NODELAY, and
+ * holds little in the kernel for a slow reader, by inheritance. */
 int socket_listen(const struct address *a, bool reuseport, int backlog, struct address *bound,
     struct error *err) MUST_USE;
 /* Does it (still)? Whoever shares a socket can shut it down for all. */

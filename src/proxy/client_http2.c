@@ -575,6 +575,11 @@ bool client_http2_is_busy(const struct client_http2 *s)
     return s->requests_n || http2_is_in_head(s->link.http2);
 }
 
+bool client_http2_holds_much(const struct client_http2 *s)
+{
+    return held(s) > STREAM_OUT_SOFT;
+}
+
 /* RFC 9113 §6.8: whatever is on its way is told to be none that was looked at, and can be sent
  * again. */
 void client_http2_crowd_out(struct conn *c)

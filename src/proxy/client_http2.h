@@ -39,6 +39,8 @@ void client_http2_conclude(struct conn *c);
 bool client_http2_is_at_fault(const struct client_http2 *s);
 /* Is there a request, or a part of one? */
 bool client_http2_is_busy(const struct client_http2 *s);
+/* Does it hold more memory than work that goes on needs? */
+bool client_http2_holds_much(const struct client_http2 *s);
 /* It is not busy, and its room is needed. */
 void client_http2_crowd_out(struct conn *c);
 /* Is more input of use now? */

@@ -168,7 +168,7 @@ static void remember(struct exchange *e, const struct http1_head *h)
     party_http1_send(&e->http1, h->framing == HTTP1_BODY_CHUNKED);
     remember_upgrade(e, h);
     e->conn->requests++;
-    pressure_leave(e->conn);
+    pressure_work(e->conn);
     if (service_config(e->conn->service)->access_log_format == LOG_FORMAT_CLB)
         access_log_clb_remember(e, h);
 }

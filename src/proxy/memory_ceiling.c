@@ -12,7 +12,9 @@
 
 #define LOOK_MS 50
 #define CALM_MS 1000
-#define PART    16 /* of the connections, ended at a time */
+/* Of the connections, ended in a second: while there is room, and while others are refused. */
+#define PART         16
+#define PART_REACHED 4
 
 /* Bytes that the process has in memory, of its own: files and shared memory apart. 0: not known. */
 static uint64_t memory_of_process(int statm_fd)
@@ -37,14 +39,15 @@ static uint64_t memory_after_trim(int statm_fd, uint64_t enough)
     return n;
 }
 
-/* Idle connections first, before anybody is refused. */
+/* Before anybody is refused. */
 static void make_room(struct proxy *p)
 {
-    struct memory_ceiling *m = &p->memory;
-    size_t part = p->conns_n / PART + 1;
-    m->relieved_ms = loop_now_ms(p->loop);
+    size_t part = p->conns_n / (p->memory.is_reached ? PART_REACHED : PART) + 1;
+    p->memory.relieved_ms = loop_now_ms(p->loop);
     size_t ended = pressure_end_idle(p, part);
-    if (m->is_reached && ended < part)
+    if (ended < part)
+        ended += pressure_end_stalled(p, part - ended);
+    if (p->memory.is_reached && ended < part)
         pressure_end_arriving(p, part - ended);
 }
 

@@ -8,17 +8,21 @@
 
 #define IDLE_MIN_MS     1000 /* a client that goes on at once is in the middle of something */
 #define ARRIVING_MIN_MS 5000 /* enough for a handshake and a head over any network */
+#define STALLED_MIN_MS  5000
+#define STALLED_RATE    4096 /* bytes a second */
 #define TOLD_MS         60000
 
 void pressure_init(struct proxy *p)
 {
     list_init(&p->pressure.idle);
     list_init(&p->pressure.arriving);
+    list_init(&p->pressure.stalled);
 }
 
-static const struct list *place_of(const struct conn *c)
+/* NULL: it neither waits nor lets others wait. */
+static struct list *place_of(const struct conn *c)
 {
-    const struct pressure *p = &c->proxy->pressure;
+    struct pressure *p = &c->proxy->pressure;
     switch (c->state) {
     case CONN_PREFACE:
     case CONN_HANDSHAKE:
@@ -28,10 +32,11 @@ static const struct list *place_of(const struct conn *c)
         return c->requests ? &p->idle : &p->arriving;
     case CONN_STREAMS:
         if (client_http2_is_busy(c->http2))
-            return NULL;
+            return &p->stalled; /* perhaps: looked at when it matters */
         return c->requests ? &p->idle : &p->arriving;
     case CONN_WORK:
     case CONN_CLOSING:
+        return stream_has_unsent(&c->client) ? &p->stalled : NULL;
     case CONN_CLOSED:
     case CONN_STATE_COUNT:
         break;
@@ -45,18 +50,31 @@ void pressure_leave(struct conn *c)
     c->place.in = NULL;
 }
 
-void pressure_place(struct conn *c)
+/* A client that takes nothing does not begin anew by asking for more. */
+void pressure_work(struct conn *c)
 {
-    const struct list *in = place_of(c);
-    if (in == c->place.in)
-        return;
+    if (c->place.in != &c->proxy->pressure.stalled)
+        pressure_leave(c);
+}
+
+static void put(struct conn *c, struct list *in)
+{
     pressure_leave(c);
-    if (!in)
-        return;
-    struct pressure *p = &c->proxy->pressure;
-    list_append(in == &p->idle ? &p->idle : &p->arriving, &c->place.link);
+    list_append(in, &c->place.link);
     c->place.in = in;
     c->place.since_ms = conn_now_ms(c);
+    c->place.sent = c->client.sent;
+}
+
+void pressure_place(struct conn *c)
+{
+    struct list *in = place_of(c);
+    if (in == c->place.in)
+        return;
+    if (in)
+        put(c, in);
+    else
+        pressure_leave(c);
 }
 
 static void tell(struct proxy *p)
@@ -89,6 +107,13 @@ static size_t end_some(struct proxy *p, struct list *list, size_t n, uint64_t mi
     return done;
 }
 
+/* Since it was looked at last. */
+static bool is_stalled(const struct conn *c, uint64_t waited_ms)
+{
+    bool holds = c->state != CONN_STREAMS || client_http2_holds_much(c->http2);
+    return holds && c->client.sent - c->place.sent < STALLED_RATE * waited_ms / 1000;
+}
+
 size_t pressure_end_idle(struct proxy *p, size_t n)
 {
     size_t ended = end_some(p, &p->pressure.idle, n, IDLE_MIN_MS);
@@ -100,5 +125,28 @@ size_t pressure_end_arriving(struct proxy *p, size_t n)
 {
     size_t ended = end_some(p, &p->pressure.arriving, n, ARRIVING_MIN_MS);
     count_add(&p->worker[WORKER_CROWDED_ARRIVING], ended);
+    return ended;
+}
+
+/* Those that hold memory for work that moves on are looked at again later. */
+size_t pressure_end_stalled(struct proxy *p, size_t n)
+{
+    struct list *list = &p->pressure.stalled;
+    size_t ended = 0;
+    for (size_t looked_at = 0; looked_at < n && !list_is_empty(list); looked_at++) {
+        struct conn *c = container_of(list->next, struct conn, place.link);
+        uint64_t waited_ms = loop_now_ms(p->loop) - c->place.since_ms;
+        if (waited_ms < STALLED_MIN_MS)
+            break;
+        if (is_stalled(c, waited_ms)) {
+            ended++;
+            conn_reset(c, CLOSE_CLIENT_SLOW, "it held memory that was needed");
+        } else {
+            put(c, list);
+        }
+    }
+    count_add(&p->worker[WORKER_CROWDED_STALLED], ended);
+    if (ended)
+        tell(p);
     return ended;
 }

@@ -69,7 +69,7 @@ TEST(both_ends_connect_and_know_each_other)
     }
 }
 
-TEST(sockets_are_non_blocking_close_on_exec_and_without_delay)
+TEST(sockets_are_non_blocking_close_on_exec_and_without_delay_and_unsent_bytes_few)
 {
     open_connection("127.0.0.1:0");
     int fds[] = {listener, client, server};
@@ -81,6 +81,10 @@ TEST(sockets_are_non_blocking_close_on_exec_and_without_delay)
         CHECK_INT(getsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &no_delay, &n), 0);
         CHECK(no_delay); /* what is accepted has it from the listener */
     }
+    int unsent_max = 0;
+    socklen_t size = sizeof(unsent_max);
+    CHECK_INT(getsockopt(server, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, &size), 0);
+    CHECK_INT(unsent_max, 128 * 1024); /* which a slow reader holds in the kernel */
     close_connection();
 }
 
