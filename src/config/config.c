@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "config/admin_https.h"
 #include "config/archive.h"
 #include "config/build.h"
 #include "config/check.h"
@@ -21,6 +22,8 @@ struct config *config_parse(
     arena_init(&c->arena);
     c->file = arena_strdup(&c->arena, file);
     struct node *root = tree_parse(&c->arena, text, c->file, report);
+    if (root)
+        admin_https_expand(&c->arena, root, report);
     if (root)
         build_config(c, root, folder, report);
     if (report->errors == errors)

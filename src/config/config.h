@@ -208,8 +208,8 @@ struct config {
     size_t groups_n;
     const char *access_log; /* absolute path; "-" is stdout; value_syslog; NULL: none */
     enum config_log_format access_log_format;
-    unsigned access_log_sample;    /* one of so many lines about what went well */
-    const char *admin, *state_dir; /* address; absolute path; NULL: none */
+    unsigned access_log_sample;                  /* one of so many lines about what went well */
+    const char *admin, *state_dir, *admin_https; /* address; absolute path; becomes a listener */
     struct position admin_at, user_at, workers_at, access_log_at;
     unsigned workers;    /* 0: one per core */
     uint64_t memory_max; /* bytes, of each worker; 0: any number */
