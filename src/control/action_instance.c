@@ -153,10 +153,10 @@ static json_t *digest_of(const struct call *c)
 static int check_token(struct call *c, const char *token)
 {
     size_t n = token ? strlen(token) : 0;
-    for (size_t i = 0; i < n; i++)
-        if (token[i] <= ' ' || token[i] > '~')
-            n = TOKEN_MAX_BYTES + 1;
-    return n <= TOKEN_MAX_BYTES
+    bool is_good = n <= TOKEN_MAX_BYTES;
+    for (size_t i = 0; is_good && i < n; i++)
+        is_good = token[i] > ' ' && token[i] <= '~';
+    return is_good
                ? 0
                : call_refuse(c, API_ERROR_CLIENT_TOKEN,
                      "ClientToken must have at most %d visible ASCII characters.", TOKEN_MAX_BYTES);
