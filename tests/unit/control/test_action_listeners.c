@@ -193,271 +193,261 @@ static void check_refusals(const struct refusal *rows, size_t n)
             SERVICE_CLB, rows[i].action, q(rows[i].text), rows[i].error, q(rows[i].words));
 }
 
+static const struct refusal instances_rows[] = {
+    {"CreateLoadBalancer", "{}", API_ERROR_MISSING, "LoadBalancerType"},
+    {"CreateLoadBalancer", "{'LoadBalancerType':'X'}", API_ERROR_VALUE,
+        "LoadBalancerType must be one of OPEN|INTERNAL"},
+    {"CreateLoadBalancer", "{'LoadBalancerType':'OPEN','LoadBalancerName':'a b'}", API_ERROR_VALUE,
+        "LoadBalancerName"},
+    {"CreateLoadBalancer", "{'LoadBalancerType':'OPEN','Number':21}", API_ERROR_RANGE, "Number"},
+    {"CreateLoadBalancer", "{'LoadBalancerType':'OPEN','Vip':'10.0.0'}", API_ERROR_VALUE,
+        "Vip must be an IP address"},
+    {"CreateLoadBalancer", "{'LoadBalancerType':'OPEN','Vip':'::1','AddressIPVersion':'IPV4'}",
+        API_ERROR_VALUE, "Vip is not of the family"},
+    {"CreateLoadBalancer",
+        "{'LoadBalancerType':'OPEN','InternetAccessible':{'InternetMaxBandwidthOut':1}}",
+        API_ERROR_UNSUPPORTED, "InternetAccessible is not supported: there is no bandwidth"},
+    {"CreateLoadBalancer", "{'LoadBalancerType':'OPEN','ClientToken':'a b'}",
+        API_ERROR_CLIENT_TOKEN, "ClientToken"},
+    {"CreateLoadBalancer",
+        "{'LoadBalancerType':'OPEN','ClientToken':'"
+        "01234567890123456789012345678901234567890123456789012345678901234'}",
+        API_ERROR_CLIENT_TOKEN, "64"},
+    {"CreateLoadBalancer", "{'LoadBalancerType':'OPEN','X':1}", API_ERROR_UNKNOWN_PARAMETER, "X"},
+    {"ModifyLoadBalancerAttributes", "{'LoadBalancerId':'lb-none'}", API_ERROR_LB_NOT_FOUND,
+        "lb-none"},
+    {"ModifyLoadBalancerAttributes", "{'LoadBalancerId':'$file','LoadBalancerName':'x'}",
+        API_ERROR_LB_NOT_FOUND, "there is no instance"},
+    {"DeleteLoadBalancer", "{'LoadBalancerIds':['lb-none']}", API_ERROR_LB_NOT_FOUND, "lb-none"},
+    {"DescribeLoadBalancers", "{'Filters':[{'Name':'charge-type','Values':['x']}]}",
+        API_ERROR_FILTER, "charge-type"},
+    {"DescribeLoadBalancers", "{'Limit':101}", API_ERROR_RANGE, "Limit"},
+    {"DescribeListeners", "{'LoadBalancerId':'lb-none'}", API_ERROR_LB_NOT_FOUND, "lb-none"},
+};
+
 TEST(instances_are_refused)
 {
-    static const struct refusal rows[] = {
-        {"CreateLoadBalancer", "{}", API_ERROR_MISSING, "LoadBalancerType"},
-        {"CreateLoadBalancer", "{'LoadBalancerType':'X'}", API_ERROR_VALUE,
-            "LoadBalancerType must be one of OPEN|INTERNAL"},
-        {"CreateLoadBalancer", "{'LoadBalancerType':'OPEN','LoadBalancerName':'a b'}",
-            API_ERROR_VALUE, "LoadBalancerName"},
-        {"CreateLoadBalancer", "{'LoadBalancerType':'OPEN','Number':21}", API_ERROR_RANGE,
-            "Number"},
-        {"CreateLoadBalancer", "{'LoadBalancerType':'OPEN','Vip':'10.0.0'}", API_ERROR_VALUE,
-            "Vip must be an IP address"},
-        {"CreateLoadBalancer", "{'LoadBalancerType':'OPEN','Vip':'::1','AddressIPVersion':'IPV4'}",
-            API_ERROR_VALUE, "Vip is not of the family"},
-        {"CreateLoadBalancer",
-            "{'LoadBalancerType':'OPEN','InternetAccessible':{'InternetMaxBandwidthOut':1}}",
-            API_ERROR_UNSUPPORTED, "InternetAccessible is not supported: there is no bandwidth"},
-        {"CreateLoadBalancer", "{'LoadBalancerType':'OPEN','ClientToken':'a b'}",
-            API_ERROR_CLIENT_TOKEN, "ClientToken"},
-        {"CreateLoadBalancer",
-            "{'LoadBalancerType':'OPEN','ClientToken':'"
-            "01234567890123456789012345678901234567890123456789012345678901234'}",
-            API_ERROR_CLIENT_TOKEN, "64"},
-        {"CreateLoadBalancer", "{'LoadBalancerType':'OPEN','X':1}", API_ERROR_UNKNOWN_PARAMETER,
-            "X"},
-        {"ModifyLoadBalancerAttributes", "{'LoadBalancerId':'lb-none'}", API_ERROR_LB_NOT_FOUND,
-            "lb-none"},
-        {"ModifyLoadBalancerAttributes", "{'LoadBalancerId':'$file','LoadBalancerName':'x'}",
-            API_ERROR_LB_NOT_FOUND, "there is no instance"},
-        {"DeleteLoadBalancer", "{'LoadBalancerIds':['lb-none']}", API_ERROR_LB_NOT_FOUND,
-            "lb-none"},
-        {"DescribeLoadBalancers", "{'Filters':[{'Name':'charge-type','Values':['x']}]}",
-            API_ERROR_FILTER, "charge-type"},
-        {"DescribeLoadBalancers", "{'Limit':101}", API_ERROR_RANGE, "Limit"},
-        {"DescribeListeners", "{'LoadBalancerId':'lb-none'}", API_ERROR_LB_NOT_FOUND, "lb-none"},
-    };
-    check_refusals(rows, COUNT_OF(rows));
+    check_refusals(instances_rows, COUNT_OF(instances_rows));
 }
+
+static const struct refusal listeners_rows[] = {
+    {"CreateListener", "{'LoadBalancerId':'lb-none','Protocol':'TCP','Ports':[1]}",
+        API_ERROR_LB_NOT_FOUND, "lb-none"},
+    {"CreateListener", "{" LB ",'Protocol':'UDP','Ports':[1]}", API_ERROR_UNSUPPORTED,
+        "Protocol UDP"},
+    {"CreateListener", "{" LB ",'Protocol':'QUIC','Ports':[1]}", API_ERROR_UNSUPPORTED,
+        "Protocol QUIC"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[]}", API_ERROR_MISSING, "Ports"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[0]}", API_ERROR_RANGE, "Ports.0"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[5,5]}", API_ERROR_PORT,
+        "5 stands there twice"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[80]}", API_ERROR_PORT,
+        "80 is taken by the listener $web"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[7]}", API_ERROR_PORT,
+        "7 is taken by a listener of the configuration file, file-any"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[9080]}", API_ERROR_PORT,
+        "9080 is taken by the admin address"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'ListenerNames':['a','b']}",
+        API_ERROR_VALUE, "ListenerNames"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP_SSL','Ports':[1]}", API_ERROR_MISSING,
+        "Certificate is missing"},
+    {"CreateListener", "{" LB ",'Protocol':'HTTPS','Ports':[1]}", API_ERROR_MISSING,
+        "Certificate is missing"},
+    {"CreateListener", "{" LB ",'Protocol':'HTTP','Ports':[1]," ONE_WAY "}", API_ERROR_PARAMETER,
+        "Certificate is not for HTTP"},
+    {"CreateListener", "{" LB ",'Protocol':'HTTPS','SniSwitch':1,'Ports':[1]," ONE_WAY "}",
+        API_ERROR_PARAMETER, "SniSwitch 1"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','SniSwitch':1,'Ports':[1]}", API_ERROR_PARAMETER,
+        "SniSwitch is not for TCP"},
+    {"CreateListener", "{" LB ",'Protocol':'HTTP','Ports':[1],'Scheduler':'WRR'}",
+        API_ERROR_PARAMETER, "Scheduler is not for HTTP"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'SessionExpireTime':29}",
+        API_ERROR_RANGE, "SessionExpireTime"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'EndPort':9}", API_ERROR_UNSUPPORTED,
+        "EndPort"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'DeregisterTargetRst':true}",
+        API_ERROR_UNSUPPORTED, "DeregisterTargetRst"},
+    {"CreateListener", "{" LB ",'Protocol':'HTTPS','Ports':[1],'Certificate':{'CertId':'none'}}",
+        API_ERROR_VALUE, "none"},
+    {"CreateListener",
+        "{" LB ",'Protocol':'HTTPS','Ports':[1],'Certificate':{'SSLMode':'MUTUAL','CertId':'"
+        "eserver1'}}",
+        API_ERROR_MISSING, "CertCaId"},
+    {"CreateListener",
+        "{" LB ",'Protocol':'HTTPS','Ports':[1],'MultiCertInfo':{'SSLMode':'UNIDIRECTIONAL','"
+        "CertList':[{'CertId':'eserver1'}]}," ONE_WAY "}",
+        API_ERROR_PARAMETER, "exclude"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'HealthCheck':{'CheckType':'PING'}}",
+        API_ERROR_UNSUPPORTED, "HealthCheck.CheckType PING"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'HealthCheck':{'CheckType':'GRPC'}}",
+        API_ERROR_VALUE, "HealthCheck.CheckType GRPC does not fit"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'HealthCheck':{'TimeOut':5}}",
+        API_ERROR_VALUE, "HealthCheck.TimeOut"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'HealthCheck':{'HttpCheckPath':'/'}}",
+        API_ERROR_VALUE, "HealthCheck.HttpCheckPath is of no use"},
+    {"CreateListener",
+        "{" LB
+        ",'Protocol':'TCP','Ports':[1],'HealthCheck':{'CheckType':'HTTP','HttpCheckPath':'x'}}",
+        API_ERROR_VALUE, "HealthCheck.HttpCheckPath"},
+    {"CreateListener",
+        "{" LB ",'Protocol':'TCP','Ports':[1],'HealthCheck':{'CheckType':'HTTP','"
+        "HttpCheckDomain':'*.x'}}",
+        API_ERROR_VALUE, "HealthCheck.HttpCheckDomain"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'HealthCheck':{'CheckType':'CUSTOM'}}",
+        API_ERROR_MISSING, "HealthCheck.SendContext"},
+    {"CreateListener",
+        "{" LB ",'Protocol':'TCP','Ports':[1],'HealthCheck':{'CheckType':'CUSTOM','ContextType'"
+        ":'HEX','SendContext':'0x'}}",
+        API_ERROR_VALUE, "HealthCheck.SendContext"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'TargetTls':{'CertCaId':'eserver1'}}",
+        API_ERROR_VALUE, "TargetTls.CertCaId: eserver1 is a certificate of type SVR"},
+    {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'TargetTls':{'Name':'*.x'}}",
+        API_ERROR_VALUE, "TargetTls.Name"},
+    {"CreateListener",
+        "{" LB ",'Protocol':'TCP','Ports':[1],'TargetTls':{'Revocation':{'Policy':'HARD'}}}",
+        API_ERROR_VALUE, "TargetTls.Revocation needs a CertCaId"},
+    {"ModifyListener", "{" LB ",'ListenerId':'lbl-none'}", API_ERROR_LISTENER_NOT_FOUND,
+        "lbl-none"},
+    {"ModifyListener", "{" LB ",'ListenerId':'$sni','SniSwitch':0}", API_ERROR_VALUE,
+        "cannot be turned off"},
+    {"ModifyListener", "{" LB ",'ListenerId':'$sni'," ONE_WAY "}", API_ERROR_PARAMETER,
+        "ModifyDomainAttributes"},
+    {"ModifyListener", "{" LB ",'ListenerId':'$tls','Certificate':{'SSLMode':'MUTUAL'}}",
+        API_ERROR_MISSING, "CertCaId"},
+    {"DeleteListener", "{" LB ",'ListenerId':'lbl-none'}", API_ERROR_LISTENER_NOT_FOUND,
+        "lbl-none"},
+    {"DeleteLoadBalancerListeners", "{" LB ",'ListenerIds':['$web','lbl-none']}",
+        API_ERROR_LISTENER_NOT_FOUND, "ListenerIds"},
+};
 
 TEST(listeners_are_refused)
 {
-    static const struct refusal rows[] = {
-        {"CreateListener", "{'LoadBalancerId':'lb-none','Protocol':'TCP','Ports':[1]}",
-            API_ERROR_LB_NOT_FOUND, "lb-none"},
-        {"CreateListener", "{" LB ",'Protocol':'UDP','Ports':[1]}", API_ERROR_UNSUPPORTED,
-            "Protocol UDP"},
-        {"CreateListener", "{" LB ",'Protocol':'QUIC','Ports':[1]}", API_ERROR_UNSUPPORTED,
-            "Protocol QUIC"},
-        {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[]}", API_ERROR_MISSING, "Ports"},
-        {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[0]}", API_ERROR_RANGE, "Ports.0"},
-        {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[5,5]}", API_ERROR_PORT,
-            "5 stands there twice"},
-        {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[80]}", API_ERROR_PORT,
-            "80 is taken by the listener $web"},
-        {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[7]}", API_ERROR_PORT,
-            "7 is taken by a listener of the configuration file, file-any"},
-        {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[9080]}", API_ERROR_PORT,
-            "9080 is taken by the admin address"},
-        {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'ListenerNames':['a','b']}",
-            API_ERROR_VALUE, "ListenerNames"},
-        {"CreateListener", "{" LB ",'Protocol':'TCP_SSL','Ports':[1]}", API_ERROR_MISSING,
-            "Certificate is missing"},
-        {"CreateListener", "{" LB ",'Protocol':'HTTPS','Ports':[1]}", API_ERROR_MISSING,
-            "Certificate is missing"},
-        {"CreateListener", "{" LB ",'Protocol':'HTTP','Ports':[1]," ONE_WAY "}",
-            API_ERROR_PARAMETER, "Certificate is not for HTTP"},
-        {"CreateListener", "{" LB ",'Protocol':'HTTPS','SniSwitch':1,'Ports':[1]," ONE_WAY "}",
-            API_ERROR_PARAMETER, "SniSwitch 1"},
-        {"CreateListener", "{" LB ",'Protocol':'TCP','SniSwitch':1,'Ports':[1]}",
-            API_ERROR_PARAMETER, "SniSwitch is not for TCP"},
-        {"CreateListener", "{" LB ",'Protocol':'HTTP','Ports':[1],'Scheduler':'WRR'}",
-            API_ERROR_PARAMETER, "Scheduler is not for HTTP"},
-        {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'SessionExpireTime':29}",
-            API_ERROR_RANGE, "SessionExpireTime"},
-        {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'EndPort':9}",
-            API_ERROR_UNSUPPORTED, "EndPort"},
-        {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'DeregisterTargetRst':true}",
-            API_ERROR_UNSUPPORTED, "DeregisterTargetRst"},
-        {"CreateListener",
-            "{" LB ",'Protocol':'HTTPS','Ports':[1],'Certificate':{'CertId':'none'}}",
-            API_ERROR_VALUE, "none"},
-        {"CreateListener",
-            "{" LB ",'Protocol':'HTTPS','Ports':[1],'Certificate':{'SSLMode':'MUTUAL','CertId':'"
-                   "eserver1'}}",
-            API_ERROR_MISSING, "CertCaId"},
-        {"CreateListener",
-            "{" LB ",'Protocol':'HTTPS','Ports':[1],'MultiCertInfo':{'SSLMode':'UNIDIRECTIONAL','"
-                   "CertList':[{'CertId':'eserver1'}]}," ONE_WAY "}",
-            API_ERROR_PARAMETER, "exclude"},
-        {"CreateListener",
-            "{" LB ",'Protocol':'TCP','Ports':[1],'HealthCheck':{'CheckType':'PING'}}",
-            API_ERROR_UNSUPPORTED, "HealthCheck.CheckType PING"},
-        {"CreateListener",
-            "{" LB ",'Protocol':'TCP','Ports':[1],'HealthCheck':{'CheckType':'GRPC'}}",
-            API_ERROR_VALUE, "HealthCheck.CheckType GRPC does not fit"},
-        {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'HealthCheck':{'TimeOut':5}}",
-            API_ERROR_VALUE, "HealthCheck.TimeOut"},
-        {"CreateListener",
-            "{" LB ",'Protocol':'TCP','Ports':[1],'HealthCheck':{'HttpCheckPath':'/'}}",
-            API_ERROR_VALUE, "HealthCheck.HttpCheckPath is of no use"},
-        {"CreateListener",
-            "{" LB
-            ",'Protocol':'TCP','Ports':[1],'HealthCheck':{'CheckType':'HTTP','HttpCheckPath':'x'}}",
-            API_ERROR_VALUE, "HealthCheck.HttpCheckPath"},
-        {"CreateListener",
-            "{" LB ",'Protocol':'TCP','Ports':[1],'HealthCheck':{'CheckType':'HTTP','"
-                   "HttpCheckDomain':'*.x'}}",
-            API_ERROR_VALUE, "HealthCheck.HttpCheckDomain"},
-        {"CreateListener",
-            "{" LB ",'Protocol':'TCP','Ports':[1],'HealthCheck':{'CheckType':'CUSTOM'}}",
-            API_ERROR_MISSING, "HealthCheck.SendContext"},
-        {"CreateListener",
-            "{" LB ",'Protocol':'TCP','Ports':[1],'HealthCheck':{'CheckType':'CUSTOM','ContextType'"
-                   ":'HEX','SendContext':'0x'}}",
-            API_ERROR_VALUE, "HealthCheck.SendContext"},
-        {"CreateListener",
-            "{" LB ",'Protocol':'TCP','Ports':[1],'TargetTls':{'CertCaId':'eserver1'}}",
-            API_ERROR_VALUE, "TargetTls.CertCaId: eserver1 is a certificate of type SVR"},
-        {"CreateListener", "{" LB ",'Protocol':'TCP','Ports':[1],'TargetTls':{'Name':'*.x'}}",
-            API_ERROR_VALUE, "TargetTls.Name"},
-        {"CreateListener",
-            "{" LB ",'Protocol':'TCP','Ports':[1],'TargetTls':{'Revocation':{'Policy':'HARD'}}}",
-            API_ERROR_VALUE, "TargetTls.Revocation needs a CertCaId"},
-        {"ModifyListener", "{" LB ",'ListenerId':'lbl-none'}", API_ERROR_LISTENER_NOT_FOUND,
-            "lbl-none"},
-        {"ModifyListener", "{" LB ",'ListenerId':'$sni','SniSwitch':0}", API_ERROR_VALUE,
-            "cannot be turned off"},
-        {"ModifyListener", "{" LB ",'ListenerId':'$sni'," ONE_WAY "}", API_ERROR_PARAMETER,
-            "ModifyDomainAttributes"},
-        {"ModifyListener", "{" LB ",'ListenerId':'$tls','Certificate':{'SSLMode':'MUTUAL'}}",
-            API_ERROR_MISSING, "CertCaId"},
-        {"DeleteListener", "{" LB ",'ListenerId':'lbl-none'}", API_ERROR_LISTENER_NOT_FOUND,
-            "lbl-none"},
-        {"DeleteLoadBalancerListeners", "{" LB ",'ListenerIds':['$web','lbl-none']}",
-            API_ERROR_LISTENER_NOT_FOUND, "ListenerIds"},
-    };
-    check_refusals(rows, COUNT_OF(rows));
+    check_refusals(listeners_rows, COUNT_OF(listeners_rows));
 }
 
 #define NEW(rule) "{" WEB ",'Rules':[" rule "]}"
 #define SNI(rule) "{" LB ",'ListenerId':'$sni','Rules':[" rule "]}"
 
+static const struct refusal rules_rows[] = {
+    {"CreateRule", "{" LB ",'ListenerId':'$raw','Rules':[]}", API_ERROR_VALUE,
+        "This interface only support HTTP/HTTPS listener"},
+    {"CreateRule", NEW("{'Domain':'c.example'}"), API_ERROR_MISSING, "Rules.0.Url"},
+    {"CreateRule", NEW("{'Url':'/'}"), API_ERROR_MISSING, "Rules.0.Domain is missing"},
+    {"CreateRule", NEW("{'Url':'/','Domain':'c.example','Domains':['d.example']}"),
+        API_ERROR_PARAMETER, "Rules.0.Domain and Domains"},
+    {"CreateRule", NEW("{'Url':'/','Domain':'_ _'}"), API_ERROR_VALUE, "Rules.0.Domain"},
+    {"CreateRule", NEW("{'Url':'/','Domain':'*.c.*'}"), API_ERROR_VALUE, "two wildcards"},
+    {"CreateRule", NEW("{'Url':'/','Domain':'~('}"), API_ERROR_VALUE, "Rules.0.Domain"},
+    {"CreateRule", NEW("{'Url':'x','Domain':'c.example'}"), API_ERROR_VALUE, "Rules.0.Url"},
+    {"CreateRule", NEW("{'Url':'~ [','Domain':'c.example'}"), API_ERROR_VALUE, "Rules.0.Url"},
+    {"CreateRule", NEW("{'Url':'/a/../b','Domain':'c.example'}"), API_ERROR_VALUE, "Rules.0.Url"},
+    {"CreateRule", NEW("{'Url':'/b','Domain':'B.example'}"), API_ERROR_DUPLICATE, "$b"},
+    {"CreateRule", NEW("{'Url':'^~ /b','Domain':'b.example'}"), API_ERROR_DUPLICATE, "$b"},
+    {"CreateRule", NEW("{'Url':'/','Domain':'c.example'},{'Url':'/','Domain':'c.example'}"),
+        API_ERROR_DUPLICATE, "c.example"},
+    {"CreateRule", NEW("{'Url':'/','Domain':'c.example','Http2':true}"), API_ERROR_PARAMETER,
+        "Rules.0.Http2"},
+    {"CreateRule", NEW("{'Url':'/','Domain':'c.example','ForwardType':'GRPC'}"), API_ERROR_VALUE,
+        "needs an HTTPS listener"},
+    {"CreateRule", NEW("{'Url':'/','Domain':'c.example','ForwardType':'TRPC'}"), API_ERROR_VALUE,
+        "Rules.0.ForwardType"},
+    {"CreateRule", NEW("{'Url':'/','Domain':'c.example','Quic':true}"), API_ERROR_UNSUPPORTED,
+        "Rules.0.Quic"},
+    {"CreateRule", NEW("{'Url':'/','Domain':'c.example','SessionExpireTime':29}"), API_ERROR_RANGE,
+        "Rules.0.SessionExpireTime"},
+    {"CreateRule",
+        NEW("{'Url':'/','Domain':'c.example','SessionExpireTime':60,'Scheduler':'IP_HASH'}"),
+        API_ERROR_VALUE, "needs Scheduler WRR"},
+    {"CreateRule", NEW("{'Url':'/','Domain':'c.example','CookieName':'a=b'}"), API_ERROR_VALUE,
+        "Rules.0.CookieName"},
+    {"CreateRule", NEW("{'Url':'/','Domain':'c.example','TargetTls':{}}"), API_ERROR_VALUE,
+        "Rules.0.TargetTls needs ForwardType"},
+    {"CreateRule", NEW("{'Url':'/','Domain':'c.example','HealthCheck':{'CheckType':'HTTPS'}}"),
+        API_ERROR_VALUE, "Rules.0.HealthCheck.CheckType HTTPS"},
+    {"CreateRule", NEW("{'Url':'/','Domain':'c.example'," ONE_WAY "}"), API_ERROR_PARAMETER,
+        "Rules.0.Certificate needs a listener with SniSwitch"},
+    {"CreateRule",
+        NEW("{'Url':'/','Domain':'c.example','DefaultServer':true},{'Url':'/"
+            "','Domain':'d.example','DefaultServer':true}"),
+        API_ERROR_VALUE, "Rules.1.DefaultServer"},
+    {"CreateRule", SNI("{'Url':'/','Domain':'c.example'}"), API_ERROR_MISSING,
+        "Rules.0.Certificate is missing"},
+    {"CreateRule", SNI("{'Url':'/','Domain':'~x'," ONE_WAY "}"), API_ERROR_UNSUPPORTED,
+        "Rules.0.Domain: the listener has SniSwitch 1"},
+    {"CreateRule", SNI("{'Url':'/','Domain':'10.0.0.1'," ONE_WAY "}"), API_ERROR_UNSUPPORTED,
+        "10.0.0.1"},
+    {"CreateRule", SNI("{'Url':'/','Domain':'c.example','ForwardType':'GRPC'," ONE_WAY "}"),
+        API_ERROR_VALUE, "needs Http2"},
+    {"ModifyRule", "{" WEB ",'LocationId':'loc-none'}", API_ERROR_LOCATION_NOT_FOUND, "loc-none"},
+    {"ModifyRule", "{" WEB ",'LocationId':'$b','Url':'b'}", API_ERROR_VALUE, "Url"},
+    {"ModifyRule", "{" LB ",'ListenerId':'$raw','LocationId':'$b'}", API_ERROR_VALUE,
+        "only support"},
+    {"DeleteRule", "{" WEB "}", API_ERROR_MISSING, "LocationId"},
+    {"DeleteRule", "{" WEB ",'LocationIds':['$a','loc-none']}", API_ERROR_LOCATION_NOT_FOUND,
+        "loc-none"},
+    {"DeleteRule", "{" WEB ",'Domain':'z.example','Url':'/'}", API_ERROR_LOCATION_NOT_FOUND,
+        "z.example"},
+    {"DeleteRule", "{" WEB ",'LocationIds':['$a'],'NewDefaultServerDomain':'z.example'}",
+        API_ERROR_LOCATION_NOT_FOUND, "NewDefaultServerDomain"},
+    {"ModifyDomain", "{" WEB ",'Domain':'z.example','NewDomain':'y.example'}",
+        API_ERROR_LOCATION_NOT_FOUND, "z.example"},
+    {"ModifyDomain", "{" WEB ",'Domain':'a.example','NewDomain':'b.example'}", API_ERROR_DUPLICATE,
+        "b.example"},
+    {"ModifyDomain", "{" WEB ",'Domain':'a.example','NewDomain':'a b'}", API_ERROR_VALUE,
+        "NewDomain"},
+    {"ModifyDomainAttributes",
+        "{" WEB ",'Domain':'a.example','NewDomain':'y.example','NewDomains':['x.example']}",
+        API_ERROR_PARAMETER, "exclude"},
+    {"ModifyDomainAttributes", "{" WEB ",'Domain':'a.example','Http2':true}", API_ERROR_PARAMETER,
+        "Http2"},
+    {"ModifyDomainAttributes", "{" WEB ",'Domain':'a.example','DefaultServer':false}",
+        API_ERROR_MISSING, "NewDefaultServerDomain"},
+    {"ModifyDomainAttributes", "{" WEB ",'Domain':'a.example'," ONE_WAY "}", API_ERROR_PARAMETER,
+        "SniSwitch 0"},
+};
+
 TEST(rules_are_refused)
 {
-    static const struct refusal rows[] = {
-        {"CreateRule", "{" LB ",'ListenerId':'$raw','Rules':[]}", API_ERROR_VALUE,
-            "This interface only support HTTP/HTTPS listener"},
-        {"CreateRule", NEW("{'Domain':'c.example'}"), API_ERROR_MISSING, "Rules.0.Url"},
-        {"CreateRule", NEW("{'Url':'/'}"), API_ERROR_MISSING, "Rules.0.Domain is missing"},
-        {"CreateRule", NEW("{'Url':'/','Domain':'c.example','Domains':['d.example']}"),
-            API_ERROR_PARAMETER, "Rules.0.Domain and Domains"},
-        {"CreateRule", NEW("{'Url':'/','Domain':'_ _'}"), API_ERROR_VALUE, "Rules.0.Domain"},
-        {"CreateRule", NEW("{'Url':'/','Domain':'*.c.*'}"), API_ERROR_VALUE, "two wildcards"},
-        {"CreateRule", NEW("{'Url':'/','Domain':'~('}"), API_ERROR_VALUE, "Rules.0.Domain"},
-        {"CreateRule", NEW("{'Url':'x','Domain':'c.example'}"), API_ERROR_VALUE, "Rules.0.Url"},
-        {"CreateRule", NEW("{'Url':'~ [','Domain':'c.example'}"), API_ERROR_VALUE, "Rules.0.Url"},
-        {"CreateRule", NEW("{'Url':'/a/../b','Domain':'c.example'}"), API_ERROR_VALUE,
-            "Rules.0.Url"},
-        {"CreateRule", NEW("{'Url':'/b','Domain':'B.example'}"), API_ERROR_DUPLICATE, "$b"},
-        {"CreateRule", NEW("{'Url':'^~ /b','Domain':'b.example'}"), API_ERROR_DUPLICATE, "$b"},
-        {"CreateRule", NEW("{'Url':'/','Domain':'c.example'},{'Url':'/','Domain':'c.example'}"),
-            API_ERROR_DUPLICATE, "c.example"},
-        {"CreateRule", NEW("{'Url':'/','Domain':'c.example','Http2':true}"), API_ERROR_PARAMETER,
-            "Rules.0.Http2"},
-        {"CreateRule", NEW("{'Url':'/','Domain':'c.example','ForwardType':'GRPC'}"),
-            API_ERROR_VALUE, "needs an HTTPS listener"},
-        {"CreateRule", NEW("{'Url':'/','Domain':'c.example','ForwardType':'TRPC'}"),
-            API_ERROR_VALUE, "Rules.0.ForwardType"},
-        {"CreateRule", NEW("{'Url':'/','Domain':'c.example','Quic':true}"), API_ERROR_UNSUPPORTED,
-            "Rules.0.Quic"},
-        {"CreateRule", NEW("{'Url':'/','Domain':'c.example','SessionExpireTime':29}"),
-            API_ERROR_RANGE, "Rules.0.SessionExpireTime"},
-        {"CreateRule",
-            NEW("{'Url':'/','Domain':'c.example','SessionExpireTime':60,'Scheduler':'IP_HASH'}"),
-            API_ERROR_VALUE, "needs Scheduler WRR"},
-        {"CreateRule", NEW("{'Url':'/','Domain':'c.example','CookieName':'a=b'}"), API_ERROR_VALUE,
-            "Rules.0.CookieName"},
-        {"CreateRule", NEW("{'Url':'/','Domain':'c.example','TargetTls':{}}"), API_ERROR_VALUE,
-            "Rules.0.TargetTls needs ForwardType"},
-        {"CreateRule", NEW("{'Url':'/','Domain':'c.example','HealthCheck':{'CheckType':'HTTPS'}}"),
-            API_ERROR_VALUE, "Rules.0.HealthCheck.CheckType HTTPS"},
-        {"CreateRule", NEW("{'Url':'/','Domain':'c.example'," ONE_WAY "}"), API_ERROR_PARAMETER,
-            "Rules.0.Certificate needs a listener with SniSwitch"},
-        {"CreateRule",
-            NEW("{'Url':'/','Domain':'c.example','DefaultServer':true},{'Url':'/"
-                "','Domain':'d.example','DefaultServer':true}"),
-            API_ERROR_VALUE, "Rules.1.DefaultServer"},
-        {"CreateRule", SNI("{'Url':'/','Domain':'c.example'}"), API_ERROR_MISSING,
-            "Rules.0.Certificate is missing"},
-        {"CreateRule", SNI("{'Url':'/','Domain':'~x'," ONE_WAY "}"), API_ERROR_UNSUPPORTED,
-            "Rules.0.Domain: the listener has SniSwitch 1"},
-        {"CreateRule", SNI("{'Url':'/','Domain':'10.0.0.1'," ONE_WAY "}"), API_ERROR_UNSUPPORTED,
-            "10.0.0.1"},
-        {"CreateRule", SNI("{'Url':'/','Domain':'c.example','ForwardType':'GRPC'," ONE_WAY "}"),
-            API_ERROR_VALUE, "needs Http2"},
-        {"ModifyRule", "{" WEB ",'LocationId':'loc-none'}", API_ERROR_LOCATION_NOT_FOUND,
-            "loc-none"},
-        {"ModifyRule", "{" WEB ",'LocationId':'$b','Url':'b'}", API_ERROR_VALUE, "Url"},
-        {"ModifyRule", "{" LB ",'ListenerId':'$raw','LocationId':'$b'}", API_ERROR_VALUE,
-            "only support"},
-        {"DeleteRule", "{" WEB "}", API_ERROR_MISSING, "LocationId"},
-        {"DeleteRule", "{" WEB ",'LocationIds':['$a','loc-none']}", API_ERROR_LOCATION_NOT_FOUND,
-            "loc-none"},
-        {"DeleteRule", "{" WEB ",'Domain':'z.example','Url':'/'}", API_ERROR_LOCATION_NOT_FOUND,
-            "z.example"},
-        {"DeleteRule", "{" WEB ",'LocationIds':['$a'],'NewDefaultServerDomain':'z.example'}",
-            API_ERROR_LOCATION_NOT_FOUND, "NewDefaultServerDomain"},
-        {"ModifyDomain", "{" WEB ",'Domain':'z.example','NewDomain':'y.example'}",
-            API_ERROR_LOCATION_NOT_FOUND, "z.example"},
-        {"ModifyDomain", "{" WEB ",'Domain':'a.example','NewDomain':'b.example'}",
-            API_ERROR_DUPLICATE, "b.example"},
-        {"ModifyDomain", "{" WEB ",'Domain':'a.example','NewDomain':'a b'}", API_ERROR_VALUE,
-            "NewDomain"},
-        {"ModifyDomainAttributes",
-            "{" WEB ",'Domain':'a.example','NewDomain':'y.example','NewDomains':['x.example']}",
-            API_ERROR_PARAMETER, "exclude"},
-        {"ModifyDomainAttributes", "{" WEB ",'Domain':'a.example','Http2':true}",
-            API_ERROR_PARAMETER, "Http2"},
-        {"ModifyDomainAttributes", "{" WEB ",'Domain':'a.example','DefaultServer':false}",
-            API_ERROR_MISSING, "NewDefaultServerDomain"},
-        {"ModifyDomainAttributes", "{" WEB ",'Domain':'a.example'," ONE_WAY "}",
-            API_ERROR_PARAMETER, "SniSwitch 0"},
-    };
-    check_refusals(rows, COUNT_OF(rows));
+    check_refusals(rules_rows, COUNT_OF(rules_rows));
 }
 
 #define REWRITE(from, to, map) \
     "{" LB ",'SourceListenerId':'" from "','TargetListenerId':'" to "','RewriteInfos':[" map "]}"
 
+static const struct refusal redirects_rows[] = {
+    {"ManualRewrite", REWRITE("lbl-none", "$web", ""), API_ERROR_LISTENER_NOT_FOUND,
+        "SourceListenerId"},
+    {"ManualRewrite", REWRITE("$web", "$raw", ""), API_ERROR_LISTENER_PROTOCOL,
+        "TargetListenerId: $raw is TCP_SSL"},
+    {"ManualRewrite",
+        REWRITE("$web", "$web", "{'SourceLocationId':'$a','TargetLocationId':'loc-none'}"),
+        API_ERROR_LOCATION_NOT_FOUND, "loc-none"},
+    {"ManualRewrite", REWRITE("$web", "$web", "{'SourceLocationId':'$a','TargetLocationId':'$a'}"),
+        API_ERROR_PARAMETER, "to itself"},
+    {"ManualRewrite",
+        REWRITE(
+            "$web", "$web", "{'SourceLocationId':'$a','TargetLocationId':'$b','RewriteCode':303}"),
+        API_ERROR_VALUE, "301, 302 or 307"},
+    {"ManualRewrite",
+        REWRITE("$web", "$web",
+            "{'SourceLocationId':'$a','TargetLocationId':'$b','SourceDomain':'b.example'}"),
+        API_ERROR_PARAMETER, "SourceDomain"},
+    {"ManualRewrite",
+        REWRITE("$web", "$web",
+            "{'SourceLocationId':'$a','TargetLocationId':'$b'},{'SourceLocationId':'$b','"
+            "TargetLocationId':'$a'}"),
+        API_ERROR_REWRITE_EXISTS, "is redirected"},
+    {"DeleteRewrite", REWRITE("$web", "$web", "{'SourceLocationId':'$a','TargetLocationId':'$b'}"),
+        API_ERROR_REWRITE_NOT_FOUND, "$a"},
+    {"AutoRewrite", "{" LB ",'ListenerId':'$sni'}", API_ERROR_LISTENER_PROTOCOL, "at port 444"},
+    {"AutoRewrite", "{" LB ",'ListenerId':'$tls'}", API_ERROR_LOCATION_NOT_FOUND, "has no rule"},
+    {"AutoRewrite", "{" LB ",'ListenerId':'$tls','Domains':['x'],'RewriteCodes':[301,302]}",
+        API_ERROR_PARAMETER, "RewriteCodes"},
+};
+
 TEST(redirects_are_refused)
 {
-    static const struct refusal rows[] = {
-        {"ManualRewrite", REWRITE("lbl-none", "$web", ""), API_ERROR_LISTENER_NOT_FOUND,
-            "SourceListenerId"},
-        {"ManualRewrite", REWRITE("$web", "$raw", ""), API_ERROR_LISTENER_PROTOCOL,
-            "TargetListenerId: $raw is TCP_SSL"},
-        {"ManualRewrite",
-            REWRITE("$web", "$web", "{'SourceLocationId':'$a','TargetLocationId':'loc-none'}"),
-            API_ERROR_LOCATION_NOT_FOUND, "loc-none"},
-        {"ManualRewrite",
-            REWRITE("$web", "$web", "{'SourceLocationId':'$a','TargetLocationId':'$a'}"),
-            API_ERROR_PARAMETER, "to itself"},
-        {"ManualRewrite",
-            REWRITE("$web", "$web",
-                "{'SourceLocationId':'$a','TargetLocationId':'$b','RewriteCode':303}"),
-            API_ERROR_VALUE, "301, 302 or 307"},
-        {"ManualRewrite",
-            REWRITE("$web", "$web",
-                "{'SourceLocationId':'$a','TargetLocationId':'$b','SourceDomain':'b.example'}"),
-            API_ERROR_PARAMETER, "SourceDomain"},
-        {"ManualRewrite",
-            REWRITE("$web", "$web",
-                "{'SourceLocationId':'$a','TargetLocationId':'$b'},{'SourceLocationId':'$b','"
-                "TargetLocationId':'$a'}"),
-            API_ERROR_REWRITE_EXISTS, "is redirected"},
-        {"DeleteRewrite",
-            REWRITE("$web", "$web", "{'SourceLocationId':'$a','TargetLocationId':'$b'}"),
-            API_ERROR_REWRITE_NOT_FOUND, "$a"},
-        {"AutoRewrite", "{" LB ",'ListenerId':'$sni'}", API_ERROR_LISTENER_PROTOCOL, "at port 444"},
-        {"AutoRewrite", "{" LB ",'ListenerId':'$tls'}", API_ERROR_LOCATION_NOT_FOUND,
-            "has no rule"},
-        {"AutoRewrite", "{" LB ",'ListenerId':'$tls','Domains':['x'],'RewriteCodes':[301,302]}",
-            API_ERROR_PARAMETER, "RewriteCodes"},
-    };
-    check_refusals(rows, COUNT_OF(rows));
+    check_refusals(redirects_rows, COUNT_OF(redirects_rows));
 }
 
 /* ---- what they do ---- */
@@ -555,7 +545,7 @@ TEST(one_way_and_mutual_are_turned)
     begin();
     ask("CreateRule", "{" LB ",'ListenerId':'$tls','Rules':[{'Domain':'a.example','Url':'/'}]}");
     ask("ModifyListener", "{" LB ",'ListenerId':'$tls','Certificate':{'SSLMode':'MUTUAL','"
-                                 "SSLVerifyClient':'OPTIONAL','CertCaId':'clients1'}}");
+                          "SSLVerifyClient':'OPTIONAL','CertCaId':'clients1'}}");
     struct config *c = rendered();
     const struct config_listener *l = in_config(c, "$tls");
     CHECK(l && l->authn.authentication == AUTHENTICATION_OPTIONAL && l->authn.client_ca_n == 1);
@@ -576,12 +566,12 @@ TEST(sni_is_turned_on_and_domains_get_their_own)
     CHECK(c && !in_config(c, "$sni"));
     config_free(&c);
     ask("CreateRule", "{" LB ",'ListenerId':'$tls','Rules':[{'Domain':'a.example','Url':'/"
-                             "'},{'Domain':'b.example','Url':'/','Http2':true}]}");
+                      "'},{'Domain':'b.example','Url':'/','Http2':true}]}");
     ask("ModifyListener", "{" LB ",'ListenerId':'$tls','SniSwitch':1}");
     CHECK(!json_object_get(listener("$tls"), "Certificate"));
     ask("ModifyDomainAttributes",
         "{" LB ",'ListenerId':'$tls','Domain':'b.example','Certificate':{'SSLMode':'MUTUAL','"
-               "CertId':'rserver2','CertCaId':'clients1'}}");
+        "CertId':'rserver2','CertCaId':'clients1'}}");
     c = rendered();
     const struct config_listener *l = in_config(c, "$tls");
     CHECK(l && l->authn.authentication == AUTHENTICATION_ONE_WAY && l->domains_n == 2);
@@ -644,8 +634,8 @@ TEST(rules_change_and_what_is_not_said_stays)
 {
     begin();
     ask("ModifyRule", "{" WEB ",'LocationId':'$b','Url':'/"
-                              "c','Scheduler':'WRR','SessionExpireTime':60,'CookieName':'C','"
-                              "HealthCheck':{'HttpCode':3,'HttpCheckPath':'/h'}}");
+                      "c','Scheduler':'WRR','SessionExpireTime':60,'CookieName':'C','"
+                      "HealthCheck':{'HttpCode':3,'HttpCheckPath':'/h'}}");
     ask("ModifyRule", "{" WEB ",'LocationId':'$b','HealthCheck':{'TimeOut':3}}");
     struct config *c = rendered();
     const struct config_rule *r = &in_config(c, "$web")->rules[1];
@@ -657,7 +647,7 @@ TEST(rules_change_and_what_is_not_said_stays)
     CHECK_INT(g->health_check.timeout_ms, 3000);
     config_free(&c);
     ask("ModifyRule", "{" WEB ",'LocationId':'$b','ForwardType':'HTTPS','TargetTls':{'CertCaId':'"
-                              "clients1','Name':'app.internal'}}");
+                      "clients1','Name':'app.internal'}}");
     c = rendered();
     g = &c->groups[in_config(c, "$web")->rules[1].group];
     CHECK_INT(g->protocol, PROTOCOL_HTTPS);
@@ -670,7 +660,7 @@ TEST(redirects_begin_and_end)
 {
     begin();
     ask("CreateRule", "{" LB ",'ListenerId':'$tls','Rules':[{'Domain':'a.example','Url':'/"
-                             "'},{'Domain':'n.example','Url':'/n'}]}");
+                      "'},{'Domain':'n.example','Url':'/n'}]}");
     ask("AutoRewrite",
         "{" LB
         ",'ListenerId':'$tls','Domains':['n.example','a.example'],'RewriteCodes':[302,307]}");
