@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "base/panic.h"
 #include "config/config.h"
 #include "control/api_answer.h"
 #include "control/api_gate.h"
@@ -33,8 +32,14 @@ struct api {
     struct job *current;   /* its change is under way */
     struct timer patience; /* of the client of CURRENT */
     struct timer next;     /* look at the queue */
-    uint64_t counts[API_OUTCOME_COUNT];
+    struct count *counts;  /* NULL: nobody counts yet */
 };
+
+static void count(struct api *a, enum instance_column what)
+{
+    if (a->counts)
+        count_add(&a->counts[what], 1);
+}
 
 /* ---- answers ---- */
 
@@ -54,8 +59,8 @@ static void refuse_at_once(
 {
     struct api_answer answer = {
         .id = id, .trace = why->trace, .error = why->error, .sentence = why->sentence.text};
-    a->counts[api_gate_is_unauthenticated(why) ? API_OUTCOME_UNAUTHENTICATED
-                                               : API_OUTCOME_REFUSED]++;
+    count(
+        a, api_gate_is_unauthenticated(why) ? INSTANCE_API_UNAUTHENTICATED : INSTANCE_API_REFUSED);
     if (!why->is_muted)
         api_answer_audit_refusal(why, id);
     api_answer_send(&answer, &x);
@@ -95,7 +100,7 @@ static void job_free(struct job *job)
 static void job_end(struct job *job)
 {
     struct api *a = job->api;
-    a->counts[job->call.error ? API_OUTCOME_REFUSED : API_OUTCOME_DONE]++;
+    count(a, job->call.error ? INSTANCE_API_REFUSED : INSTANCE_API_DONE);
     if (job->call.action->kind != ACTION_READ)
         api_answer_audit(&job->admission, &job->call);
     respond(job);
@@ -292,8 +297,7 @@ void api_open(struct api *a, const struct api_parts *parts)
     recall_signatures(a);
 }
 
-uint64_t api_count(const struct api *a, enum api_outcome outcome)
+void api_count_in(struct api *a, struct count *instance)
 {
-    ASSERT(outcome < API_OUTCOME_COUNT);
-    return a->counts[outcome];
+    a->counts = instance;
 }

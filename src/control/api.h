@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "balance/counters.h"
 #include "control/access_keys.h"
 #include "control/admin.h"
 #include "control/call.h"
@@ -37,11 +38,5 @@ struct api_parts {
 };
 void api_open(struct api *a, const struct api_parts *parts);
 
-/* Requests by outcome since the process began: what metrics count. */
-enum api_outcome {
-    API_OUTCOME_DONE,
-    API_OUTCOME_REFUSED,
-    API_OUTCOME_UNAUTHENTICATED,
-    API_OUTCOME_COUNT
-};
-uint64_t api_count(const struct api *a, enum api_outcome outcome);
+/* Count requests in INSTANCE, the COUNTERS_INSTANCE row of this process. */
+void api_count_in(struct api *a, struct count *instance);

@@ -331,6 +331,11 @@ struct health *health_new(struct loop *loop)
     return h;
 }
 
+struct counters *health_counters(const struct health *h)
+{
+    return h->counters;
+}
+
 int health_open(struct health *h, int table_fd, int counters_fd, struct error *err)
 {
     if (h->table)

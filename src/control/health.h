@@ -23,6 +23,8 @@ struct health;
 
 struct health *health_new(struct loop *loop) MUST_USE;
 void health_free(struct health **h);
+/* What this process counts, once it is open; else NULL. */
+struct counters *health_counters(const struct health *h);
 /* Before anything else, once: the table and the counters, which stay the caller's. -1 with ERR. */
 int health_open(struct health *h, int table_fd, int counters_fd, struct error *err) MUST_USE;
 

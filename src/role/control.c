@@ -149,6 +149,8 @@ static void receive_health(struct control *c, struct message *m)
     if (health_open(c->health, m->fds[0], m->fds[1], &err) < 0 ||
         totals_add_source(&c->sources, m->index, m->fds[1], &err) < 0)
         log_error("the health of targets cannot be told: %s", err.text);
+    if (health_counters(c->health))
+        api_count_in(c->api, counters_row(health_counters(c->health), COUNTERS_INSTANCE, NULL));
 }
 
 static void receive_addresses(struct control *c, struct message *m)
