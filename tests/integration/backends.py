@@ -107,7 +107,8 @@ def read_nginx(line):
 def read_apache(line):
     connection, method, status, target, body = line.split(" ")
     known = body not in ("-", "xunread")
-    return Seen(connection, method, target, bytes.fromhex(body[1:]) if known else None, int(status))
+    answered = target != "-"  # else it was cut off while the script read it
+    return Seen(connection, method, target, bytes.fromhex(body[1:]) if known else None, int(status) if answered else 400)
 
 
 @contextlib.contextmanager
