@@ -6,6 +6,7 @@
 #include "control/action.h"
 #include "control/certificate_record.h"
 #include "control/document.h"
+#include "control/labels.h"
 
 #include "base/ban.h"
 
@@ -14,12 +15,6 @@
 #define KEY_MAX 65536
 
 /* ---- fields ---- */
-
-static const struct field tag_fields[] = {
-    {"TagKey", FIELD_TEXT, .is_required = true, .min = 1, .max = 127, .help = "a label's name"},
-    {"TagValue", FIELD_TEXT, .is_required = true, .max = 255, .help = "its value"},
-    {NULL},
-};
 
 const struct field action_upload_certificate_fields[] = {
     {"CertificatePublicKey", FIELD_TEXT, .is_required = true, .min = 1, .max = PEM_MAX,
@@ -39,7 +34,7 @@ const struct field action_upload_certificate_fields[] = {
     {"ProjectId", FIELD_INTEGER, .min = 0, .max = INT32_MAX, .help = "a label, told again"},
     {"CertificateUse", FIELD_TEXT, .max = 64, .only = "\"CLB\"|\"clb\"|\"\"",
         .why = "certificates are for listeners"},
-    {"Tags", FIELD_OBJECT, .is_list = true, .list_max = 20, .of = tag_fields,
+    {"Tags", FIELD_OBJECT, .is_list = true, .list_max = LABELS_MAX, .of = labels_fields,
         .help = "labels, told again"},
     {NULL},
 };

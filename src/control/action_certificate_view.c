@@ -9,6 +9,7 @@
 #include "control/action.h"
 #include "control/certificate_record.h"
 #include "control/document.h"
+#include "control/labels.h"
 #include "pki/verdict.h"
 
 #include "base/ban.h"
@@ -20,12 +21,6 @@
 #define STATUS_EXPIRED  3
 
 /* ---- fields ---- */
-
-static const struct field tag_fields[] = {
-    {"TagKey", FIELD_TEXT, .is_required = true, .max = 127, .help = "a label's name"},
-    {"TagValue", FIELD_TEXT, .is_required = true, .max = 255, .help = "its value"},
-    {NULL},
-};
 
 const struct field action_describe_certificates_fields[] = {
     {"Offset", FIELD_INTEGER, .min = 0, .max = INT32_MAX,
@@ -39,7 +34,7 @@ const struct field action_describe_certificates_fields[] = {
     {"CertificateStatus", FIELD_INTEGER, .is_list = true, .min = 0, .max = 15, .list_max = 16,
         .help = "1: valid, 3: expired; there are no others"},
     {"CertIds", FIELD_TEXT, .is_list = true, .max = 64, .list_max = 1000, .help = "these only"},
-    {"Tags", FIELD_OBJECT, .is_list = true, .list_max = 20, .of = tag_fields,
+    {"Tags", FIELD_OBJECT, .is_list = true, .list_max = LABELS_MAX, .of = labels_fields,
         .help = "with all of these labels only"},
     {"FilterExpiring", FIELD_INTEGER, .min = 0, .max = 1,
         .help = "1: those that end within 30 days only"},

@@ -10,6 +10,7 @@
 #include "control/document.h"
 #include "control/instance_targets.h"
 #include "control/instance_view.h"
+#include "control/labels.h"
 #include "control/lookup.h"
 #include "crypto/digest.h"
 
@@ -21,12 +22,6 @@
 #define AT_RISK         20 /* so many servers, and an instance is deleted by ForceDelete only */
 
 /* ---- fields ---- */
-
-static const struct field tag_fields[] = {
-    {"TagKey", FIELD_TEXT, .is_required = true, .min = 1, .max = 127, .help = "a label's name"},
-    {"TagValue", FIELD_TEXT, .is_required = true, .max = 255, .help = "its value"},
-    {NULL},
-};
 
 #define NOTHING_SOLD "nothing is sold here"
 #define NO_ZONES     "there are no zones"
@@ -45,7 +40,7 @@ const struct field action_create_load_balancer_fields[] = {
     {"AddressIPVersion", FIELD_TEXT, .choices = "IPV4|IPV6|IPv6FullChain",
         .help = "the family of its address; default IPV4"},
     {"Number", FIELD_INTEGER, .min = 1, .max = 20, .help = "how many; default 1"},
-    {"Tags", FIELD_OBJECT, .is_list = true, .list_max = 20, .of = tag_fields,
+    {"Tags", FIELD_OBJECT, .is_list = true, .list_max = LABELS_MAX, .of = labels_fields,
         .help = "labels, told again"},
     {"ClientToken", FIELD_TEXT,
         .help = "at most 64 ASCII characters: a request with one that was used within a day makes "

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "control/document.h"
 #include "control/health_fields.h"
+#include "control/labels.h"
 #include "control/lookup.h"
 #include "control/target_group.h"
 #include "control/targets.h"
@@ -16,12 +17,6 @@
 #define ASSOCIATIONS_MAX 20
 
 /* ---- fields ---- */
-
-static const struct field tag_fields[] = {
-    {"TagKey", FIELD_TEXT, .is_required = true, .min = 1, .max = 127, .help = "a label's name"},
-    {"TagValue", FIELD_TEXT, .is_required = true, .max = 255, .help = "its value"},
-    {NULL},
-};
 
 #define SERVER_FIELDS(ports_required)                                                              \
     {"BindIP", FIELD_TEXT, .is_required = true, .max = 64,                                         \
@@ -80,7 +75,7 @@ const struct field action_create_target_group_fields[] = {
     {"TargetGroupInstances", FIELD_OBJECT, .is_list = true, .list_max = 50, .of = new_server_fields,
         .help = "its first servers"},
     {"VpcId", FIELD_TEXT, .max = 64, .help = "a label, told again"},
-    {"Tags", FIELD_OBJECT, .is_list = true, .list_max = 20, .of = tag_fields,
+    {"Tags", FIELD_OBJECT, .is_list = true, .list_max = LABELS_MAX, .of = labels_fields,
         .help = "labels, told again"},
     {"IpVersion", FIELD_TEXT, .max = 32, .help = "a label, told again: servers may be of both"},
     {"FullListenSwitch", FIELD_BOOLEAN, .only = "false", .why = "a listener has one port"},

@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the API keeps of a certificate, and what an input means for a listener. */
-#include "base/memory.h"
-#include "base/panic.h"
 #include "control/certificates.h"
-#include "crypto/convert.h"
-#include "crypto/issue.h"
 #include "crypto/sealed.h"
+#include "issued.h"
 #include "test.h"
 
 #include "base/ban.h"
-
-#define NOW ((int64_t)1800000000) /* 2027-01-15 */
-#define DAY ((int64_t)86400)
-
-/* A certificate and its key, as texts. */
-struct issued {
-    struct buf der, pem, key_pem;
-    struct private_key *key;
-};
 
 static struct issued ca, intermediate, server, rsa, other;
 static struct sealing_key sealing;
@@ -36,60 +24,22 @@ int sealed_make(
     return buf_append(out, BYTES("sealed"));
 }
 
-static void issue(struct issued *out, enum issue_profile profile, enum key_kind kind,
-    const char *name, const struct issued *issuer)
-{
-    struct error err;
-    struct bytes names[] = {BYTES("DNS:www.example"), BYTES("IP:192.0.2.1")};
-    buf_init(&out->der, 1 << 16);
-    buf_init(&out->pem, 1 << 16);
-    buf_init(&out->key_pem, 1 << 16);
-    out->key = private_key_generate(kind, &err);
-    const struct issue_request r = {.profile = profile,
-        .common_name = name,
-        .names = names,
-        .names_n = profile == ISSUE_SERVER ? 2 : 0,
-        .not_before = NOW - DAY,
-        .not_after = NOW + 90 * DAY,
-        .issuer = issuer ? buf_bytes(&issuer->der) : (struct bytes){0},
-        .issuer_key = issuer ? issuer->key : NULL,
-        .key = out->key};
-    ASSERT(issue_certificate(&r, &out->der, &err) == 0 &&
-           convert_certificate_pem(buf_bytes(&out->der), &out->pem) == 0 &&
-           convert_key_pem(out->key, &out->key_pem) == 0);
-    ignore_result(buf_append(&out->pem, (struct bytes){(const uint8_t *)"", 1}));
-    ignore_result(buf_append(&out->key_pem, (struct bytes){(const uint8_t *)"", 1}));
-}
-
-static const char *text(const struct buf *b)
-{
-    return (const char *)buf_bytes(b).at;
-}
-
-static void discard(struct issued *i)
-{
-    buf_fini(&i->der);
-    buf_fini(&i->pem);
-    buf_fini(&i->key_pem);
-    private_key_unref(&i->key);
-}
-
 __attribute__((constructor)) static void begin(void)
 {
-    issue(&ca, ISSUE_CA, KEY_EC_P256, "Root", NULL);
-    issue(&intermediate, ISSUE_INTERMEDIATE, KEY_EC_P256, "Intermediate", &ca);
-    issue(&server, ISSUE_SERVER, KEY_EC_P256, "www\n\"example", &intermediate);
-    issue(&rsa, ISSUE_SERVER, KEY_RSA, "rsa.example", &intermediate);
-    issue(&other, ISSUE_SERVER, KEY_EC_P256, "other.example", &intermediate);
+    issued_make(&ca, ISSUE_CA, KEY_EC_P256, "Root", NULL);
+    issued_make(&intermediate, ISSUE_INTERMEDIATE, KEY_EC_P256, "Intermediate", &ca);
+    issued_make(&server, ISSUE_SERVER, KEY_EC_P256, "www\n\"example", &intermediate);
+    issued_make(&rsa, ISSUE_SERVER, KEY_RSA, "rsa.example", &intermediate);
+    issued_make(&other, ISSUE_SERVER, KEY_EC_P256, "other.example", &intermediate);
 }
 
 __attribute__((destructor)) static void end(void)
 {
-    discard(&ca);
-    discard(&intermediate);
-    discard(&server);
-    discard(&rsa);
-    discard(&other);
+    issued_fini(&ca);
+    issued_fini(&intermediate);
+    issued_fini(&server);
+    issued_fini(&rsa);
+    issued_fini(&other);
     model_free(&call.model);
 }
 
@@ -102,8 +52,8 @@ static void new_call(void)
 static struct certificate_upload of_server(const struct issued *i)
 {
     return (struct certificate_upload){.type = CERTIFICATE_SERVER,
-        .certificate = text(&i->pem),
-        .key = text(&i->key_pem),
+        .certificate = issued_text(&i->pem),
+        .key = issued_text(&i->key_pem),
         .alias = "alias",
         .certificate_field = "CertContent",
         .key_field = "CertKey"};
@@ -112,7 +62,7 @@ static struct certificate_upload of_server(const struct issued *i)
 static struct certificate_upload of_ca(const struct issued *i)
 {
     return (struct certificate_upload){.type = CERTIFICATE_CA,
-        .certificate = text(&i->pem),
+        .certificate = issued_text(&i->pem),
         .alias = "ca",
         .certificate_field = "CertCaContent"};
 }
@@ -159,10 +109,10 @@ TEST(a_private_key_is_kept_sealed_only)
     struct buf both;
     new_call();
     buf_init(&both, 1 << 16);
-    ASSERT(buf_printf(&both, "%s%s", text(&server.key_pem), text(&server.pem)) == 0 &&
+    ASSERT(buf_printf(&both, "%s%s", issued_text(&server.key_pem), issued_text(&server.pem)) == 0 &&
            buf_append(&both, (struct bytes){(const uint8_t *)"", 1}) == 0);
     struct certificate_upload u = of_server(&server);
-    u.certificate = text(&both);
+    u.certificate = issued_text(&both);
     upload(&u, id);
     char *kept = json_dumps(model_find(call.model, MODEL_CERTIFICATE, id), 0);
     CHECK(strstr(kept, "BEGIN CERTIFICATE") && !strstr(kept, "PRIVATE KEY"));
@@ -170,7 +120,7 @@ TEST(a_private_key_is_kept_sealed_only)
     CHECK_TEXT(member(id, "SealedKey"), "c2VhbGVk");
     snprintf(info, sizeof(info), "api:/%s.key", id);
     CHECK_TEXT(sealed_info, info);
-    CHECK_TEXT(sealed_text, text(&server.key_pem));
+    CHECK_TEXT(sealed_text, issued_text(&server.key_pem));
     buf_fini(&both);
 }
 
@@ -180,14 +130,14 @@ TEST(a_chain_is_put_in_order)
     struct buf pem;
     new_call();
     buf_init(&pem, 1 << 16);
-    ASSERT(buf_printf(&pem, "%s%s%s", text(&ca.pem), text(&intermediate.pem), text(&server.pem)) ==
-               0 &&
+    ASSERT(buf_printf(&pem, "%s%s%s", issued_text(&ca.pem), issued_text(&intermediate.pem),
+               issued_text(&server.pem)) == 0 &&
            buf_append(&pem, (struct bytes){(const uint8_t *)"", 1}) == 0);
     struct certificate_upload u = of_server(&server);
-    u.certificate = text(&pem);
+    u.certificate = issued_text(&pem);
     upload(&u, id);
     const char *kept = member(id, "PublicKey");
-    CHECK(strncmp(kept, text(&server.pem), strlen(text(&server.pem))) == 0);
+    CHECK(strncmp(kept, issued_text(&server.pem), strlen(issued_text(&server.pem))) == 0);
     buf_fini(&pem);
 }
 
@@ -209,16 +159,16 @@ TEST(what_cannot_be_used_is_not_kept)
     u.certificate = "hello";
     refuse(&u, API_ERROR_CERTIFICATE_INVALID, "CertContent: ");
     u = of_server(&server);
-    u.key = text(&other.key_pem);
+    u.key = issued_text(&other.key_pem);
     refuse(&u, API_ERROR_CERTIFICATE_MISMATCH, "CertKey is not the key of CertContent");
     u.key = NULL;
     refuse(&u, API_ERROR_MISSING, "CertKey is missing");
-    u.key = text(&server.pem);
+    u.key = issued_text(&server.pem);
     refuse(&u, API_ERROR_CERTIFICATE_KEY, "CertKey: ");
     u = of_ca(&server);
     refuse(&u, API_ERROR_CERTIFICATE_CA, "certificate 1");
     u = of_ca(&ca);
-    u.crl = text(&ca.pem);
+    u.crl = issued_text(&ca.pem);
     refuse(&u, API_ERROR_VALUE, "CertCaCrl: ");
 }
 
@@ -226,10 +176,10 @@ TEST(certificates_of_two_chains_are_refused)
 {
     struct buf pem;
     buf_init(&pem, 1 << 16);
-    ASSERT(buf_printf(&pem, "%s%s", text(&server.pem), text(&other.pem)) == 0 &&
+    ASSERT(buf_printf(&pem, "%s%s", issued_text(&server.pem), issued_text(&other.pem)) == 0 &&
            buf_append(&pem, (struct bytes){(const uint8_t *)"", 1}) == 0);
     struct certificate_upload u = of_server(&server);
-    u.certificate = text(&pem);
+    u.certificate = issued_text(&pem);
     refuse(&u, API_ERROR_CERTIFICATE_CHAIN, "is not part of the chain of");
     buf_fini(&pem);
 }
@@ -380,8 +330,8 @@ TEST(what_is_inline_is_uploaded)
 {
     new_call();
     json_t *input = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "SSLMode", "MUTUAL", "CertContent",
-        text(&server.pem), "CertKey", text(&server.key_pem), "CertName", "mine", "CertCaContent",
-        text(&ca.pem), "CertCaName", "theirs");
+        issued_text(&server.pem), "CertKey", issued_text(&server.key_pem), "CertName", "mine",
+        "CertCaContent", issued_text(&ca.pem), "CertCaName", "theirs");
     json_t *got = certificates_choose(&call, input, NULL, NULL);
     CHECK(got);
     CHECK_INT(model_count(call.model, MODEL_CERTIFICATE), 2);
