@@ -118,6 +118,15 @@ const struct field action_delete_load_balancer_listeners_fields[] = {
     {NULL},
 };
 
+const struct field action_set_load_balancer_start_status_fields[] = {
+    {"OperationType", FIELD_TEXT, .is_required = true, .choices = "Start|Stop",
+        .help = "what to do"},
+    INSTANCE_FIELD,
+    {"ListenerIds", FIELD_TEXT, .is_list = true, .max = 64, .list_max = INSTANCE_VIEW_LISTENERS_MAX,
+        .help = "the listeners; none: all of the instance"},
+    {NULL},
+};
+
 /* ---- which fields fit which protocol ---- */
 
 #define ON_TCP     1u
@@ -435,23 +444,52 @@ int action_delete_listener(struct call *c)
     return 0;
 }
 
-int action_delete_load_balancer_listeners(struct call *c)
+/* The ListenerIds of C; none: those of all of the instance. NULL: C is refused. */
+static json_t *listed_ids(struct call *c, const char *instance_id)
 {
-    const char *instance_id = call_text(c, "LoadBalancerId");
-    json_t *ids = call_list(c, "ListenerIds"), *id;
-    size_t i, at = 0;
+    json_t *ids = call_list(c, "ListenerIds");
+    size_t at = 0;
     const json_t *listener;
     if (!lookup_instance(c, instance_id))
-        return -1;
+        return NULL;
     bool are_all = !json_array_size(ids);
     while (are_all && model_next(c->model, MODEL_LISTENER, &at, &listener))
         if (document_is(listener, "LoadBalancerId", instance_id))
             json_array_append_new(ids, document_share_member(listener, "ListenerId"));
+    return ids;
+}
+
+int action_delete_load_balancer_listeners(struct call *c)
+{
+    const char *instance_id = call_text(c, "LoadBalancerId");
+    json_t *ids = listed_ids(c, instance_id), *id;
+    size_t i;
     json_array_foreach(ids, i, id)
     {
         if (!lookup_listener(c, instance_id, json_string_value(id), "ListenerIds"))
             return -1;
         delete_listener(c, instance_id, json_string_value(id));
     }
-    return 0;
+    return ids ? 0 : -1;
+}
+
+/* ---- SetLoadBalancerStartStatus ---- */
+
+int action_set_load_balancer_start_status(struct call *c)
+{
+    const char *instance_id = call_text(c, "LoadBalancerId");
+    bool is_stopped = strcmp(call_text(c, "OperationType"), "Stop") == 0;
+    json_t *ids = listed_ids(c, instance_id), *id;
+    size_t i;
+    if (ids && !json_array_size(ids))
+        return call_refuse(
+            c, API_ERROR_LB_EMPTY, "LoadBalancerId: %s has no listener.", instance_id);
+    json_array_foreach(ids, i, id)
+    {
+        json_t *listener = lookup_listener(c, instance_id, json_string_value(id), "ListenerIds");
+        if (!listener)
+            return -1;
+        json_object_set_new(listener, "Stopped", json_boolean(is_stopped));
+    }
+    return ids ? 0 : -1;
 }

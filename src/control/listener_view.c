@@ -16,7 +16,7 @@ static const char *const of_rule[] = {"LocationId", "Domain", "Domains", "Url", 
     "SessionExpireTime", "Scheduler", "Certificate", "DefaultServer", "Http2", "ForwardType",
     "TargetType", "CookieName"};
 /* Sallyport's own: told where they are. */
-static const char *const ours[] = {"TargetTls", "ConfigFile"};
+static const char *const ours[] = {"TargetTls", "Stopped", "ConfigFile"};
 
 /* Members that are the same for all. */
 struct constant {

@@ -416,7 +416,7 @@ static void add_listener(struct render *r, const json_t *listener)
     bool is_https = strcmp(protocol, "HTTPS") == 0;
     bool is_tls = is_https || strcmp(protocol, "TCP_SSL") == 0;
     const json_t *certificate = certificate_of(listener);
-    if (is_tls && !certificate)
+    if (document_flag(listener, "Stopped") || (is_tls && !certificate))
         return;
     json_t *out = json_pack(
         "{s:s, s:s, s:o}", "name", id, "protocol", protocol, "address", bind_address(r, listener));

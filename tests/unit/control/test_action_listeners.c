@@ -734,6 +734,33 @@ TEST(listeners_are_told_with_all_members)
     json_decref(answer);
 }
 
+TEST(listeners_are_stopped_and_started)
+{
+    begin();
+    ask("SetLoadBalancerStartStatus",
+        "{" LB ",'OperationType':'Stop','ListenerIds':['$web','$raw']}");
+    struct config *c = rendered();
+    CHECK(c->listeners_n == 1 && in_config(c, "$tls"));
+    config_free(&c);
+    CHECK(strstr(ask("DescribeListeners", "{" LB ",'Port':80}"), "\"Stopped\":true"));
+    ask("SetLoadBalancerStartStatus", "{" LB ",'OperationType':'start'}");
+    c = rendered();
+    CHECK_INT(c->listeners_n, 3);
+    config_free(&c);
+    ask("DeleteLoadBalancerListeners", "{" LB "}");
+    actions_refuse(SERVICE_CLB, "SetLoadBalancerStartStatus", q("{" LB ",'OperationType':'Stop'}"),
+        API_ERROR_LB_EMPTY, "has no listener");
+}
+
+TEST(users_of_a_certificate_are_found)
+{
+    begin();
+    const char *answer =
+        ask("DescribeLoadBalancerListByCertId", "{'CertIds':['clients1','rserver2']}");
+    CHECK(strstr(answer, q("'CertId':'clients1','LoadBalancers':[{")));
+    CHECK(strstr(answer, q("'CertId':'rserver2','LoadBalancers':[]")));
+}
+
 TEST(details_are_rows_of_servers)
 {
     begin();
