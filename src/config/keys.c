@@ -22,7 +22,8 @@ static const char *const all_unhealthy_names[] = {"serve", "refuse", NULL};
 static const char *const http_version_names[] = {"1.1", "2", NULL};
 static const char *const key_exchange_names[] = {"ecdhe", "rsa", NULL};
 static const char *const redirect_names[] = {"301", "302", "303", "307", "308", NULL};
-static const char *const tls_group_names[] = {"x25519", "secp256r1", "secp384r1", NULL};
+static const char *const tls_group_names[] = {
+    "x25519", "secp256r1", "secp384r1", "secp521r1", NULL};
 #define FIRST_SCHEME "ecdsa_secp256r1_sha256"
 /* clang-format off */
 #define MORE_SCHEMES(X) \

@@ -40,8 +40,8 @@ struct key_share {
 /* Made once per process. */
 static const EC_GROUP *curve_of(const struct group *g)
 {
-    static EC_GROUP *p256, *p384;
-    EC_GROUP **made = g->curve == NID_X9_62_prime256v1 ? &p256 : &p384;
+    static EC_GROUP *curves[GROUP_SECP521R1 - GROUP_SECP256R1 + 1];
+    EC_GROUP **made = &curves[g->number - GROUP_SECP256R1];
     if (!*made)
         *made = EC_GROUP_new_by_curve_name(g->curve);
     ASSERT(*made);
@@ -95,6 +95,7 @@ static const struct group groups[] = {
     {GROUP_X25519, X25519_SIZE, X25519_SIZE, NID_undef, montgomery_generate, montgomery_derive},
     {GROUP_SECP256R1, 65, 32, NID_X9_62_prime256v1, ec_generate, ec_derive},
     {GROUP_SECP384R1, 97, 48, NID_secp384r1, ec_generate, ec_derive},
+    {GROUP_SECP521R1, 133, 66, NID_secp521r1, ec_generate, ec_derive},
 };
 
 static const struct group *find(uint16_t number)

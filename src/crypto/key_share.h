@@ -11,10 +11,15 @@
 #include "base/bytes.h"
 
 /* NamedGroup (RFC 8446 §4.2.7). */
-enum key_share_group { GROUP_SECP256R1 = 0x0017, GROUP_SECP384R1 = 0x0018, GROUP_X25519 = 0x001d };
+enum key_share_group {
+    GROUP_SECP256R1 = 0x0017,
+    GROUP_SECP384R1 = 0x0018,
+    GROUP_SECP521R1 = 0x0019,
+    GROUP_X25519 = 0x001d
+};
 
-#define KEY_SHARE_PUBLIC_MAX 97 /* an uncompressed point of P-384 */
-#define KEY_SHARE_SECRET_MAX 48
+#define KEY_SHARE_PUBLIC_MAX 133 /* an uncompressed point of P-521 */
+#define KEY_SHARE_SECRET_MAX 66
 
 /* Do we know GROUP? */
 bool key_share_is_known(uint16_t group);

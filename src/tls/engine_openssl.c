@@ -304,6 +304,8 @@ static const char *group_name(SSL *ssl)
         return "secp256r1";
     case NID_secp384r1:
         return "secp384r1";
+    case NID_secp521r1:
+        return "secp521r1";
     default:
         return "";
     }

@@ -43,8 +43,8 @@ struct tlspolicy {
     struct arena arena; /* lists of numbers */
 };
 
-/* All groups that we have, the cheapest first: 16-bit numbers as on the wire. */
-struct bytes tlspolicy_all_groups(void);
+/* The groups of a policy that names none, the cheapest first: 16-bit numbers as on the wire. */
+struct bytes tlspolicy_usual_groups(void);
 /* Does P let handshakes be signed with less than our verifier takes on certificates, so that peers
  * are told both (RFC 8446 §4.2.3: signature_algorithms_cert)? */
 bool tlspolicy_has_fewer_schemes(const struct tlspolicy *p);

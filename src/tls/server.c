@@ -251,8 +251,8 @@ static bool is_curve_supported(const struct machine *m, enum key_kind kind)
     static const struct {
         enum key_kind kind;
         uint16_t group;
-    } curves[] = {
-        {KEY_EC_P256, GROUP_SECP256R1}, {KEY_EC_P384, GROUP_SECP384R1}, {KEY_EC_P521, 0x0019}};
+    } curves[] = {{KEY_EC_P256, GROUP_SECP256R1}, {KEY_EC_P384, GROUP_SECP384R1},
+        {KEY_EC_P521, GROUP_SECP521R1}};
     struct bytes groups;
     if (m->version == TLS_1_3 || !server_was_sent(m, EXTENSION_SUPPORTED_GROUPS) ||
         !extension_read_list_16(server_extension(m, EXTENSION_SUPPORTED_GROUPS), &groups))

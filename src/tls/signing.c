@@ -47,8 +47,8 @@ static bool is_key_exchange(struct bytes content)
         uint16_t group;
         size_t point_n;
         bool is_uncompressed;
-    } groups[] = {
-        {GROUP_X25519, 32, false}, {GROUP_SECP256R1, 65, true}, {GROUP_SECP384R1, 97, true}};
+    } groups[] = {{GROUP_X25519, 32, false}, {GROUP_SECP256R1, 65, true},
+        {GROUP_SECP384R1, 97, true}, {GROUP_SECP521R1, 133, true}};
     struct bytes randoms, point;
     uint8_t curve_type;
     uint16_t group;

@@ -114,7 +114,7 @@ void tlsconn_close(struct tlsconn *c);
 struct tlsconn_facts {
     uint16_t version; /* TLS_1_2, TLS_1_3; 0 before ServerHello */
     char cipher[48];  /* IANA name: TLS_AES_256_GCM_SHA384, TLS_RSA_WITH_AES_128_GCM_SHA256, … */
-    char group[24];   /* x25519, secp256r1, secp384r1; "" with RSA key transport */
+    char group[24];   /* x25519, secp256r1 …; "" with RSA key transport */
     char signature[32]; /* scheme of the peer's signature, IANA name where known */
     char alpn[16];
     char sni[256]; /* as sent by the client; control bytes escaped; lower case */

@@ -66,8 +66,10 @@ POLICIES = {
 VERSIONS = {'["1.2"]': {"1.2": "in", "1.3": "no_common"}, '["1.3"]': {"1.2": "no_common", "1.3": "in"},
             '["1.2", "1.3"]': {"1.2": "in", "1.3": "in"}, None: {"1.2": "in", "1.3": "in"}}
 KEY_EXCHANGE = {"rsa": {"rsa": "in", "ecdhe": "in"}, "ecdhe": {"rsa": "no_common", "ecdhe": "in"}, None: {"rsa": "no_common", "ecdhe": "in"}}
-# a peer that knows one group; peers that can sign with one kind of key
-GROUPS = {"[x25519, secp256r1]": {"p384": "no_common"}, "[secp384r1]": {"p384": "in"}, None: {"p384": "in"}}
+# peers that know one group; peers that can sign with one kind of key
+CURVES = {"p384": "secp384r1", "p521": "secp521r1"}
+GROUPS = {"[x25519, secp256r1]": {"p384": "no_common", "p521": "no_common"}, "[secp384r1]": {"p384": "in", "p521": "no_common"},
+          "[secp521r1]": {"p384": "no_common", "p521": "in"}, None: {"p384": "in", "p521": "no_common"}}
 SCHEMES = {"[ecdsa_secp256r1_sha256]": {"good": "in", "good_rsa": "no_certificate"},
            "[rsa_pss_rsae_sha256, ecdsa_secp256r1_sha256]": {"good": "in", "good_rsa": "in"}, None: {"good": "in", "good_rsa": "in"}}
 TARGET_SCHEMES = {"[ecdsa_secp256r1_sha256]": {"good": "in", "ecdhe": "no_common"}, None: {"good": "in", "ecdhe": "in"}}
@@ -168,8 +170,8 @@ def target_context(certificate, peer):
     context = peers.server_context(certificate, version=peer if peer in peers.VERSIONS else "1.2" if peer in ("rsa", "ecdhe") else None)
     if peer in CIPHERS:
         context.set_ciphers(CIPHERS[peer])
-    if peer == "p384":
-        context.set_ecdh_curve("secp384r1")
+    if peer in CURVES:
+        context.set_ecdh_curve(CURVES[peer])
     return context
 
 
@@ -194,7 +196,7 @@ class Groups:
         self.crls = {"fresh": ca.crl(revoked, file=pki.folder / "fresh-servers.crl"),
                      "old": ca.crl(revoked, file=pki.folder / "old-servers.crl", next_update=-HOUR), "none": pki.ca("strangers").crl_file}
         certificates = {"good": ca.issue("settings-server", "server", ["DNS:localhost"]), "stranger": stranger, "revoked": revoked,
-                        "rsa": listeners.rsa, "ecdhe": listeners.rsa, "1.2": pki.server, "1.3": pki.server, "p384": pki.server}
+                        "rsa": listeners.rsa, "ecdhe": listeners.rsa, "1.2": pki.server, "1.3": pki.server, "p384": pki.server, "p521": pki.server}
         for peer, certificate in certificates.items():
             self.targets[peer] = peers.Target(peers.http_echo, target_context(certificate, peer))
         self.targets["again"] = peers.Target(answer_anything, target_context(pki.server, "again"))
@@ -275,8 +277,8 @@ def visit(world, pki, listener, peer):
         else:
             version = peer if peer in peers.VERSIONS else "1.2" if peer in CIPHERS else None
             context = peers.client_context(pki.ca("servers"), world.visitors.get(peer), version, CIPHERS.get(peer))
-            if peer == "p384":
-                context.set_ecdh_curve("secp384r1")
+            if peer in CURVES:
+                context.set_ecdh_curve(CURVES[peer])
             with peers.connect(world.port(listener), context) as tls:
                 was_served = peers.ask(tls)[0] == 200
     except (peers.Refused, ssl.SSLError, ConnectionError, peers.http.client.HTTPException):

@@ -69,7 +69,7 @@ Each handshake with each peer, both ways, by both of our engines (`tls: {{engine
 "full": bytes went both ways, and the access log tells the version, and the suite or group that was asked for; "resumed": in a second connection the session went on.
 "n/a": it was tried all the same, and the peer said what is noted, or our log did. libssl resumes no session of a client with a certificate
 ([authentication.md](authentication.md)); curl asks for no tickets in TLS 1.2, and Chromium resumes when it likes; in TLS 1.2 the groups of a client are also the curves that certificates may have (RFC 8422
-§5.1), secp521r1 is none of ours, and some hold to that. "after HelloRetryRequest": the client's first
+§5.1), secp521r1 is none of ours unless `groups` names it, and some hold to that. "after HelloRetryRequest": the client's first
 choice was secp521r1; Java may send a second key share with it. Chromium cannot be told suites, groups and schemes: where it is missing, it was not asked. Java, Node and Python
 are programs of ours over their libraries (`tests/interop/peer.*`), as are wolfSSL and Mbed TLS; OpenSSL, GnuTLS and NSS are their own clients and servers
 (s_client, s_server; gnutls-cli, gnutls-serv; tstclnt, selfserv). Certificates are of OpenSSL here, as `sallyport pki` does not make all kinds of keys.

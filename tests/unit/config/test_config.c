@@ -152,8 +152,9 @@ static const struct row wrong_keys[] = {
     {HTTPS "  tls: {preference: speed}\n" REST,
         "f:5:21: preference: \"speed\" is not accepted; accepted: strongest, fastest, client"},
     {HTTPS "  tls: {groups: [x25519, p256]}\n" REST,
-        "f:5:26: groups: \"p256\" is not accepted; accepted: x25519, secp256r1, secp384r1"},
-    {HTTPS "  tls: {groups: []}\n" REST, "f:5:17: groups: a list of 0; accepted: 1 to 3"},
+        "f:5:26: groups: \"p256\" is not accepted; accepted: x25519, secp256r1, secp384r1, "
+        "secp521r1"},
+    {HTTPS "  tls: {groups: []}\n" REST, "f:5:17: groups: a list of 0; accepted: 1 to 4"},
     {HTTPS "  tls: {signature_schemes: [rsa_pkcs1_sha1]}\n" REST,
         "f:5:29: signature_schemes: \"rsa_pkcs1_sha1\" is not accepted; did you mean "
         "rsa_pkcs1_sha512? accepted: ecdsa_secp256r1_sha256, "},

@@ -11,7 +11,7 @@
 /* A share with a private half from a book. */
 static struct key_share *share_of(uint16_t group, const char *hex)
 {
-    uint8_t private[48];
+    uint8_t private[66];
     struct bytes p = vector_read(hex, private);
     if (group == GROUP_X25519)
         return key_share_new_x25519(private);
@@ -49,6 +49,19 @@ static const struct {
         "66eebe3c6e70c416dd5f0c68759dd1fff83fa40142209dff5eaad96db9e6386c",
         "11187331c279962d93d604243fd592cb9d0a926f422e47187521287e7156c5c4"
         "d603135569b9e9d09cf5d4a270f59746"},
+    /* §8.3 */
+    {GROUP_SECP521R1,
+        "0037ade9319a89f4dabdb3ef411aaccca5123c61acab57b5393dce47608172a0"
+        "95aa85a30fe1c2952c6771d937ba9777f5957b2639bab072462f68c27a57382d"
+        "4a52",
+        "0400d0b3975ac4b799f5bea16d5e13e9af971d5e9b984c9f39728b5e5739735a"
+        "219b97c356436adc6e95bb0352f6be64a6c2912d4ef2d0433ced2b6171640012"
+        "d9460f015c68226383956e3bd066e797b623c27ce0eac2f551a10c2c724d9852"
+        "077b87220b6536c5c408a1d2aebb8e86d678ae49cb57091f4732296579ab44fc"
+        "d17f0fc56a",
+        "01144c7d79ae6956bc8edb8e7c787c4521cb086fa64407f97894e5e6b2d79b04"
+        "d1427e73ca4baa240a34786859810c06b3c715a3a8cc3151f2bee417996d19f3"
+        "ddea"},
 };
 
 TEST(secrets_of_published_pairs)
@@ -63,7 +76,8 @@ TEST(secrets_of_published_pairs)
     }
 }
 
-static const uint16_t known[] = {GROUP_X25519, GROUP_SECP256R1, GROUP_SECP384R1};
+static const uint16_t known[] = {GROUP_X25519, GROUP_SECP256R1, GROUP_SECP384R1, GROUP_SECP521R1};
+static const size_t sizes[] = {32, 32, 48, 66};
 
 TEST(two_shares_give_one_secret)
 {
@@ -77,7 +91,7 @@ TEST(two_shares_give_one_secret)
         CHECK(key_share_derive(b, key_share_public(a), other, &m));
         CHECK(n == m && memcmp(one, other, n) == 0);
         /* As leading zeros may be: the size is the group's (RFC 8446 §7.4.2). */
-        CHECK_INT(n, known[i] == GROUP_SECP384R1 ? 48 : 32);
+        CHECK_INT(n, sizes[i]);
         key_share_free(&a);
         key_share_free(&b);
         CHECK(a == NULL);

@@ -318,19 +318,26 @@ struct meeting {
     struct end server, client;
 };
 
-static void meet(struct meeting *m, uint16_t version, enum tlspolicy_peer peer,
-    const struct credential *client, uint8_t server_answers)
+static void meet_in_groups(struct meeting *m, uint16_t version, enum tlspolicy_peer peer,
+    const struct credential *client, uint8_t server_answers, struct tlspolicy_list groups)
 {
     struct tlspolicy_config s = pair_config(TLSPOLICY_SERVER, shown, 1);
     struct tlspolicy_config c = pair_config(TLSPOLICY_CLIENT, &client, client ? 1 : 0);
     s.peer = peer;
     s.version_max = version;
+    s.groups = c.groups = groups;
     m->server_policy = pair_policy(&s);
     m->client_policy = pair_policy(&c);
     end_server(&m->server, m->server_policy);
     end_client(&m->client, m->client_policy, "www.example");
     m->server.answer = server_answers;
     pair_handshake(&m->client, &m->server);
+}
+
+static void meet(struct meeting *m, uint16_t version, enum tlspolicy_peer peer,
+    const struct credential *client, uint8_t server_answers)
+{
+    meet_in_groups(m, version, peer, client, server_answers, (struct tlspolicy_list){0});
 }
 
 static void part(struct meeting *m)
@@ -385,6 +392,22 @@ TEST(a_good_client_certificate)
                 part(&m);
             }
         }
+}
+
+TEST(a_client_certificate_on_p521_where_that_is_a_group)
+{
+    static const uint16_t groups[] = {0x001d, 0x0017, 0x0019};
+    const struct credential *c = all[CREDENTIALS - 1];
+    CHECK_INT(credential_key_kind(c), KEY_EC_P521);
+    for (uint16_t version = TLS_1_2; version <= TLS_1_3; version++) {
+        struct meeting m;
+        meet_in_groups(&m, version, PEER_REQUIRED, c, 0, (struct tlspolicy_list){groups, 3});
+        CHECK_INT(m.server.status, TLSCONN_OK);
+        CHECK_INT(m.client.status, TLSCONN_OK);
+        CHECK_INT(tlsconn_facts(m.server.c)->version, version);
+        CHECK(tlsconn_facts(m.client.c)->credential == c);
+        part(&m);
+    }
 }
 
 TEST(each_refusal_has_its_alert)

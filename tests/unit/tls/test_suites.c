@@ -313,7 +313,7 @@ static void check_refused(struct tlspolicy_config *config, const char *why)
 /* A key that could never sign, and numbers that mean nothing to us. */
 TEST(what_a_policy_cannot_do_is_said_at_once)
 {
-    static const uint16_t p521[] = {0x19}, sha1[] = {0x0203};
+    static const uint16_t x448[] = {0x1e}, sha1[] = {0x0203};
     run_all((struct run){.offers = tls13, .offers_n = 1, .is_tls13 = true}, 2, false);
     struct tlspolicy_config usual =
         pair_config(TLSPOLICY_SERVER, (const struct credential *const *)credentials, 1);
@@ -324,8 +324,8 @@ TEST(what_a_policy_cannot_do_is_said_at_once)
     config.credentials_n = 2; /* the second is RSA */
     check_refused(&config, "cannot sign with any of signature_schemes");
     config = usual;
-    config.groups = (struct tlspolicy_list){p521, 1};
-    check_refused(&config, "0x0019 is no group");
+    config.groups = (struct tlspolicy_list){x448, 1};
+    check_refused(&config, "0x001e is no group");
     config = usual;
     config.schemes = (struct tlspolicy_list){sha1, 1};
     check_refused(&config, "0x0203 is no signature scheme");
