@@ -6,7 +6,6 @@
 
 #include "base/memory.h"
 #include "control/action.h"
-#include "control/certificates.h"
 #include "control/document.h"
 #include "control/filter.h"
 #include "control/instance_targets.h"
@@ -61,12 +60,6 @@ const struct field action_describe_load_balancers_detail_fields[] = {
     {"TargetType", FIELD_TEXT, .only = "\"NODE\"", .why = "there is a row for each real server"},
     {"Filters", FIELD_OBJECT, .is_list = true, .list_max = FILTER_LIST_MAX, .of = filter_fields,
         .help = "`loadbalancer-id`, `vip`, `target-ip`, `listener-id`, `location-id`, `domain`"},
-    {NULL},
-};
-
-const struct field action_describe_load_balancer_list_by_cert_id_fields[] = {
-    {"CertIds", FIELD_TEXT, .is_list = true, .is_required = true, .max = 64, .list_max = 20,
-        .help = "the certificates"},
     {NULL},
 };
 
@@ -376,38 +369,6 @@ int action_describe_load_balancers_detail(struct call *c)
     json_object_set_new(c->response, "LoadBalancerDetailSet", set);
     json_decref(d.rows);
     json_decref(all);
-    return 0;
-}
-
-/* ---- DescribeLoadBalancerListByCertId ---- */
-
-/* The ids of the instances, each once. */
-static void add_user(void *owner, const struct certificate_use *use)
-{
-    json_t *ids = owner, *id = document_share_member(use->listener, "LoadBalancerId");
-    if (!lookup_has_text(ids, json_string_value(id)))
-        json_array_append(ids, id);
-    json_decref(id);
-}
-
-static json_t *users_of(const struct call *c, const char *certificate)
-{
-    json_t *ids = json_array(), *out = json_array(), *id;
-    size_t i;
-    certificates_each_use(c->model, certificate, add_user, ids);
-    json_array_foreach(ids, i, id) json_array_append_new(
-        out, instance_view_make(c, model_find(c->model, MODEL_INSTANCE, json_string_value(id))));
-    json_decref(ids);
-    return out;
-}
-
-int action_describe_load_balancer_list_by_cert_id(struct call *c)
-{
-    json_t *set = json_array(), *id;
-    size_t i;
-    json_array_foreach(call_list(c, "CertIds"), i, id) json_array_append_new(set,
-        json_pack("{s:O, s:o}", "CertId", id, "LoadBalancers", users_of(c, json_string_value(id))));
-    json_object_set_new(c->response, "CertSet", set);
     return 0;
 }
 

@@ -752,15 +752,6 @@ TEST(listeners_are_stopped_and_started)
         API_ERROR_LB_EMPTY, "has no listener");
 }
 
-TEST(users_of_a_certificate_are_found)
-{
-    begin();
-    const char *answer =
-        ask("DescribeLoadBalancerListByCertId", "{'CertIds':['clients1','rserver2']}");
-    CHECK(strstr(answer, q("'CertId':'clients1','LoadBalancers':[{")));
-    CHECK(strstr(answer, q("'CertId':'rserver2','LoadBalancers':[]")));
-}
-
 TEST(details_are_rows_of_servers)
 {
     begin();
