@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 
+from instance import lines_behind, size_of
 from programs import Server, held_port
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -70,14 +71,10 @@ class Backend(Server):
 
     def mark(self):
         """What to give `seen` for what is written down from now on."""
-        return self.file.stat().st_size if self.file.exists() else 0
+        return size_of(self.file)
 
     def seen(self, mark=0):
-        if not self.file.exists():
-            return []
-        with open(self.file, "rb") as f:
-            f.seek(mark)
-            return [self.read(line.decode("latin-1")) for line in f.read().split(b"\n")[:-1]]
+        return [self.read(line.decode("latin-1")) for line in lines_behind(self.file, mark)]
 
 
 @contextlib.contextmanager

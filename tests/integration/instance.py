@@ -28,6 +28,19 @@ def until(condition, what, patience=PATIENCE):
         time.sleep(0.01)
 
 
+def size_of(file):
+    return file.stat().st_size if file.exists() else 0
+
+
+def lines_behind(file, size):
+    """The whole lines of FILE that were not there when it had SIZE. In the middle of a write, a file may end inside a line."""
+    if not file.exists():
+        return []
+    with open(file, "rb") as f:
+        f.seek(max(size - 1, 0))
+        return f.read().split(b"\n")[1 if size else 0:-1]
+
+
 def with_engine(config):
     """CONFIG with ENGINE wherever TLS is spoken, unless it says another or cannot be read."""
     if ENGINE == DEFAULT_ENGINE:

@@ -14,7 +14,7 @@ import pytest
 
 import peers
 from http_peers import Client, group, plain, running
-from instance import until
+from instance import lines_behind, size_of, until
 from smuggling import (BYTES, CHUNKED, CHUNKS, CODINGS, FORMS, LENGTHS, LINES, NUMBERED, PLACES, SHAPES, SMUGGLED, cl_te, head, te_cl, te_te,
                        with_length)
 
@@ -122,7 +122,7 @@ def world(tmp_path_factory):
 
 def send(world, wire):
     """WIRE in one piece and the client's end: (the statuses that came back, our lines about it, what arrived at the target)."""
-    size, number = world.access_log.stat().st_size if world.access_log.exists() else 0, b"-%05d" % next(numbers)
+    size, number = size_of(world.access_log), b"-%05d" % next(numbers)
     with Client(world.port("plain")) as client:
         client.send(wire.replace(NUMBERED, number))
         with contextlib.suppress(OSError):
@@ -135,9 +135,7 @@ def send(world, wire):
     statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", answer)]
 
     def lines():  # the log is long by the end: only what is new
-        with open(world.access_log, "rb") as f:
-            f.seek(size)
-            return [line for line in map(json.loads, f.read().split(b"\n")[:-1]) if line["client"] == name]
+        return [line for line in map(json.loads, lines_behind(world.access_log, size)) if line["client"] == name]
     until(lambda: len(lines()) >= max(len(statuses), 1), "a line for each answer")
     return statuses, lines(), [bytes(data) for data in list(world.target.connections) if number in data]
 
