@@ -468,6 +468,17 @@ static void check_health_texts(
     if (!is_visible(h->service))
         report_error(ck->report, place_of(map, "service"),
             "service: write its full name, as package.Service");
+    bool good[CONFIG_GRPC_STATUSES];
+    if (health_check_statuses(h->statuses, good) < 0)
+        report_error(ck->report, place_of(map, "statuses"),
+            "statuses: write numbers from 0 to 99 and ranges of them, as \"0\", \"12,14\" or "
+            "\"0-99\"");
+    if (h->call[0] && (h->call[0] != '/' || !strchr(h->call + 1, '/') || !is_visible(h->call)))
+        report_error(ck->report, place_of(map, "call"),
+            "call: write what is called as /package.Service/Method");
+    if (h->call[0] && h->service[0])
+        report_error(ck->report, place_of(map, "service"),
+            "service is what grpc.health.v1 is asked for; remove it, or call");
     for (int i = 0; h->is_hex && i < 2; i++)
         if (!is_hex(i ? h->expect : h->send))
             report_error(ck->report, place_of(map, i ? "expect" : "send"),

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/attributes.h"
 #include "base/report.h"
 
 /* Of so many the health can be checked. */
@@ -37,11 +38,18 @@ struct config_health_check {
     const char *path;            /* HTTP, HTTPS */
     unsigned codes;              /* HTTP, HTTPS: the classes that are good: bit 1 is 1xx */
     const char *service;         /* GRPC; "": the server as a whole */
+    const char *call;            /* GRPC: what is called, a path; "": Check of grpc.health.v1 */
+    const char *statuses;        /* GRPC: see health_check_statuses */
     const char *send, *expect;   /* CUSTOM; "": nothing */
     bool is_hex;                 /* CUSTOM: send and expect are hexadecimal */
     bool all_unhealthy_refused;  /* if all targets are unhealthy: none is used (else all) */
     struct position at;
 };
+
+#define CONFIG_GRPC_STATUSES 100
+
+/* Which statuses of gRPC TEXT lists: `0`, `12,14`, `0-99`. -1: it is no such list. */
+int health_check_statuses(const char *text, bool good[CONFIG_GRPC_STATUSES]) MUST_USE;
 
 /* Clients come to the target that they had before. */
 struct config_stickiness {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* probe_grpc — health checks by the protocol that gRPC has for them, grpc.health.v1
  * (doc/health-checking.md of gRPC): one call of Check on a connection of HTTP/2; the answer must be
- * SERVING. */
+ * SERVING. Or by any other call, of which the status counts. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/panic.h"
 #include "control/probe.h"
 #include "proto/http2.h"
 
@@ -157,7 +158,7 @@ static void write_fields(const struct probe *p, struct buf *fields)
     } list[] = {
         {":method", "POST"},
         {":scheme", p->upstream->stream.tls ? "https" : "http"},
-        {":path", "/grpc.health.v1.Health/Check"},
+        {":path", p->config->call[0] ? p->config->call : "/grpc.health.v1.Health/Check"},
         {":authority", probe_host(p, host)},
         {"te", "trailers"},
         {"content-type", "application/grpc"},
@@ -183,16 +184,32 @@ static void send_call(struct probe *p, struct buf *out)
         c->is_over = true;
 }
 
+/* A decimal number (PROTOCOL-HTTP2 of gRPC). */
+static bool is_good(const struct config_health_check *config, const char *status)
+{
+    bool good[CONFIG_GRPC_STATUSES];
+    size_t n = strspn(status, "0123456789");
+    int result = health_check_statuses(config->statuses, good);
+    ASSERT(result == 0); /* config_parse has looked at it */
+    return n && n <= 2 && !status[n] && good[strtoul(status, NULL, 10)];
+}
+
+/* Whoever answers Check as it is meant to says more than that it has answered. */
+static bool must_serve(const struct probe *p, const struct call *c)
+{
+    return !p->config->call[0] && strcmp(c->grpc_status, "0") == 0;
+}
+
 static int judge_answer(struct probe *p, const struct call *c)
 {
     bool is_serving =
         c->response_n == sizeof(serving) && memcmp(c->response, serving, sizeof(serving)) == 0;
     if (c->http_status != 200)
         snprintf(p->why, sizeof(p->why), "no answer of gRPC: HTTP %u", c->http_status);
-    else if (strcmp(c->grpc_status, "0") != 0)
+    else if (!is_good(p->config, c->grpc_status))
         snprintf(p->why, sizeof(p->why), "gRPC status %.*s", (int)sizeof(c->grpc_status),
             c->grpc_status[0] ? c->grpc_status : "missing");
-    else if (!is_serving)
+    else if (must_serve(p, c) && !is_serving)
         snprintf(p->why, sizeof(p->why), "it says that it is not serving");
     else
         return 1;

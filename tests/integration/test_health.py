@@ -201,6 +201,57 @@ def test_hostile_answers(lb, target, data, why):
     becomes(instance, server, "unhealthy", why)
 
 
+def drips(t, connection):
+    """A good answer, a byte a tenth of a second, for ever."""
+    with connection.makefile("rb") as f, contextlib.suppress(OSError):
+        peers.read_head(f)
+        for byte in b"HTTP/1.1 200 OK\r\nX: ":
+            connection.sendall(bytes([byte]))
+            time.sleep(0.1)  # what a slow target does
+
+
+def test_a_target_that_drips_its_answer_does_not_hold_up_the_checks_of_others(lb, target):
+    slow, good = target(drips), target(Server("good"))
+    instance = lb(config(slow, good))
+    becomes(instance, slow, "unhealthy", "no answer within 250 ms")
+    becomes(instance, good, "healthy")
+    before = len(good.serve.checks)
+    until(lambda: len(good.serve.checks) > before + 2, "further checks")
+    assert answers(instance) == {"good": 20}
+
+
+def test_an_answer_is_enough_whatever_comes_behind_it(lb, target):
+    """10 MB of a body that nobody asked for, or a connection that is never closed: the check is over, and is the one that ends it."""
+    ended = []
+
+    def pours(t, connection):
+        with connection.makefile("rb") as f, contextlib.suppress(OSError):
+            peers.read_head(f)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n" + 10000000 * b"x")
+            connection.recv(1)
+        ended.append(True)
+    instance = lb(config(target(pours), check="method: GET"))
+    until(lambda: len(ended) > 2, "several checks to be ended")
+    assert "unhealthy" not in instance.stderr()
+
+
+@pytest.mark.parametrize("answer, why", [
+    (None, "no TLS handshake within 250 ms"),
+    (b"HTTP/1.1 400 Bad Request\r\n\r\n", ("not a TLS record", "wrong version number")),
+    (b"\x15\x03\x03\0\2\2\x28", "alert handshake_failure"),
+    (b"", "TLS handshake"),
+])
+def test_a_target_whose_tls_is_broken(lb, pki, target, answer, why):
+    good = target(Server("good"), context=peers.server_context(pki.ca("servers").issue("health-tls", "server", ["DNS:localhost"])))
+    bad = target(bytes_server(answer) if answer is not None else lambda t, connection: connection.recv(1 << 16) and connection.recv(1 << 16))
+    tls = f", tls: {{ca: [{pki.ca('servers').crt}], name: localhost}}"
+    instance = lb(config(good, bad, check="type: TLS", protocol="HTTPS", tls=tls))
+    becomes(instance, good, "healthy")
+    becomes(instance, bad, "unhealthy")
+    assert any(each in status(instance, bad)["reason"] for each in ([why] if isinstance(why, str) else why)), status(instance, bad)
+    assert answers(instance) == {"good": 20}
+
+
 def test_a_target_that_is_not_there(lb, target):
     held, port = closed_port()
     with held:
@@ -243,7 +294,7 @@ class Grpc:
     """A server of gRPC whose health service says STATUS for the service `app`; others are unknown to it."""
 
     def __init__(self, credentials=None):
-        self.status, self.asked = 1, []
+        self.status, self.asked, self.refuses = 1, [], None
         self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
         handler = grpc.unary_unary_rpc_method_handler(self.check)
         self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": handler}),))
@@ -255,6 +306,8 @@ class Grpc:
         self.asked.append(request)
         if request not in (b"", b"\x0a\x03app"):
             context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
+        if self.refuses:
+            context.abort(self.refuses, "as the test wants it")
         return b"\x08" + bytes([self.status])
 
 
@@ -282,6 +335,21 @@ def test_a_target_of_grpc_says_itself_how_it_is(lb, grpc_server):
     becomes(instance, server.port, "healthy")
     instance.reload(config(server.port, check="type: GRPC, service: other"))
     becomes(instance, server.port, "unhealthy", "gRPC status 5")
+
+
+@pytest.mark.parametrize("keys, refuses, state", [
+    ('statuses: "5,14-16"', grpc.StatusCode.UNAVAILABLE, "healthy"),
+    ('statuses: "5,15"', grpc.StatusCode.UNAVAILABLE, "unhealthy"),
+    ('statuses: "12"', None, "unhealthy"),  # 0 is none of them
+    ('call: /other.Service/Method, statuses: "12"', None, "healthy"),  # as CLB checks: it is there, and has no such method
+    ("call: /other.Service/Method", None, "unhealthy"),
+    ("call: /grpc.health.v1.Health/Check", None, "healthy"),
+])
+def test_the_statuses_of_grpc_that_are_good(lb, grpc_server, keys, refuses, state):
+    server = grpc_server()
+    server.refuses, server.status = refuses, 1
+    instance = lb(config(server.port, check=f"type: GRPC, {keys}"))
+    becomes(instance, server.port, state, "gRPC status " if state == "unhealthy" else "")
 
 
 def test_grpc_over_tls_with_certificates_on_both_sides(lb, pki, grpc_server):
@@ -401,6 +469,9 @@ def test_status_shows_it(lb, target):
     ('host: "a\\r\\nb"', "host name or address of visible ASCII"),
     ("type: CUSTOM", "needs send, expect, or both"),
     ("type: CUSTOM, send: abc, encoding: hex", "write pairs of hexadecimal digits"),
+    ('type: GRPC, statuses: "1-"', 'as "0", "12,14" or "0-99"'),
+    ("type: GRPC, call: Check", "/package.Service/Method"),
+    ("type: GRPC, call: /a/b, service: c", "remove it, or call"),
     ("codes: [6xx]", "accepted: 1xx, 2xx, 3xx, 4xx, 5xx"),
     ("healthy: 11", "accepted: 1 to 10"),
 ])
