@@ -8,11 +8,13 @@
 
 #include "base/ban.h"
 
-#define CODES_ALL 31 /* 1xx to 5xx */
+#define CODES_ALL          31   /* 1xx to 5xx */
+#define GRPC_UNIMPLEMENTED "12" /* what any server answers, as the cloud supposes */
 
-#define OF_HTTP   "HTTP|HTTPS"
-#define OF_HOSTS  "HTTP|HTTPS|GRPC"
-#define OF_CUSTOM "CUSTOM"
+#define OF_HTTP            "HTTP|HTTPS"
+#define OF_HOSTS           "HTTP|HTTPS|GRPC"
+#define OF_CUSTOM          "CUSTOM"
+#define OF_GRPC            "GRPC"
 
 /* The members: by both names, and the types of checks that they are of use to (NULL: all). */
 static const struct member {
@@ -26,13 +28,14 @@ static const struct member {
     {"CheckType", "Protocol", NULL},
     {"CheckPort", "Port", NULL},
     {"HttpCode", "HttpCode", OF_HTTP},
-    {"HttpCheckPath", "HttpCheckPath", OF_HTTP},
+    {"HttpCheckPath", "HttpCheckPath", OF_HOSTS},
     {"HttpCheckDomain", "HttpCheckDomain", OF_HOSTS},
     {"HttpCheckMethod", "HttpCheckMethod", OF_HTTP},
     {"HttpVersion", "HttpVersion", OF_HTTP},
     {"ContextType", "ContextType", OF_CUSTOM},
     {"SendContext", "SendContext", OF_CUSTOM},
     {"RecvContext", "RecvContext", OF_CUSTOM},
+    {"ExtendedCode", "ExtendedCode", OF_GRPC},
 };
 
 #define TYPES "TCP|TLS|HTTP|HTTPS|GRPC|CUSTOM|PING"
@@ -52,7 +55,8 @@ static const struct member {
     {"HttpCode", FIELD_INTEGER, .min = 1, .max = CODES_ALL,                                      \
         .help = "the good statuses, a sum: 1 is 1xx, 2 2xx, 4 3xx, 8 4xx, 16 5xx; default 31"},  \
         {"HttpCheckPath", FIELD_TEXT, .min = 1, .max = 200,                                      \
-            .help = "path and query that are asked for; default `/`"},                           \
+            .help = "path and query that are asked for; default `/`. Of GRPC: what is called, "  \
+                    "`/package.Service/Method`; default: grpc.health.v1"},                       \
         {"HttpCheckDomain", FIELD_TEXT, .max = 253,                                              \
             .help = "the host that is asked for; default: the rule's domain, else the target's " \
                     "address"},                                                                  \
@@ -66,8 +70,9 @@ static const struct member {
             .help = "what the answer begins with; default: any answer"},                         \
     {                                                                                            \
         "ExtendedCode", FIELD_TEXT,                                                              \
-            .only = "",                                                                          \
-            .why = "checks of type GRPC ask grpc.health.v1 whether the server is SERVING"        \
+            .max = 100,                                                                          \
+            .help = "of GRPC: the good statuses, `0`, `12,14`, `0-99`; default 0, and with "     \
+                    "HttpCheckPath 12"                                                           \
     }
 
 const struct field health_fields_table[] = {
@@ -204,6 +209,26 @@ static int check_texts(struct call *c, const json_t *check, const struct health_
     return 0;
 }
 
+/* What is called, and the statuses that are good. CLB's default path, `/`, is no method. */
+static int check_grpc(struct call *c, const json_t *check, const struct health_owner *owner)
+{
+    bool good[CONFIG_GRPC_STATUSES];
+    const char *codes = document_text(check, "ExtendedCode");
+    const char *path = document_text(check, "HttpCheckPath");
+    if (strcmp(type_of(check, owner), OF_GRPC) != 0)
+        return 0;
+    if (path && path[0] && path[1] && !strchr(path + 1, '/'))
+        return call_refuse(c, API_ERROR_VALUE,
+            "%s.HttpCheckPath of a check of type GRPC must be /package.Service/Method.",
+            owner->path);
+    if (codes && *codes && health_check_statuses(codes, good) < 0)
+        return call_refuse(c, API_ERROR_VALUE,
+            "%s.ExtendedCode must be numbers from 0 to 99 and ranges of them, as 12, 12,14 or "
+            "0-99.",
+            owner->path);
+    return 0;
+}
+
 static int check_custom(struct call *c, const json_t *check, const struct health_owner *owner)
 {
     const char *send = document_text(check, "SendContext");
@@ -219,7 +244,8 @@ static int check_all(
     struct call *c, const json_t *input, const json_t *check, const struct health_owner *owner)
 {
     if (check_type(c, check, owner) < 0 || check_use(c, input, type_of(check, owner), owner) < 0 ||
-        check_texts(c, check, owner) < 0 || check_custom(c, check, owner) < 0)
+        check_texts(c, check, owner) < 0 || check_custom(c, check, owner) < 0 ||
+        check_grpc(c, check, owner) < 0)
         return -1;
     if (document_integer(check, "TimeOut") >= document_integer(check, "IntervalTime"))
         return call_refuse(
@@ -285,7 +311,6 @@ json_t *health_fields_describe(const json_t *check, const struct health_owner *o
     const char *type = type_of(check, owner);
     json_object_set_new(out, "CheckType", json_string(type));
     json_object_set_new(out, "SourceIpType", json_integer(0));
-    json_object_set_new(out, "ExtendedCode", json_null());
     if (is_one_of(OF_HTTP, type)) {
         static const struct {
             const char *name, *value;
@@ -328,6 +353,17 @@ static void set_text(json_t *out, const char *key, const json_t *check, const ch
         json_object_set_new(out, key, json_string(text));
 }
 
+static void render_grpc(json_t *out, const json_t *check)
+{
+    const char *method = document_text(check, "HttpCheckPath");
+    bool is_called = method && method[0] && method[1];
+    if (is_called)
+        json_object_set_new(out, "call", json_string(method));
+    set_text(out, "statuses", check, "ExtendedCode");
+    if (is_called && !json_object_get(out, "statuses"))
+        json_object_set_new(out, "statuses", json_string(GRPC_UNIMPLEMENTED));
+}
+
 json_t *health_fields_render(const json_t *check, const struct health_owner *owner)
 {
     const char *type = type_of(check, owner);
@@ -347,6 +383,8 @@ json_t *health_fields_render(const json_t *check, const struct health_owner *own
         set_text(out, "method", check, "HttpCheckMethod");
         json_object_set_new(out, "codes", render_codes(document_integer(check, "HttpCode")));
     }
+    if (is_one_of(OF_GRPC, type))
+        render_grpc(out, check);
     if (is_one_of(OF_CUSTOM, type)) {
         set_text(out, "send", check, "SendContext");
         set_text(out, "expect", check, "RecvContext");
@@ -375,14 +413,15 @@ static json_t *text_or_null(const char *text)
 json_t *health_fields_of_config(const struct config_health_check *h)
 {
     const char *type = h->type == HEALTH_CHECK_OFF ? NULL : type_names[h->type];
-    bool is_custom = h->type == HEALTH_CHECK_CUSTOM;
+    bool is_custom = h->type == HEALTH_CHECK_CUSTOM, is_grpc = h->type == HEALTH_CHECK_GRPC;
     json_t *out = json_pack("{s:i, s:I, s:I, s:i, s:i, s:s?, s:o}", "HealthSwitch", type != NULL,
         "TimeOut", (json_int_t)((h->timeout_ms + 999) / 1000), "IntervalTime",
         (json_int_t)((h->interval_ms + 999) / 1000), "HealthNum", (int)h->healthy, "UnHealthNum",
         (int)h->unhealthy, "CheckType", type, "CheckPort",
         h->port ? json_integer(h->port) : json_null());
     json_object_set_new(out, "HttpCode", json_integer(h->codes >> 1));
-    json_object_set_new(out, "HttpCheckPath", text_or_null(h->path));
+    json_object_set_new(out, "HttpCheckPath", text_or_null(is_grpc ? h->call : h->path));
+    json_object_set_new(out, "ExtendedCode", text_or_null(is_grpc ? h->statuses : ""));
     json_object_set_new(out, "HttpCheckDomain", text_or_null(h->host));
     json_object_set_new(out, "HttpCheckMethod", json_string(h->is_get ? "GET" : "HEAD"));
     json_object_set_new(

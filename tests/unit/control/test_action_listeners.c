@@ -656,6 +656,43 @@ TEST(rules_change_and_what_is_not_said_stays)
     config_free(&c);
 }
 
+TEST(a_check_of_grpc_calls_a_method_or_asks_for_health)
+{
+    static const struct {
+        const char *check, *call, *statuses;
+    } rows[] = {
+        {"{'HealthNum':2}", "", "0"},
+        {"{'HttpCheckPath':'/'}", "", "0"},
+        {"{'HttpCheckPath':'/p.S/M'}", "/p.S/M", "12"},
+        {"{'HttpCheckPath':'/p.S/M','ExtendedCode':'0,5-7'}", "/p.S/M", "0,5-7"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char text[512];
+        begin();
+        snprintf(text, sizeof(text),
+            SNI("{'Domain':'a.example','Url':'/"
+                "','Http2':true,'ForwardType':'GRPC','HealthCheck':%s," ONE_WAY "}"),
+            rows[i].check);
+        ask("CreateRule", text);
+        struct config *c = rendered();
+        const struct config_group *g = &c->groups[in_config(c, "$sni")->rules[0].group];
+        CHECK(g->http2 && g->health_check.type == HEALTH_CHECK_GRPC);
+        CHECK_TEXT(g->health_check.call, rows[i].call);
+        CHECK_TEXT(g->health_check.statuses, rows[i].statuses);
+        config_free(&c);
+    }
+    actions_refuse(SERVICE_CLB, "CreateRule",
+        q(SNI("{'Domain':'b.example','Url':'/"
+              "','Http2':true,'ForwardType':'GRPC','HealthCheck':{'ExtendedCode':'100'}," ONE_WAY
+              "}")),
+        API_ERROR_VALUE, "Rules.0.HealthCheck.ExtendedCode");
+    actions_refuse(SERVICE_CLB, "CreateRule",
+        q(SNI("{'Domain':'b.example','Url':'/"
+              "','Http2':true,'ForwardType':'GRPC','HealthCheck':{'HttpCheckPath':'/x'}," ONE_WAY
+              "}")),
+        API_ERROR_VALUE, "Rules.0.HealthCheck.HttpCheckPath");
+}
+
 TEST(redirects_begin_and_end)
 {
     begin();
