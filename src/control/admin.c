@@ -267,7 +267,9 @@ static void hand_over(struct client *c, size_t request_n, enum admin_fault fault
     struct bytes all = buf_bytes(&taken);
     ssize_t head_n = http1_parse_request(all, &scanned, &head);
     ASSERT(head_n > 0);
-    c->is_kept = head.keep_alive && head.minor_version == 1 && fault == ADMIN_WHOLE;
+    /* With no room left others wait for this one's end. */
+    c->is_kept = head.keep_alive && head.minor_version == 1 && fault == ADMIN_WHOLE &&
+                 a->clients_n < ADMIN_CONNECTIONS_MAX;
     buf_init(&c->in, REQUEST_MAX);
     if (c->is_kept && buf_append(&c->in, bytes_skip(all, request_n)) < 0)
         c->is_kept = false;

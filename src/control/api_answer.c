@@ -93,15 +93,14 @@ static void add_id(struct json *j, const char *name, const json_t *value)
         json_int64(j, name, json_integer_value(value));
 }
 
-/* What it was done to: the ids among the parameters. No other member is told, as certificates come
- * with their keys. */
-static void add_objects(struct json *j, json_t *parameters)
+/* The ids among the members of OBJECT. No other is told, as certificates come with their keys. */
+static void add_objects(struct json *j, const char *key, json_t *object)
 {
     const char *name;
     json_t *value, *element;
     size_t i;
-    json_open_object(j, "objects");
-    json_object_foreach(parameters, name, value)
+    json_open_object(j, key);
+    json_object_foreach(object, name, value)
     {
         struct bytes n = bytes_of(name);
         if (bytes_ends_with(n, BYTES("Id"))) {
@@ -133,7 +132,9 @@ void api_answer_audit(const struct api_admission *a, const struct call *c)
     json_init(&j, &line);
     add_who(&j, a, c->request_id);
     add_outcome(&j, c->error, c->sentence.text);
-    add_objects(&j, c->request);
+    add_objects(&j, "objects", c->request);
+    if (!c->error)
+        add_objects(&j, "made", c->response);
     say(&j, &line);
 }
 

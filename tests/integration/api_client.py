@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A client of the control API that signs by itself, as the cloud's SDKs do (TC3-HMAC-SHA256)."""
+import base64
 import contextlib
 import hashlib
 import hmac
 import http.client
 import json
 import time
+import urllib.parse
+import uuid
 from typing import NamedTuple
 
 from instance import run, until
@@ -18,6 +21,12 @@ SSL_ACTIONS = {"UploadCertificate", "DescribeCertificates", "DescribeCertificate
                "UpdateCertificateRevocationList", "VerifyCertificate"}
 TAG_ACTIONS = {"DescribeResourceTagsByResourceIds"}
 IN_PROGRESS = 2
+
+
+def configuration(**keys):
+    """An instance that has nothing but its API, and KEYS."""
+    keys = {"listeners": "[]", "admin": '{address: "127.0.0.1:0"}', "state": "{dir: state}", "workers": 1, **keys}
+    return "".join(f"{key}: {value}\n" for key, value in keys.items())
 
 
 class Key(NamedTuple):
@@ -53,6 +62,15 @@ def sign(key, body, headers, method="POST", query="", service="clb", signed=("co
     return f"TC3-HMAC-SHA256 Credential={key.id}/{scope}, SignedHeaders={names}, Signature={signature}"
 
 
+def sign_old(key, parameters, method="POST", host="127.0.0.1", kind="HmacSHA256", dots=False):
+    """PARAMETERS, signed in the cloud's older style, as a form."""
+    parameters = {"SecretId": key.id, "Timestamp": str(int(time.time())), "Nonce": str(uuid.uuid4().int % 10**9), "SignatureMethod": kind,
+                  **parameters}
+    source = "&".join(f"{name.replace('_', '.') if dots else name}={parameters[name]}" for name in sorted(parameters))
+    digest = hmac.new(key.secret.encode(), f"{method}{host}/?{source}".encode(), kind.removeprefix("Hmac").lower()).digest()
+    return urllib.parse.urlencode({**parameters, "Signature": base64.b64encode(digest).decode()})
+
+
 def create_key(instance, role="write"):
     """A new access key of INSTANCE, whose configuration has `state`."""
     made = run("api-key", "create", "-c", instance.file, "--role", role, "--json")
@@ -74,8 +92,10 @@ class Api:
         service = service_of(action)
         headers = {"host": f"127.0.0.1:{admin_port(self.instance)}", "content-type": "application/json", "x-tc-action": action,
                    "x-tc-version": VERSIONS[service], "x-tc-timestamp": str(int(time.time())), "x-tc-region": REGION,
-                   **{name.replace("_", "-"): value for name, value in changed.items()}}
-        return {**headers, "authorization": sign(self.key, body, headers, service=service)}
+                   "x-tc-traceid": str(uuid.uuid4()), **{name.replace("_", "-"): value for name, value in changed.items()}}
+        # the last one makes two equal requests of one second differ
+        signed = ("content-type", "host", "x-tc-traceid")
+        return {**headers, "authorization": sign(self.key, body, headers, service=service, signed=signed)}
 
     def post(self, body, headers):
         """The whole answer (status, headers, body), over a connection that is kept."""
