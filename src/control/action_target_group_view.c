@@ -102,6 +102,19 @@ static void add_association(void *owner, const json_t *listener, const json_t *r
             document_share_member(listener, "ListenerName"), "Weight", "RuleId"));
 }
 
+/* Of groups of Type v1, there is none. */
+static json_t *tell_health_check(const json_t *group)
+{
+    const json_t *kept = json_object_get(group, "HealthCheck");
+    if (!json_is_object(kept))
+        return json_null();
+    json_t *out = json_copy((json_t *)(uintptr_t)kept);
+    json_object_set_new(out, "JumboFrame", json_false());
+    if (!json_object_get(out, "ExtendedCode"))
+        json_object_set_new(out, "ExtendedCode", json_null());
+    return out;
+}
+
 static json_t *tell_group(const struct call *c, const json_t *group, bool with_rules)
 {
     struct associations a = {c, json_array()};
@@ -110,6 +123,7 @@ static json_t *tell_group(const struct call *c, const json_t *group, bool with_r
     size_t n = json_array_size(json_object_get(group, "Instances"));
     target_group_each_use(c->model, id, add_association, &a);
     json_object_del(out, "Instances");
+    json_object_set_new(out, "HealthCheck", tell_health_check(group));
     json_object_set_new(
         out, "AssociatedRuleCount", json_integer((json_int_t)json_array_size(a.list)));
     json_object_set_new(out, "RegisteredInstancesCount", json_integer((json_int_t)n));

@@ -51,8 +51,8 @@ static json_t *target_group_of(const struct call *c, const json_t *holder)
     const json_t *group = id ? model_find(c->model, MODEL_GROUP, id) : NULL;
     if (!group)
         return json_null();
-    return json_pack("{s:s, s:o}", "TargetGroupId", id, "TargetGroupName",
-        document_share_member(group, "TargetGroupName"));
+    return json_pack("{s:s, s:o, s:n}", "TargetGroupId", id, "TargetGroupName",
+        document_share_member(group, "TargetGroupName"), "Weight");
 }
 
 /* ---- rules ---- */
