@@ -58,7 +58,7 @@ static int check(const char *path, bool show_effective)
     report_init(&report);
     struct crl_files files = {.report = &report};
     const struct load_crls crls = {crl_files_load, &files};
-    if (load_file(path, &crls, NULL, &loaded, &report) == 0) {
+    if (load_file(path, NULL, &crls, NULL, &loaded, &report) == 0) {
         if (build(&loaded, &report) == 0) {
             status = OPTIONS_EXIT_GOOD;
             if (show_effective)

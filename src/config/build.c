@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 #include "base/panic.h"
+#include "config/archive.h"
 #include "config/keys.h"
+#include "config/merge.h"
 #include "config/redirect.h"
 #include "config/value.h"
 
@@ -220,10 +222,23 @@ static bool is_path(struct build *b, const struct key *k, const struct node *n)
     return *n->text;
 }
 
+/* The API's objects have files of their own, and only these: whoever has taken over the control
+ * process cannot have the loader read what it may not read itself. In the file the same name is
+ * that of a file in its folder. */
+static const char *file_path(struct build *b, const struct key *k, const struct node *n)
+{
+    if (!merge_is_api(n->at))
+        return absolute_path(b, n->text);
+    if (strncmp(n->text, ARCHIVE_API, strlen(ARCHIVE_API)) != 0 &&
+        strcmp(n->text, CONFIG_SYSTEM_TRUST) != 0)
+        refuse(b, k, n, "is none of the API's files");
+    return n->text;
+}
+
 static void read_file(struct build *b, const struct key *k, struct node *n, void *place)
 {
     if (is_path(b, k, n))
-        *(struct config_file *)place = (struct config_file){absolute_path(b, n->text), n->at};
+        *(struct config_file *)place = (struct config_file){file_path(b, k, n), n->at};
 }
 
 static void read_log_file(struct build *b, const struct key *k, struct node *n, void *place)
@@ -668,6 +683,7 @@ void build_config(struct config *c, struct node *root, const char *folder, struc
         return;
     c->admin_at = place_of(root, "admin", "address");
     c->access_log_at = place_of(root, "access_log", "file");
+    c->state_at = place_of(root, "state", "dir");
     c->user_at = place_of(root, "user", NULL);
     c->workers_at = place_of(root, "workers", NULL);
     const struct node *n = tree_first(root, "listeners");

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "config/keys.h"
+#include "config/merge.h"
 #include "config/named_files.h"
 #include "config/redirect.h"
 
@@ -270,6 +271,12 @@ static int by_name_and_place(const void *x, const void *y)
     return a->at.column < b->at.column ? -1 : a->at.column > b->at.column;
 }
 
+static const char *describe_place(struct check *ck, struct position at)
+{
+    return merge_is_api(at) ? arena_printf(ck->arena, "taken (%s)", at.file)
+                            : arena_printf(ck->arena, "already at line %u", at.line);
+}
+
 /* Sorts LIST. WHAT: "the listener name". */
 static void refuse_duplicates(struct check *ck, struct named *list, size_t n, const char *what)
 {
@@ -277,9 +284,8 @@ static void refuse_duplicates(struct check *ck, struct named *list, size_t n, co
         qsort(list, n, sizeof(*list), by_name_and_place);
     for (size_t i = 1; i < n; i++)
         if (strcmp(list[i].name, list[i - 1].name) == 0)
-            report_error(ck->report, list[i].at,
-                "%s %s is already at line %u; change or remove one", what, list[i].name,
-                list[i - 1].at.line);
+            report_error(ck->report, list[i].at, "%s %s is %s; change or remove one", what,
+                list[i].name, describe_place(ck, list[i - 1].at));
 }
 
 static void check_domains_differ(struct check *ck, const struct config_listener *l)
@@ -579,6 +585,13 @@ static void check_group(struct check *ck, const struct config_group *g, const st
     check_negotiable(ck, &g->tls.negotiable);
 }
 
+/* libssl has its keys in the workers, and those of the API are opened by the signer alone. */
+static void check_engine_of_api(struct check *ck, struct position at, enum config_engine engine)
+{
+    if (merge_is_api(at) && engine == CONFIG_ENGINE_OPENSSL)
+        report_error(ck->report, at, "tls: engine: openssl is for the configuration file only");
+}
+
 void check_config(const struct config *c, const struct node *root, struct report *report)
 {
     struct check ck = {.config = c, .report = report, .arena = &(struct arena){0}};
@@ -589,6 +602,10 @@ void check_config(const struct config *c, const struct node *root, struct report
     n = tree_first(root, "target_groups");
     for (size_t i = 0; i < c->groups_n; i++, n = n->next)
         check_group(&ck, &c->groups[i], n);
+    for (size_t i = 0; i < c->listeners_n; i++)
+        check_engine_of_api(&ck, c->listeners[i].at, c->listeners[i].tls.engine);
+    for (size_t i = 0; i < c->groups_n; i++)
+        check_engine_of_api(&ck, c->groups[i].at, c->groups[i].tls.engine);
     check_listeners_differ(&ck);
     check_groups_differ(&ck);
     check_names_are_not_too_many(&ck);

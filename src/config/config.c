@@ -10,18 +10,21 @@
 #include "config/check.h"
 #include "config/dump.h"
 #include "config/keys.h"
+#include "config/merge.h"
 #include "config/tree.h"
 
 #include "base/ban.h"
 
-struct config *config_parse(
-    struct bytes text, const char *file, const char *folder, struct report *report)
+struct config *config_parse_all(struct bytes text, struct bytes api, const char *file,
+    const char *folder, struct report *report)
 {
     size_t errors = report->errors;
     struct config *c = mem_alloc(sizeof(*c));
     arena_init(&c->arena);
     c->file = arena_strdup(&c->arena, file);
     struct node *root = tree_parse(&c->arena, text, c->file, report);
+    if (root && api.n)
+        merge_api(&c->arena, root, api, report);
     if (root)
         admin_https_expand(&c->arena, root, report);
     if (root)
@@ -31,6 +34,12 @@ struct config *config_parse(
     if (report->errors != errors)
         config_free(&c);
     return c;
+}
+
+struct config *config_parse(
+    struct bytes text, const char *file, const char *folder, struct report *report)
+{
+    return config_parse_all(text, (struct bytes){0}, file, folder, report);
 }
 
 static char *text_of(struct bytes archive, const char *name)
@@ -43,7 +52,8 @@ struct config *config_parse_archive(struct bytes archive, struct report *report)
 {
     char *file = text_of(archive, ARCHIVE_CONFIG_FILE);
     char *folder = text_of(archive, ARCHIVE_CONFIG_FOLDER);
-    struct config *c = config_parse(archive_find(archive, ARCHIVE_CONFIG), file, folder, report);
+    struct config *c = config_parse_all(archive_find(archive, ARCHIVE_CONFIG),
+        archive_find(archive, ARCHIVE_API_CONFIG), file, folder, report);
     free(folder);
     free(file);
     return c;

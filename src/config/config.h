@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/report.h"
 #include "config/config_api.h"
+#include "config/config_timeouts.h"
 #include "config/health_check.h"
 #include "config/rule.h"
 
@@ -186,19 +187,6 @@ struct config_resolver {
     size_t servers_n;
 };
 
-/* Milliseconds, but for the rates. */
-struct config_timeouts {
-    uint64_t handshake;  /* TLS handshake, both sides' */
-    uint64_t header;     /* a request head, from its first byte (or accept) to its end */
-    uint64_t idle;       /* a kept-alive client connection between requests */
-    uint64_t body;       /* the span in which a body must go on */
-    uint64_t connect;    /* TCP connect to a target */
-    uint64_t response;   /* request sent until the response head is complete */
-    uint64_t relay_idle; /* a relay without a byte in either direction */
-    unsigned body_rate, response_rate; /* bytes per second, averaged over body; 0: any */
-    uint64_t drain; /* SIGTERM and replaced generations: how long exchanges and relays may go on */
-};
-
 struct config {
     struct arena arena;
     const char *file; /* as given, for messages */
@@ -210,7 +198,7 @@ struct config {
     enum config_log_format access_log_format;
     unsigned access_log_sample;                  /* one of so many lines about what went well */
     const char *admin, *state_dir, *admin_https; /* address; absolute path; becomes a listener */
-    struct position admin_at, user_at, workers_at, access_log_at;
+    struct position admin_at, state_at, user_at, workers_at, access_log_at;
     unsigned workers;    /* 0: one per core */
     uint64_t memory_max; /* bytes, of each worker; 0: any number */
     const char *user;    /* "" = sallyport if it exists, else nobody */
@@ -228,7 +216,11 @@ bool config_has_names(const struct config *c); /* are there any to be resolved? 
  * to. NULL if REPORT got an error. */
 struct config *config_parse(
     struct bytes text, const char *file, const char *folder, struct report *report) MUST_USE;
-/* The same from a generation's public archive (config/archive.h). */
+/* The same with what the control API adds: API is its text (config/archive.h), or empty. Its
+ * objects have no place in a file: messages name them. */
+struct config *config_parse_all(struct bytes text, struct bytes api, const char *file,
+    const char *folder, struct report *report) MUST_USE;
+/* All of that from a generation's public archive. */
 struct config *config_parse_archive(struct bytes archive, struct report *report) MUST_USE;
 void config_free(struct config **c);
 

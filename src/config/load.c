@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +16,9 @@
 #define READ_SIZE 65536
 
 struct loading {
+    const struct load_api *api; /* NULL: it adds nothing */
+    struct buf exported;        /* the exported generation, if it was read */
+    struct bytes added;         /* what the API adds: an archive */
     const struct load_crls *crls;
     const struct load_keys *keys;       /* NULL: they are read */
     struct buf taken[NAMED_KIND_COUNT]; /* archives without content: the keys that were taken */
@@ -238,12 +242,46 @@ static void warn_if_all_can_read(struct loading *l, const struct config_file *fi
             file->path);
 }
 
+static int take_sealed_key(struct loading *l, const struct config_file *file,
+    enum named_file_kind kind, struct bytes sealed)
+{
+    struct error err;
+    ignore_result(archive_add(&l->taken[kind], file->path, BYTES("")));
+    if (l->keys->sealed_fn(l->keys->owner, file, sealed, &err) == 0)
+        return 0;
+    report_error(l->report, file->at, "%s", err.text);
+    return -1;
+}
+
+static bool is_of_api(const struct config_file *file)
+{
+    return strncmp(file->path, ARCHIVE_API, strlen(ARCHIVE_API)) == 0;
+}
+
+/* A file of the API's is in what it adds, or nowhere. */
+static void find_added(struct loading *l, const struct config_file *file, enum named_file_kind kind)
+{
+    struct bytes content = archive_find(l->added, file->path);
+    size_t errors = l->report->errors;
+    int failed = -1;
+    if (content.n && is_key(kind) && l->keys)
+        failed = take_sealed_key(l, file, kind, content);
+    else if (content.n)
+        failed = add_file(l, file, kind, content);
+    if (failed && l->report->errors == errors)
+        report_error(l->report, file->at, "%s is missing or too large", file->path);
+}
+
 /* Put FILE where its kind belongs. It is read once for each kind that it is named as. */
 static void gather_file(void *owner, const struct config_file *file, enum named_file_kind kind)
 {
     struct loading *l = owner;
     if (is_gathered(l, file, kind))
         return;
+    if (is_of_api(file)) {
+        find_added(l, file, kind);
+        return;
+    }
     if (is_key(kind))
         warn_if_all_can_read(l, file);
     if (is_key(kind) && l->keys)
@@ -293,6 +331,93 @@ static int add_text(struct loaded *out, const char *path, const char *folder, st
                : 0;
 }
 
+/* ---- what the API adds ---- */
+
+/* NAME in the state folder, which is configured; to be freed. */
+static char *state_path(const struct config *c, const char *name)
+{
+    char *path = NULL;
+    ignore_result(asprintf(&path, "%s/%s", c->state_dir, name));
+    return path;
+}
+
+/* The exported generation: none, where the API has never been used. */
+static void read_exported(struct loading *l, const struct config *c)
+{
+    char *path = state_path(c, LOAD_GENERATION);
+    struct error err;
+    struct stat st;
+    bool is_there = stat(path, &st) == 0 || errno != ENOENT;
+    if (is_there && read_file(path, &l->exported, &err) < 0)
+        (l->api->may_be_without ? report_warning : report_error)(
+            l->report, c->state_at, "%s; the API's objects are not in force", err.text);
+    else
+        l->added = buf_bytes(&l->exported);
+    free(path);
+}
+
+/* False: there is nothing, or what there is is no whole archive. */
+static bool find_added_text(struct loading *l, const struct config *c)
+{
+    if (l->api && l->api->proposal.at)
+        l->added = l->api->proposal;
+    else if (l->api && c->state_dir)
+        read_exported(l, c);
+    if (!l->added.n)
+        return false;
+    if (archive_find(l->added, ARCHIVE_CONFIG).at)
+        return true;
+    (l->api->may_be_without ? report_warning : report_error)(l->report, c->state_at,
+        "%s/" LOAD_GENERATION " is damaged; the API's objects are not in force",
+        c->state_dir ? c->state_dir : "");
+    return false;
+}
+
+static int keep_added_text(struct loading *l)
+{
+    static const char *const names[][2] = {
+        {ARCHIVE_CONFIG, ARCHIVE_API_CONFIG}, {ARCHIVE_API_DIGEST, ARCHIVE_API_DIGEST}};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (archive_add(&l->out->archive, names[i][1], archive_find(l->added, names[i][0])) < 0)
+            return -1;
+    return 0;
+}
+
+/* The file alone says where to look for what is added to it: it is parsed again with that. */
+static void parse(const char *path, const char *folder, struct bytes text, struct loading *l)
+{
+    struct report alone;
+    report_init(&alone);
+    struct config *c = config_parse(text, path, folder, &alone);
+    if (c && find_added_text(l, c)) {
+        config_free(&c);
+        if (keep_added_text(l) == 0)
+            c = config_parse_all(
+                text, archive_find(l->added, ARCHIVE_CONFIG), path, folder, l->report);
+        else
+            report_error(l->report, (struct position){.file = path}, "the API adds too much");
+    } else {
+        report_append(l->report, &alone);
+    }
+    report_fini(&alone);
+    l->out->config = c;
+}
+
+/* What the signer opens the API's keys with. */
+static void gather_sealing_key(struct loading *l)
+{
+    const struct config *c = l->out->config;
+    bool has_sealed = false;
+    struct bytes left = l->added, name, content;
+    while (archive_next(&left, &name, &content))
+        has_sealed = has_sealed || bytes_ends_with(name, BYTES(".key"));
+    if (!has_sealed || !c->state_dir)
+        return;
+    char *path = state_path(c, LOAD_SEALING_KEY);
+    gather_file(l, &(struct config_file){path, c->state_at}, NAMED_KEY);
+    free(path);
+}
+
 static int load_text(const char *path, const char *folder, struct bytes text, struct loading *l)
 {
     size_t errors = l->report->errors;
@@ -300,18 +425,20 @@ static int load_text(const char *path, const char *folder, struct bytes text, st
         report_error(l->report, (struct position){.file = path}, "the file is too large");
         return -1;
     }
-    l->out->config = config_parse(text, path, folder, l->report);
-    if (l->out->config)
+    parse(path, folder, text, l);
+    if (l->out->config) {
         named_files_each(l->out->config, gather_file, l);
+        gather_sealing_key(l);
+    }
     if (l->out->config && config_has_names(l->out->config))
         gather_names(l);
     return l->report->errors == errors ? 0 : -1;
 }
 
-int load_file(const char *path, const struct load_crls *crls, const struct load_keys *keys,
-    struct loaded *out, struct report *report)
+int load_file(const char *path, const struct load_api *api, const struct load_crls *crls,
+    const struct load_keys *keys, struct loaded *out, struct report *report)
 {
-    struct loading l = {.crls = crls, .keys = keys, .out = out, .report = report};
+    struct loading l = {.api = api, .crls = crls, .keys = keys, .out = out, .report = report};
     const struct position at = {.file = path};
     struct error err;
     struct buf text;
@@ -322,6 +449,7 @@ int load_file(const char *path, const struct load_crls *crls, const struct load_
     for (size_t i = 0; i < COUNT_OF(l.taken); i++)
         buf_init(&l.taken[i], LOAD_TOTAL_MAX);
     buf_init(&text, LOAD_CONFIG_MAX + 1);
+    buf_init(&l.exported, LOAD_API_MAX + 1);
     if (read_file(path, &text, &err) < 0) {
         report_error(report, at, "%s", err.text);
         goto out;
@@ -334,6 +462,7 @@ int load_file(const char *path, const struct load_crls *crls, const struct load_
     free(folder);
 out:
     buf_fini(&text);
+    buf_fini(&l.exported);
     for (size_t i = 0; i < COUNT_OF(l.taken); i++)
         buf_fini(&l.taken[i]);
     if (result < 0)

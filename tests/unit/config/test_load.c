@@ -39,6 +39,7 @@ static void write_file(const char *name, const char *text)
 {
     FILE *f = fopen(in_folder(name), "we");
     if (f) {
+        CHECK_INT(fchmod(fileno(f), 0600), 0); /* else keys are warned about */
         fputs(text, f);
         fclose(f);
     }
@@ -79,7 +80,7 @@ TEST(everything_named_is_there)
     struct loaded l;
     begin();
     report_init(&report);
-    CHECK_INT(load_file(in_folder("c.yaml"), &crls, NULL, &l, &report), 0);
+    CHECK_INT(load_file(in_folder("c.yaml"), NULL, &crls, NULL, &l, &report), 0);
     CHECK(l.config && report.n == 0);
     CHECK(bytes_equal(find(&l.archive, ARCHIVE_CONFIG), BYTES(CONFIG)));
     CHECK(bytes_equal(find(&l.archive, ARCHIVE_CONFIG_FILE), bytes_of(in_folder("c.yaml"))));
@@ -139,7 +140,7 @@ TEST(a_file_named_twice_is_there_once)
         "  target_group: g\n"
         "target_groups: [{name: g, protocol: TCP, targets: [{address: 127.0.0.1:1}]}]\n");
     report_init(&report);
-    CHECK_INT(load_file(in_folder("c.yaml"), &crls, NULL, &l, &report), 0);
+    CHECK_INT(load_file(in_folder("c.yaml"), NULL, &crls, NULL, &l, &report), 0);
     const uint8_t *first = memmem(buf_bytes(&l.archive).at, buf_size(&l.archive), "CERT", 4);
     CHECK(first);
     CHECK(!memmem(first + 1, buf_size(&l.archive) - (size_t)(first + 1 - buf_bytes(&l.archive).at),
@@ -167,7 +168,7 @@ TEST(crls_are_compiled)
         "  target_group: g\n"
         "target_groups: [{name: g, protocol: TCP, targets: [{address: 127.0.0.1:1}]}]\n");
     report_init(&report);
-    CHECK_INT(load_file(in_folder("c.yaml"), &crls, NULL, &l, &report), 0);
+    CHECK_INT(load_file(in_folder("c.yaml"), NULL, &crls, NULL, &l, &report), 0);
     struct bytes archive = buf_bytes(&l.archive), run;
     CHECK(bytes_equal(archive_find_crls(archive, in_folder("a.crl")), BYTES("TSIL")));
     CHECK(bytes_equal(archive_find(archive, in_folder("a.crl")), BYTES("LIST"))); /* as client_ca */
@@ -175,7 +176,7 @@ TEST(crls_are_compiled)
     CHECK(!archive_next_crls(&archive).at); /* named twice, there once */
     loaded_fini(&l);
     write_file("a.crl", "XLIST");
-    CHECK_INT(load_file(in_folder("c.yaml"), &crls, NULL, &l, &report), -1);
+    CHECK_INT(load_file(in_folder("c.yaml"), NULL, &crls, NULL, &l, &report), -1);
     CHECK_INT(report.errors, 2);
     CHECK(report.n && strstr(report.lines[0].text, "a.crl: it begins with X"));
     report_fini(&report);
@@ -188,7 +189,7 @@ TEST(keys_go_to_the_keys_only)
     struct loaded l;
     begin();
     report_init(&report);
-    CHECK_INT(load_file(in_folder("c.yaml"), &crls, NULL, &l, &report), 0);
+    CHECK_INT(load_file(in_folder("c.yaml"), NULL, &crls, NULL, &l, &report), 0);
     CHECK(!find(&l.archive, in_folder("s.key")).at && !find(&l.keys, in_folder("s.crt")).at);
     CHECK(!memmem(buf_bytes(&l.archive).at, buf_size(&l.archive), "SECRET", 6));
     loaded_fini(&l);
@@ -205,7 +206,7 @@ static void check_fails(const char *place, const char *what)
     char want[256];
     report_init(&report);
     snprintf(want, sizeof(want), "%s%s", in_folder("c.yaml"), place);
-    CHECK_INT(load_file(in_folder("c.yaml"), &crls, NULL, &l, &report), -1);
+    CHECK_INT(load_file(in_folder("c.yaml"), NULL, &crls, NULL, &l, &report), -1);
     CHECK_INT(report.n, 1);
     if (report.n) {
         const char *line = report.lines[0].text;
