@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* control — answers the admin address: is the instance alive, is it ready, what has it counted, and
- * which were its last handshakes. The supervisor says what it is to know. */
+ * which were its last handshakes; and the control API, whose objects it keeps in its folder and
+ * proposes to the supervisor. The supervisor says what it is to know. */
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "balance/address_book.h"
@@ -13,9 +16,11 @@
 #include "control/api.h"
 #include "control/handshakes.h"
 #include "control/health.h"
+#include "control/json_memory.h"
 #include "control/metrics.h"
 #include "control/names.h"
 #include "control/status.h"
+#include "crypto/sealed.h"
 #include "proxy/service.h"
 #include "role/key_table.h"
 #include "role/lifeline.h"
@@ -24,6 +29,16 @@
 #include "role/sandbox.h"
 
 #include "base/ban.h"
+
+/* What the API keeps, and with what. */
+struct keeping {
+    int folder;                        /* -1: nothing is kept, and there is no API */
+    struct access_key_files key_files; /* until KEYS has them */
+    struct sealing_key sealing;
+    struct model *model;
+    struct publication *publication;
+    struct access_keys *keys;
+};
 
 struct control {
     struct loop *loop;
@@ -35,8 +50,122 @@ struct control {
     struct health *health;
     struct totals_sources sources;
     struct handshakes *handshakes;
+    struct keeping keeping;
+    struct config *config; /* in force, with what the API adds; NULL: not yet */
+    struct surroundings around;
     bool is_done;
 };
+
+/* ---- the API ---- */
+
+/* How messages call the folder, whose name is the supervisor's to know. */
+#define FOLDER_NAME "state.dir/control"
+
+static void propose(void *owner, uint64_t number, struct bytes proposal)
+{
+    struct control *c = owner;
+    struct error err;
+    int fd = memfile_new("proposal", proposal, &err);
+    if (fd < 0 || !channel_is_open(&c->lifeline.channel)) {
+        publication_refused(c->keeping.publication, number,
+            fd < 0 ? err.text : "the supervisor is gone; start sallyport again");
+    } else {
+        channel_send(&c->lifeline.channel,
+            &(struct message){
+                .type = MESSAGE_PROPOSE, .generation = number, .fds = {fd}, .fds_n = 1});
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+static void decide(void *owner, uint64_t number, bool is_accepted)
+{
+    struct control *c = owner;
+    channel_send(&c->lifeline.channel,
+        &(struct message){.type = MESSAGE_DECIDE, .generation = number, .index = is_accepted});
+}
+
+/* The first message: what is ours to keep. Before the sandbox is sealed, which leaves us that. */
+static int receive_folder(struct keeping *k, struct error *err)
+{
+    struct message m;
+    uint8_t text[MESSAGE_TEXT_MAX];
+    *k = (struct keeping){.folder = -1, .key_files = {-1, -1}};
+    if (message_receive(ROLE_CHANNEL_FD, &m, text) != MESSAGE_OK || m.type != MESSAGE_FOLDER)
+        return error_set(err, "the supervisor did not say where to keep what");
+    if (!m.fds_n)
+        return 0;
+    if (m.fds_n != 3 || m.text.n != sizeof(k->sealing))
+        return error_set(err, "the supervisor did not say where to keep what");
+    k->folder = message_take(&m, 0);
+    k->key_files = (struct access_key_files){message_take(&m, 1), message_take(&m, 2)};
+    memcpy(&k->sealing, m.text.at, sizeof(k->sealing));
+    sandbox_keep_folder(k->folder);
+    umask(0077);
+    return fchdir(k->folder) < 0 ? error_errno(err, errno, FOLDER_NAME) : 0;
+}
+
+/* Without what is kept everything else goes on. */
+static void open_keeping(struct control *c)
+{
+    struct keeping *k = &c->keeping;
+    const struct publication_means means = {propose, decide, c};
+    struct error err;
+    if (k->folder < 0)
+        return;
+    k->model = model_new();
+    k->publication = publication_new(k->model, FOLDER_NAME, &means, &err);
+    if (k->publication)
+        k->keys = access_keys_new(k->key_files, &err);
+    if (!k->keys)
+        log_error("there is no API: %s", err.text);
+}
+
+static void close_keeping(struct control *c)
+{
+    access_keys_free(&c->keeping.keys);
+    publication_free(&c->keeping.publication);
+    model_free(&c->keeping.model);
+    config_free(&c->config);
+}
+
+/* A new configuration is in force; with the first one the API begins. */
+static void adopt(struct control *c, struct bytes archive)
+{
+    const struct keeping *k = &c->keeping;
+    bool is_first = !c->config;
+    struct report report;
+    report_init(&report);
+    config_free(&c->config);
+    c->config = config_parse_archive(archive, &report);
+    report_fini(&report);
+    ASSERT(c->config); /* the supervisor has parsed it */
+    c->around = (struct surroundings){.config = c->config,
+        .health = c->health,
+        .handshakes = c->handshakes,
+        .sealing = &k->sealing,
+        .settings = &c->config->api};
+    if (is_first && k->keys)
+        api_open(c->api, &(struct api_parts){.model = k->model,
+                             .publication = k->publication,
+                             .keys = k->keys,
+                             .around = &c->around});
+    if (k->keys)
+        publication_in_force(k->publication, archive);
+}
+
+static void receive_refused(struct control *c, struct message *m)
+{
+    char *text = memfile_text(m->fds[0], MESSAGE_TEXT_MAX);
+    size_t n = strlen(text);
+    while (n && text[n - 1] == '\n')
+        text[--n] = '\0';
+    if (c->keeping.keys)
+        publication_refused(c->keeping.publication, m->generation, text);
+    free(text);
+}
+
+/* ---- the admin address ---- */
 
 static void receive_admin(struct control *c, struct message *m)
 {
@@ -129,8 +258,11 @@ static void receive_targets(struct control *c, struct message *m)
         .release = unmap,
         .find_key = key_table_find,
         .find_key_owner = &keys};
-    if (memfile_map(m->fds[1], &keys.table, &err) < 0 ||
-        memfile_map(m->fds[0], &from.archive, &err) < 0 || health_adopt(c->health, &from, &err) < 0)
+    bool is_mapped = memfile_map(m->fds[1], &keys.table, &err) == 0 &&
+                     memfile_map(m->fds[0], &from.archive, &err) == 0;
+    if (is_mapped)
+        adopt(c, from.archive);
+    if (!is_mapped || health_adopt(c->health, &from, &err) < 0)
         log_error("generation %llu: %s", (unsigned long long)m->generation, err.text);
     memfile_unmap(&keys.table);
 }
@@ -206,6 +338,12 @@ static void received(void *owner, struct message *m)
         names_commit(c->names, m->generation);
     else if (m->type == MESSAGE_ABORT)
         names_abort(c->names, m->generation);
+    else if (m->type == MESSAGE_PREPARED && c->keeping.keys)
+        publication_prepared(c->keeping.publication, m->generation);
+    else if (m->type == MESSAGE_REFUSED)
+        receive_refused(c, m);
+    else if (m->type == MESSAGE_COMMITTED && c->keeping.keys)
+        publication_committed(c->keeping.publication, m->generation);
     else if (m->type == MESSAGE_STOP)
         end(c);
 }
@@ -214,9 +352,10 @@ int control_run(unsigned index)
 {
     struct control c = {0};
     struct error err;
+    json_memory_wipe();
     c.loop = loop_new(&err);
-    if (!c.loop || lifeline_open(&c.lifeline, c.loop, received, end, &c, &err) < 0 ||
-        sandbox_seal(&err) < 0) {
+    if (!c.loop || receive_folder(&c.keeping, &err) < 0 ||
+        lifeline_open(&c.lifeline, c.loop, received, end, &c, &err) < 0 || sandbox_seal(&err) < 0) {
         log_error("cannot begin: %s", err.text);
         return 1;
     }
@@ -229,11 +368,13 @@ int control_run(unsigned index)
     c.names = names_new(c.loop, publish_addresses, &c);
     c.signatory = signatory_new(c.loop);
     c.health = health_new(c.loop);
+    open_keeping(&c);
     channel_send(&c.lifeline.channel, &(struct message){.type = MESSAGE_READY});
     while (!c.is_done)
         loop_turn(c.loop, -1);
     admin_free(&c.admin);
     api_free(&c.api);
+    close_keeping(&c);
     handshakes_free(&c.handshakes);
     totals_fini_sources(&c.sources);
     names_free(&c.names);

@@ -97,14 +97,21 @@ void generation_fault(struct generation *g, const char *format, ...)
     report_line(&g->report, true, text);
 }
 
-void generation_log_report(const struct generation *g)
+void generation_log_report(const struct generation *g, const struct generation *old)
 {
     for (size_t i = 0; i < g->report.n; i++) {
         if (g->report.lines[i].is_error)
             log_error("%s", g->report.lines[i].text);
-        else
+        else if (!old || !report_has(&old->report, g->report.lines[i].text))
             log_warning("%s", g->report.lines[i].text);
     }
+}
+
+void generation_log_refusal(const struct generation *g)
+{
+    for (size_t i = 0; i < g->report.n; i++)
+        if (g->report.lines[i].is_error)
+            log_info("a change by the API is refused: %s", g->report.lines[i].text);
 }
 
 /* ---- loading ---- */
@@ -143,6 +150,10 @@ int generation_may_follow(struct generation *g, const struct generation *previou
         report_error(&g->report, c->workers_at, "`workers` has changed, which takes a restart");
     if (strcmp(c->user, old->user) != 0)
         report_error(&g->report, c->user_at, "`user` has changed, which takes a restart");
+    const char *dir = c->state_dir ? c->state_dir : "",
+               *before = old->state_dir ? old->state_dir : "";
+    if (strcmp(dir, before) != 0)
+        report_error(&g->report, c->state_at, "`state` has changed, which takes a restart");
     return g->report.errors ? -1 : 0;
 }
 

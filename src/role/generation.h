@@ -53,5 +53,7 @@ void generation_close_endpoints(struct generation *g);
 void generation_note(struct generation *g, const char *text, bool has_errors);
 /* As one error. */
 void generation_fault(struct generation *g, const char *format, ...) PRINTF(2, 3);
-/* The report's lines to the event log. */
-void generation_log_report(const struct generation *g);
+/* The report's lines to the event log, but those that OLD's (NULL: none) had, too. */
+void generation_log_report(const struct generation *g, const struct generation *old);
+/* Likewise of a change by the API, which is nobody's mistake but its client's. */
+void generation_log_refusal(const struct generation *g);

@@ -6,9 +6,11 @@
 #include "base/memory.h"
 #include "base/panic.h"
 #include "config/archive.h"
+#include "config/load.h"
 #include "config/named_files.h"
 #include "crypto/convert.h"
 #include "crypto/key_file.h"
+#include "crypto/sealed.h"
 #include "tls/signing.h"
 
 #include "base/ban.h"
@@ -147,15 +149,47 @@ static int list_key(
     return failed;
 }
 
+/* A key of the API came sealed, for the one key that state.dir has; its name is bound to it. */
+static int open_sealed(const char *name, struct bytes keys, struct buf *out, struct error *flaw)
+{
+    struct bytes left = keys, entry, content, half = {0};
+    while (!half.at && archive_next(&left, &entry, &content))
+        if (bytes_ends_with(entry, BYTES("/" LOAD_SEALING_KEY)))
+            half = content;
+    if (half.n != SEALING_KEY_SIZE)
+        return error_set(flaw, "%s: there is no " LOAD_SEALING_KEY " to open it with", name);
+    return sealed_open(half.at, bytes_of(name), archive_find(keys, name), out) == 0
+               ? 0
+               : error_set(flaw,
+                     "%s: it is not sealed for the " LOAD_SEALING_KEY
+                     " that is there; put that back, or upload the certificate again",
+                     name);
+}
+
+static int read_key(
+    const struct wanted *w, struct bytes keys, struct key_file *out, struct error *flaw)
+{
+    struct bytes passphrase = w->passphrase ? archive_find(keys, w->passphrase) : (struct bytes){0};
+    struct buf opened;
+    *out = (struct key_file){0};
+    if (strncmp(w->file, ARCHIVE_API, strlen(ARCHIVE_API)) != 0)
+        return key_file_read(archive_find(keys, w->file), passphrase, out, flaw);
+    buf_init(&opened, KEY_MAX);
+    int failed = open_sealed(w->file, keys, &opened, flaw);
+    if (!failed)
+        failed = key_file_read(buf_bytes(&opened), passphrase, out, flaw);
+    buf_fini(&opened); /* wipes */
+    return failed;
+}
+
 /* W, whose place in the store is *INDEX if it can be used. */
 static int add_key(const struct wanted *w, struct bytes keys, uint32_t *index, struct buf *store,
     struct buf *table)
 {
     struct key_file file;
     struct error flaw;
-    struct bytes passphrase = w->passphrase ? archive_find(keys, w->passphrase) : (struct bytes){0};
     int failed = 0;
-    if (key_file_read(archive_find(keys, w->file), passphrase, &file, &flaw) < 0)
+    if (read_key(w, keys, &file, &flaw) < 0)
         failed = list_flaw(table, w->name, &flaw);
     else if (store_key(w, file.key, store) < 0 || list_key(w, &file, (*index)++, table) < 0)
         failed = -1;

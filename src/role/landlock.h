@@ -14,6 +14,8 @@
 #define LANDLOCK_WRITE_FILE       (1ULL << 1)
 #define LANDLOCK_READ_FILE        (1ULL << 2)
 #define LANDLOCK_READ_DIR         (1ULL << 3)
+#define LANDLOCK_REMOVE_FILE      (1ULL << 5)
+#define LANDLOCK_MAKE_DIR         (1ULL << 7)
 #define LANDLOCK_MAKE_REG         (1ULL << 8)
 #define LANDLOCK_FILES_1          ((1ULL << 13) - 1) /* all of version 1 */
 #define LANDLOCK_REFER            (1ULL << 13)

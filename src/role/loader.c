@@ -84,6 +84,21 @@ static int add_key(void *owner, const struct config_file *file, enum named_file_
     return 0;
 }
 
+/* Nobody but the signer can open it. */
+static int add_sealed_key(
+    void *owner, const struct config_file *file, struct bytes content, struct error *err)
+{
+    int to = *key_file_of(owner, NAMED_KEY);
+    struct buf entry;
+    buf_init(&entry, LOAD_API_MAX + PATH_MAX);
+    int result = archive_add(&entry, file->path, content);
+    if (result == 0)
+        result =
+            write(to, buf_bytes(&entry).at, buf_size(&entry)) == (ssize_t)buf_size(&entry) ? 0 : -1;
+    buf_fini(&entry);
+    return result < 0 ? error_errno(err, errno, "cannot pass on %s", file->path) : 0;
+}
+
 static int open_key_files(struct key_files *k, struct error *err)
 {
     static const char *const names[] = {"keys", "worker keys"};
@@ -123,17 +138,23 @@ static int send_loaded(
     return result;
 }
 
-static int load_with(
-    const char *path, struct bytes in_force, struct key_files *keys, struct report *report)
+/* What is to be loaded. */
+struct order {
+    const char *path;
+    struct bytes in_force; /* the public archive of the generation in force, or empty */
+    struct load_api api;
+};
+
+static int load_with(const struct order *o, struct key_files *keys, struct report *report)
 {
     struct loaded loaded = {0};
-    struct crl_files files = {in_force, report};
+    struct crl_files files = {o->in_force, report};
     const struct load_crls crls = {crl_files_load, &files};
-    const struct load_keys take = {add_key, keys};
+    const struct load_keys take = {add_key, add_sealed_key, keys};
     struct error err;
     if (open_key_files(keys, &err) < 0) {
         report_line(report, true, err.text);
-    } else if (load_file(path, &crls, &take, &loaded, report) == 0) {
+    } else if (load_file(o->path, &o->api, &crls, &take, &loaded, report) == 0) {
         int result = send_loaded(&loaded, keys, report);
         loaded_fini(&loaded);
         return result;
@@ -142,16 +163,29 @@ static int load_with(
     return send_with_report(&m, report);
 }
 
-/* IN_FORCE: the public archive of the generation in force, or empty. */
-static int load(const char *path, struct bytes in_force)
+static int load(const struct order *o)
 {
     struct key_files keys = {{-1, -1}};
     struct report report;
     report_init(&report);
-    int result = load_with(path, in_force, &keys, &report);
+    int result = load_with(o, &keys, &report);
     close_key_files(&keys);
     report_fini(&report);
     return result;
+}
+
+/* A generation in force may be without what the API adds; what is to replace it may not. */
+static int take_archives(struct message *m, struct order *o, struct error *err)
+{
+    unsigned next = 0;
+    struct error unused;
+    o->api.may_be_without = !(m->index & LOAD_HAS_IN_FORCE);
+    if ((m->index & LOAD_HAS_IN_FORCE) && memfile_map(m->fds[next++], &o->in_force, &unused) < 0)
+        log_warning("%s: CRLs are taken without regard to those in force", unused.text);
+    if (!(m->index & LOAD_HAS_PROPOSAL))
+        return 0;
+    return next < m->fds_n ? memfile_map(m->fds[next], &o->api.proposal, err)
+                           : error_set(err, "the supervisor did not say what is proposed");
 }
 
 int loader_run(unsigned index)
@@ -167,11 +201,13 @@ int loader_run(unsigned index)
         log_error("the supervisor did not say what to load");
         return 1;
     }
-    struct bytes in_force = {0};
-    if (m.fds_n && memfile_map(m.fds[0], &in_force, &err) < 0)
-        log_warning("%s: CRLs are taken without regard to those in force", err.text);
     char *path = mem_strndup(m.text.at, m.text.n);
-    int result = load(path, in_force);
+    struct order order = {.path = path};
+    if (take_archives(&m, &order, &err) < 0) {
+        log_error("%s", err.text);
+        return 1;
+    }
+    int result = load(&order);
     free(path);
     return result < 0;
 }

@@ -30,6 +30,12 @@ int memfile_seal(int fd, struct error *err)
     return fcntl(fd, F_ADD_SEALS, SEALS) < 0 ? error_errno(err, errno, "memory file") : 0;
 }
 
+bool memfile_is_sealed(int fd)
+{
+    int seals = fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && (seals & SEALS) == SEALS;
+}
+
 int memfile_new(const char *name, struct bytes content, struct error *err)
 {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);

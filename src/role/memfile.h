@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/attributes.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -16,6 +18,9 @@ int memfile_new(const char *name, struct bytes content, struct error *err) MUST_
 
 /* Make a memfile of a memfd that was written to otherwise. */
 int memfile_seal(int fd, struct error *err) MUST_USE;
+
+/* Is FD a memfile, whoever made it? */
+bool memfile_is_sealed(int fd);
 
 /* Map the whole of a memfile that a trusted process made, read-only; memfile_unmap ends it. */
 int memfile_map(int fd, struct bytes *out, struct error *err) MUST_USE;

@@ -19,6 +19,9 @@
 #define MESSAGE_FDS_MAX  4
 #define MESSAGE_TEXT_MAX 4096
 
+/* MESSAGE_LOAD's index. */
+enum load_has { LOAD_HAS_IN_FORCE = 1, LOAD_HAS_PROPOSAL = 2 };
+
 enum message_type {
     MESSAGE_NONE,
 #define X(symbol, fds_min, fds_max, text_max) MESSAGE_##symbol,

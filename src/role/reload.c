@@ -10,6 +10,7 @@
 #include "base/panic.h"
 #include "role/ledger.h"
 #include "role/notify.h"
+#include "role/proposal.h"
 #include "role/resolution.h"
 #include "role/shutdown.h"
 #include "role/staff.h"
@@ -20,6 +21,8 @@
 
 /* For the loader, and then for the signer and the workers. */
 #define STATE_MAX_MS 60000
+/* For control to make durable what it proposed: until then nobody else gets on. */
+#define DECIDING_MAX_MS 10000
 /* As many as the configuration may ask for. */
 #define WORKERS_MAX 256
 
@@ -27,13 +30,16 @@
 
 static const struct {
     unsigned next;
+    uint64_t max_ms;
     const char *late;
 } states[] = {
-    [RELOAD_NONE] = {TO(RELOAD_LOADING), NULL},
-    [RELOAD_LOADING] = {TO(RELOAD_PREPARING) | TO(RELOAD_NONE),
+    [RELOAD_NONE] = {TO(RELOAD_LOADING), 0, NULL},
+    [RELOAD_LOADING] = {TO(RELOAD_PREPARING) | TO(RELOAD_NONE), STATE_MAX_MS,
         "the files that the configuration names could not be read within a minute"},
-    [RELOAD_PREPARING] = {TO(RELOAD_NONE),
+    [RELOAD_PREPARING] = {TO(RELOAD_DECIDING) | TO(RELOAD_NONE), STATE_MAX_MS,
         "signer and workers could not get the configuration ready within a minute"},
+    [RELOAD_DECIDING] = {TO(RELOAD_NONE), DECIDING_MAX_MS,
+        "control could not make the change durable within ten seconds"},
 };
 
 static void late(struct timer *t)
@@ -51,7 +57,7 @@ static void reload_goto(struct supervisor *s, enum reload_state next)
     if (next == RELOAD_NONE)
         loop_timer_stop(s->loop, &s->reload_limit);
     else
-        loop_timer_arm(s->loop, &s->reload_limit, loop_now_ms(s->loop) + STATE_MAX_MS, late);
+        loop_timer_arm(s->loop, &s->reload_limit, loop_now_ms(s->loop) + states[next].max_ms, late);
 }
 
 /* A loader that has answered (it is "up") is on its way out by itself. */
@@ -67,8 +73,7 @@ static void finish(struct supervisor *s)
     generation_free(&s->coming);
     reload_goto(s, RELOAD_NONE);
     notify_send("READY=1");
-    if (s->must_reload_again)
-        reload_begin(s);
+    reload_next(s);
 }
 
 /* ---- commit ---- */
@@ -111,24 +116,35 @@ static void commit(struct supervisor *s)
     staff_send_log(s);
     staff_send_admin(s);
     staff_send_state(s, true);
-    generation_log_report(g); /* warnings */
+    generation_log_report(g, s->proposal.is_begun ? old : NULL); /* warnings */
     log_endpoints(g, old);
-    if (old)
+    if (s->proposal.is_begun)
+        log_info("changed by the API: generation %llu", (unsigned long long)g->number);
+    else if (old)
         log_info("reloaded: generation %llu", (unsigned long long)g->number);
     else
         log_info("ready: generation %llu, %u workers", (unsigned long long)g->number, s->workers_n);
     if (old)
         vault_retire(s, old);
     generation_free(&old);
+    if (s->proposal.is_begun)
+        proposal_committed(s);
     finish(s);
     watchdog_start(s);
 }
 
+/* A worker that has died since all were ready is back before the commit. */
 void reload_progress(struct supervisor *s)
 {
-    if (s->reload == RELOAD_PREPARING && staff_is_ready_for(s, s->coming->number) &&
-        !resolution_is_awaited(s))
+    if (s->reload < RELOAD_PREPARING || !staff_is_ready_for(s, s->coming->number) ||
+        resolution_is_awaited(s))
+        return;
+    if (!s->proposal.is_begun || s->proposal.is_decided) {
         commit(s);
+    } else if (s->reload == RELOAD_PREPARING) {
+        reload_goto(s, RELOAD_DECIDING);
+        proposal_prepared(s);
+    }
 }
 
 /* ---- failure ---- */
@@ -144,10 +160,15 @@ void reload_fail(struct supervisor *s)
         shutdown_abort(s, 1);
         return;
     }
-    log_error(
-        "reload failed, generation %llu stays in force:", (unsigned long long)s->in_force->number);
-    generation_log_report(s->coming);
-    ledger_reload_failed(s);
+    if (s->proposal.is_begun) {
+        generation_log_refusal(s->coming);
+        proposal_refused(s, &s->coming->report);
+    } else {
+        log_error("reload failed, generation %llu stays in force:",
+            (unsigned long long)s->in_force->number);
+        generation_log_report(s->coming, NULL);
+        ledger_reload_failed(s);
+    }
     staff_tell_workers(s, MESSAGE_ABORT, s->coming->number);
     vault_abort(s, s->coming);
     resolution_abort(s);
@@ -188,6 +209,10 @@ static int open_first(struct supervisor *s, struct generation *g)
     }
     if (generation_open(g, NULL, workers_n) < 0)
         return -1;
+    if (c->state_dir && state_folder_open(c->state_dir, &s->means.identity, &s->state, &err) < 0) {
+        report_error(&g->report, c->state_at, "%s", err.text);
+        return -1;
+    }
     reload_goto(s, RELOAD_PREPARING);
     resolution_prepare(s);
     if (staff_hire(s, workers_n, &err) == 0)
@@ -220,19 +245,10 @@ void reload_loaded(struct supervisor *s, const struct generation_files *files)
         reload_fail(s);
 }
 
-void reload_begin(struct supervisor *s)
+static void begin(struct supervisor *s)
 {
-    if (s->reload != RELOAD_NONE || child_is_running(&s->loader)) {
-        s->must_reload_again = true;
-        return;
-    }
     struct error err;
-    s->must_reload_again = false;
     s->coming = generation_new(s->in_force ? s->in_force->number + 1 : 1);
-    if (s->in_force) {
-        log_info("reloading %s", s->config);
-        notify_reloading();
-    }
     reload_goto(s, RELOAD_LOADING);
     if (staff_start_loader(s, &err) < 0) {
         generation_fault(s->coming, "%s", err.text);
@@ -240,8 +256,27 @@ void reload_begin(struct supervisor *s)
     }
 }
 
-void reload_loader_ended(struct supervisor *s)
+/* The file goes first: what is proposed next is held against it. */
+void reload_next(struct supervisor *s)
 {
-    if (s->must_reload_again && s->reload == RELOAD_NONE && s->shutdown == SHUTDOWN_NONE)
+    if (s->reload != RELOAD_NONE || child_is_running(&s->loader) || s->shutdown != SHUTDOWN_NONE)
+        return;
+    if (s->must_reload_again)
         reload_begin(s);
+    else if (s->in_force && proposal_take_turn(s))
+        begin(s);
+}
+
+void reload_begin(struct supervisor *s)
+{
+    if (s->reload != RELOAD_NONE || child_is_running(&s->loader)) {
+        s->must_reload_again = true;
+        return;
+    }
+    s->must_reload_again = false;
+    if (s->in_force) {
+        log_info("reloading %s", s->config);
+        notify_reloading();
+    }
+    begin(s);
 }

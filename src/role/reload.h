@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reload — the one path from the configuration file to the generation in force, at start-up and on
- * SIGHUP.
+ * reload — the one path from the configuration file, and what control adds to it, to the generation
+ * in force: at start-up, on SIGHUP, and when control proposes (proposal.h).
  *
  *   NONE → LOADING → PREPARING → NONE
- *             └──────────┴─ any failure: nothing has changed, and it is said why
+ *             │          └─ proposed: DECIDING → NONE
+ *             └──────────┴───────────────┴─ any failure: nothing has changed, and it is said why
  */
 #pragma once
 
@@ -12,6 +13,8 @@
 
 /* Begin; if a reload is under way, another one follows it. */
 void reload_begin(struct supervisor *s);
+/* Begin what waits, a reload or a proposal, if nothing is under way and the last loader is gone. */
+void reload_next(struct supervisor *s);
 /* The loader has made these, whose descriptors are taken. */
 void reload_loaded(struct supervisor *s, const struct generation_files *files);
 /* Somebody got ready: commit if everybody is. */
@@ -20,5 +23,3 @@ void reload_progress(struct supervisor *s);
 void reload_fail(struct supervisor *s);
 /* End it without a word, if one is under way. */
 void reload_cancel(struct supervisor *s);
-/* The loader is gone: a reload that waited for that can begin. */
-void reload_loader_ended(struct supervisor *s);

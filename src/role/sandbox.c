@@ -28,6 +28,8 @@
 #define NO_LIMIT  RLIM_INFINITY
 /* Reports and the address book travel as memory files, and those count as files. */
 #define MEMORY_FILE_MAX (16u << 20)
+/* Control's store, and what it proposes. */
+#define STATE_FILE_MAX (1u << 30)
 
 static const struct row {
     bool keeps_user, keeps_root;
@@ -37,14 +39,16 @@ static const struct row {
     rlim_t file_bytes_max;
 } rows[ROLE_COUNT] = {
     /* Its capabilities: ports below 1024; other users, a root folder and a bound for its children;
-     * to kill them as they are others'; the loader's. It creates log files, and nothing else. Its
-     * Landlock is its children's, too, so it cannot say whom they may connect to; the service
+     * to kill them as they are others'; to give control its folder; the loader's. It creates log
+     * files and the state folder, and nothing else. Its Landlock is its children's, too, so it
+     * cannot say whom they may connect to, nor that only control removes files; the service
      * manager's socket may be an abstract one. */
     [ROLE_SUPERVISOR] = {.keeps_user = true,
         .capabilities = KEEP(CAP_NET_BIND_SERVICE) | KEEP(CAP_SETUID) | KEEP(CAP_SETGID) |
                         KEEP(CAP_SYS_CHROOT) | KEEP(CAP_SETPCAP) | KEEP(CAP_KILL) |
-                        KEEP(CAP_DAC_READ_SEARCH),
-        .landlock = {.files = READ | LANDLOCK_WRITE_FILE | LANDLOCK_MAKE_REG,
+                        KEEP(CAP_CHOWN) | KEEP(CAP_DAC_READ_SEARCH),
+        .landlock = {.files = READ | LANDLOCK_WRITE_FILE | LANDLOCK_MAKE_REG | LANDLOCK_MAKE_DIR |
+                              LANDLOCK_REMOVE_FILE | LANDLOCK_TRUNCATE,
             .executes_self = true,
             .scoped = LANDLOCK_SIGNALS},
         .file_bytes_max = NO_LIMIT},
@@ -56,7 +60,7 @@ static const struct row {
     /* c-ares 1.18 makes its query numbers from /dev/urandom, each time that name servers change. */
     [ROLE_CONTROL] = {.keeps_root = true,
         .landlock = {.reads = "/dev/urandom", .tcp = LANDLOCK_BIND_TCP, .scoped = ALONE},
-        .file_bytes_max = MEMORY_FILE_MAX},
+        .file_bytes_max = STATE_FILE_MAX},
     [ROLE_LOGGER] = {.namespaces = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS,
         .landlock = {.tcp = BOTH_WAYS, .scoped = ALONE},
         .file_bytes_max = NO_LIMIT},
@@ -71,6 +75,7 @@ static const struct row {
 /* What this process is; written once, by sandbox_enter. */
 static enum role role;
 static bool is_off, must_tell;
+static int kept_folder = -1;
 
 /* Say, in the first process of a kind, what there is not; errno says why. */
 static void lacks(const char *what)
@@ -175,12 +180,20 @@ static int restrict_files_and_ports(struct sandbox_landlock l, struct error *err
                                     : 0;
 }
 
+void sandbox_keep_folder(int folder)
+{
+    kept_folder = folder;
+}
+
 int sandbox_seal(struct error *err)
 {
+    struct sandbox_landlock landlock = rows[role].landlock;
     if (is_off)
         return 0;
+    if (kept_folder >= 0)
+        landlock.folder = &kept_folder;
     if (limit_files(rows[role].file_bytes_max, err) < 0 ||
-        restrict_files_and_ports(rows[role].landlock, err) < 0)
+        restrict_files_and_ports(landlock, err) < 0)
         return -1;
     if (sandbox_filter_calls(role) < 0)
         return error_errno(err, errno,

@@ -24,6 +24,10 @@ int sandbox_make_root(void);
  * Closes ROOT_FD. */
 int sandbox_enter(enum role r, const struct start *start, int root_fd, struct error *err) MUST_USE;
 
+/* Before sandbox_seal: FOLDER, an open one, is this role's to keep files in. It stays the caller's.
+ */
+void sandbox_keep_folder(int folder);
+
 /* From now on only what the role's row and list allow. Nothing if it runs with --sandbox=off. */
 int sandbox_seal(struct error *err) MUST_USE;
 
@@ -34,8 +38,10 @@ int sandbox_filter_calls(enum role r) MUST_USE;
 
 /* What Landlock takes away from a process, with the words of landlock(7). */
 struct sandbox_landlock {
-    uint64_t files;     /* LANDLOCK_ACCESS_FS_* that stay, anywhere */
-    const char *reads;  /* a file that stays readable, or NULL */
+    uint64_t files;    /* LANDLOCK_ACCESS_FS_* that stay, anywhere */
+    const char *reads; /* a file that stays readable, or NULL */
+    const int *folder; /* an open folder whose files it may make, read, write, rename and remove, or
+                          NULL */
     bool executes_self; /* may execute this program */
     uint64_t tcp;       /* LANDLOCK_ACCESS_NET_* that are gone */
     uint64_t scoped;    /* LANDLOCK_SCOPE_*: only towards itself and its children */

@@ -59,6 +59,10 @@ static int allow_self(int ruleset)
     return failed;
 }
 
+#define FOLDER_RIGHTS                                                                   \
+    (LANDLOCK_READ_FILE | LANDLOCK_READ_DIR | LANDLOCK_WRITE_FILE | LANDLOCK_MAKE_REG | \
+        LANDLOCK_REMOVE_FILE | LANDLOCK_TRUNCATE)
+
 static int fill(int ruleset, const struct sandbox_landlock *l, uint64_t handled)
 {
     int failed = 0;
@@ -67,6 +71,8 @@ static int fill(int ruleset, const struct sandbox_landlock *l, uint64_t handled)
     int read = !failed && l->reads ? open(l->reads, O_PATH | O_CLOEXEC) : -1;
     if (read >= 0) /* what does not exist needs no rule */
         failed = allow(ruleset, read, LANDLOCK_READ_FILE);
+    if (!failed && l->folder)
+        failed = allow(ruleset, fcntl(*l->folder, F_DUPFD_CLOEXEC, 0), FOLDER_RIGHTS & handled);
     if (!failed && l->executes_self)
         failed = allow_self(ruleset);
     return failed;

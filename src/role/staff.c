@@ -13,6 +13,7 @@
 #include "role/ledger.h"
 #include "role/logfile.h"
 #include "role/memfile.h"
+#include "role/proposal.h"
 #include "role/reload.h"
 #include "role/resolution.h"
 #include "role/ring.h"
@@ -152,7 +153,7 @@ static void greet_worker(struct supervisor *s, struct child *c)
     if (s->in_force)
         send_generation(c, s->in_force);
     /* Without the table it is not its turn yet. */
-    if (s->reload == RELOAD_PREPARING && s->coming->table_fd >= 0)
+    if (s->reload >= RELOAD_PREPARING && s->coming->table_fd >= 0)
         send_generation(c, s->coming);
 }
 
@@ -167,8 +168,21 @@ static void greet_logger(struct supervisor *s, struct child *c)
     staff_send_log(s);
 }
 
+static void send_folder(struct supervisor *s, struct child *c)
+{
+    const struct state_folder *f = &s->state;
+    struct message m = {.type = MESSAGE_FOLDER};
+    if (f->control >= 0)
+        m = (struct message){.type = MESSAGE_FOLDER,
+            .fds = {f->control, f->keys.list, f->keys.secret},
+            .fds_n = 3,
+            .text = {f->sealing.public_half, sizeof(f->sealing.public_half)}};
+    child_send(c, &m);
+}
+
 static void greet_control(struct supervisor *s, struct child *c)
 {
+    send_folder(s, c);
     ledger_show(s);
     if (s->in_force && s->in_force->admin)
         mend(s->in_force->admin, 0);
@@ -181,8 +195,14 @@ static void greet_control(struct supervisor *s, struct child *c)
 static void greet_loader(struct supervisor *s, struct child *c)
 {
     struct message m = {.type = MESSAGE_LOAD, .text = bytes_of(s->config)};
-    if (s->in_force)
+    if (s->in_force) {
         m.fds[m.fds_n++] = s->in_force->archive_fd;
+        m.index |= LOAD_HAS_IN_FORCE;
+    }
+    if (s->proposal.is_begun) {
+        m.fds[m.fds_n++] = s->proposal.fd;
+        m.index |= LOAD_HAS_PROPOSAL;
+    }
     child_send(c, &m);
 }
 
@@ -237,7 +257,7 @@ static void hear_failed(struct supervisor *s, struct child *c, struct message *m
         log_error("%s cannot serve generation %llu:", c->name, (unsigned long long)m->generation);
         struct generation *only_for_its_report = generation_new(m->generation);
         note(only_for_its_report, m, 0, true);
-        generation_log_report(only_for_its_report);
+        generation_log_report(only_for_its_report, NULL);
         generation_free(&only_for_its_report);
         child_kill(c);
     }
@@ -280,6 +300,16 @@ static void hear_addresses(struct supervisor *s, struct child *c, struct message
     resolution_hear(s, m);
 }
 
+static void hear_propose(struct supervisor *s, struct child *c, struct message *m)
+{
+    proposal_hear(s, m);
+}
+
+static void hear_decide(struct supervisor *s, struct child *c, struct message *m)
+{
+    proposal_decide(s, m);
+}
+
 typedef void hear_fn(struct supervisor *s, struct child *c, struct message *m);
 
 static const struct {
@@ -294,6 +324,8 @@ static const struct {
     [MESSAGE_PONG] = {hear_pong, 1u << ROLE_WORKER | 1u << ROLE_SIGNER},
     [MESSAGE_LOG] = {hear_log, 1u << ROLE_LOGGER},
     [MESSAGE_ADDRESSES] = {hear_addresses, 1u << ROLE_CONTROL},
+    [MESSAGE_PROPOSE] = {hear_propose, 1u << ROLE_CONTROL},
+    [MESSAGE_DECIDE] = {hear_decide, 1u << ROLE_CONTROL},
 };
 
 static void received(struct child *c, struct message *m)
@@ -522,8 +554,10 @@ void staff_ended(struct supervisor *s, pid_t pid, int status)
             s->coming, "%s %s while it was to get the configuration ready", c->name, end);
         reload_fail(s);
     }
+    if (c->role == ROLE_CONTROL)
+        proposal_drop(s);
     if (c->role == ROLE_LOADER)
-        reload_loader_ended(s);
+        reload_next(s);
     if (is_replaced(s, c)) {
         ledger_died(s, c);
         replace(c, pid, end);

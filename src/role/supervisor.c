@@ -158,6 +158,8 @@ static void fini(struct supervisor *s)
     resolution_fini(s);
     staff_fini(s);
     vault_fini(s);
+    close_fd(s->proposal.fd);
+    state_folder_close(&s->state);
     generation_free(&s->in_force);
     const struct page *page = s->page;
     page_unmap(&page);
@@ -179,6 +181,8 @@ int supervisor_main(const char *config, bool is_sandbox_off)
     struct supervisor s = {.config = config ? config : CONFIG_DEFAULT,
         .means = {.binary_fd = -1, .null_fd = -1, .root_fd = -1, .is_sandbox_off = is_sandbox_off},
         .page_fd = -1,
+        .proposal.fd = -1,
+        .state = STATE_FOLDER_NONE,
         .book.fd = -1,
         .counters_fd = -1,
         .health_fd = -1,

@@ -5,6 +5,7 @@
  *
  *   staff     the other processes: starting, greeting, restarting them, and hearing what they say
  *   reload    from a configuration file to the generation in force: load, prepare, commit
+ *   proposal  what the control API would add to the file
  *   resolution  passes on what control finds of host names
  *   vault     what there is of private keys: descriptors
  *   shutdown  from SIGTERM to the end
@@ -21,6 +22,7 @@
 #include "role/child.h"
 #include "role/generation.h"
 #include "role/page.h"
+#include "role/state_folder.h"
 
 /* The addresses of host names (resolution.h). */
 struct resolution {
@@ -46,6 +48,15 @@ enum reload_state {
     RELOAD_NONE,      /* nothing is under way */
     RELOAD_LOADING,   /* the loader is at work */
     RELOAD_PREPARING, /* the signer takes the keys, then the workers build */
+    RELOAD_DECIDING,  /* all are ready for what control proposed: it makes that durable */
+};
+
+/* What control would add to the file (proposal.h). */
+struct proposal {
+    int fd;          /* -1: none */
+    uint64_t number; /* control's own */
+    bool is_begun;   /* the generation that is coming is that */
+    bool is_decided; /* control has made it durable */
 };
 
 enum shutdown_state {
@@ -80,9 +91,11 @@ struct supervisor {
     struct generation *coming;   /* NULL if nothing is under way */
     enum reload_state reload;
     bool must_reload_again; /* SIGHUP came meanwhile */
+    struct proposal proposal;
     struct timer reload_limit;
     struct resolution book;
     struct vault vault;
+    struct state_folder state;
 
     enum shutdown_state shutdown;
     bool is_hurried; /* told to end twice */

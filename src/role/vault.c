@@ -108,7 +108,7 @@ void vault_greet_signer(struct supervisor *s, struct child *c)
         send_store(c, s->vault.kept[i].generation, s->vault.kept[i].store_fd);
     if (s->in_force)
         send_store(c, s->in_force->number, s->in_force->store_fd);
-    if (s->reload == RELOAD_PREPARING && s->coming->store_fd >= 0)
+    if (s->reload >= RELOAD_PREPARING && s->coming->store_fd >= 0)
         send_store(c, s->coming->number, s->coming->store_fd);
     else if (s->reload == RELOAD_PREPARING)
         send_keys(c, s->coming);
