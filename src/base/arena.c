@@ -10,7 +10,8 @@
 
 #include "base/ban.h"
 
-#define BLOCK_SIZE 1024
+#define BLOCK_MIN 256 /* the first; each further one is twice as large as the one before */
+#define BLOCK_MAX 1024
 
 struct arena_block {
     struct arena_block *next;
@@ -39,15 +40,16 @@ void *arena_alloc(struct arena *a, size_t n)
     n = (n + align - 1) & ~(align - 1);
     struct arena_block *b = a->blocks;
     if (!b || b->size - b->used < n) {
-        size_t size = n > BLOCK_SIZE ? n : BLOCK_SIZE;
+        size_t size = !b ? BLOCK_MIN : b->size < BLOCK_MAX / 2 ? 2 * b->size : BLOCK_MAX;
+        size = n > size ? n : size;
         b = mem_alloc(sizeof(*b) + size);
         b->size = size;
         b->next = a->blocks;
         a->blocks = b;
+        a->held += sizeof(*b) + size;
     }
     void *p = b->bytes + b->used;
     b->used += n;
-    a->used += n;
     return p;
 }
 

@@ -13,7 +13,7 @@ struct arena_block;
 
 struct arena {
     struct arena_block *blocks;
-    size_t used; /* bytes handed out since the last reset */
+    size_t held; /* bytes of all blocks */
 };
 
 void arena_init(struct arena *a);

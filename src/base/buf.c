@@ -26,6 +26,19 @@ void buf_fini(struct buf *b)
     *b = (struct buf){.max = b->max};
 }
 
+/* Move all to storage of CAPACITY bytes. */
+static void move(struct buf *b, size_t capacity)
+{
+    size_t size = buf_size(b);
+    uint8_t *to = mem_alloc_raw(capacity);
+    if (size)
+        memcpy(to, b->at + b->start, size);
+    if (b->at)
+        mem_wipe(b->at, b->high);
+    free(b->at);
+    *b = (struct buf){.at = to, .end = size, .high = size, .capacity = capacity, .max = b->max};
+}
+
 /* Make N bytes of free space, whatever the maximum, and return its address. */
 static uint8_t *reserve(struct buf *b, size_t n)
 {
@@ -34,22 +47,14 @@ static uint8_t *reserve(struct buf *b, size_t n)
     size_t size = buf_size(b);
     if (b->at && b->capacity >= size + n && b->start >= b->capacity / 2) {
         memmove(b->at, b->at + b->start, size);
+        b->start = 0;
+        b->end = size;
     } else {
         size_t capacity = b->capacity ? b->capacity : CAPACITY_MIN;
         while (capacity < size + n)
             capacity *= 2;
-        uint8_t *grown = mem_alloc_raw(capacity);
-        if (size)
-            memcpy(grown, b->at + b->start, size);
-        if (b->at)
-            mem_wipe(b->at, b->high);
-        free(b->at);
-        b->at = grown;
-        b->high = size;
-        b->capacity = capacity;
+        move(b, capacity);
     }
-    b->start = 0;
-    b->end = size;
     return b->at + b->end;
 }
 
@@ -128,4 +133,11 @@ void buf_release(struct buf *b)
         free(b->at);
         *b = (struct buf){.max = b->max};
     }
+}
+
+void buf_fit(struct buf *b)
+{
+    buf_release(b);
+    if (b->capacity > 2 * buf_size(b) && b->capacity > CAPACITY_MIN)
+        move(b, buf_size(b));
 }

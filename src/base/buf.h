@@ -55,3 +55,5 @@ void buf_consume(struct buf *b, size_t n);
 void buf_clear(struct buf *b);
 /* If empty, give the storage back. */
 void buf_release(struct buf *b);
+/* The same; else give back what is not needed for what it holds now. */
+void buf_fit(struct buf *b);

@@ -111,3 +111,23 @@ TEST(memory_is_given_back_only_when_empty)
     CHECK(b.at == NULL);
     CHECK_INT(buf_room(&b), 10);
 }
+
+TEST(memory_that_is_not_needed_is_given_back)
+{
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    memset(buf_space(&b, 100000), 'x', 100000);
+    buf_added(&b, 100000);
+    buf_fit(&b);
+    CHECK(b.capacity >= 100000);
+    buf_consume(&b, 99000);
+    buf_fit(&b);
+    CHECK_INT(b.capacity, 1000);
+    CHECK_INT(buf_size(&b), 1000);
+    CHECK_INT(buf_bytes(&b).at[999], 'x');
+    CHECK_INT(buf_append(&b, BYTES("y")), 0);
+    CHECK_INT(buf_bytes(&b).at[1000], 'y');
+    buf_clear(&b);
+    buf_fit(&b);
+    CHECK(b.at == NULL);
+}
