@@ -101,9 +101,16 @@ static void receive(struct stream *s)
     struct buf *wire = s->tls ? tlsconn_wire_in(s->tls) : &s->in;
     if (s->state != STREAM_OPEN || s->fin || !buf_room(wire))
         return;
-    size_t before = buf_size(wire);
-    enum socket_status status = socket_receive(s->fd, wire, RECEIVE_MAX);
-    s->received += buf_size(wire) - before;
+    size_t before = buf_size(wire), n = RECEIVE_MAX;
+    if (s->allowance && *s->allowance < n)
+        n = *s->allowance;
+    enum socket_status status = socket_receive(s->fd, wire, n);
+    size_t got = buf_size(wire) - before;
+    s->received += got;
+    if (s->allowance) {
+        *s->allowance -= got;
+        buf_fit(wire);
+    }
     if (status == SOCKET_EOF)
         s->fin = true;
     if (status == SOCKET_FAILED) {
@@ -263,6 +270,24 @@ void stream_shutdown(struct stream *s)
         return;
     shutdown(s->fd, SHUT_WR);
     s->shut = true;
+}
+
+size_t stream_held(const struct stream *s)
+{
+    size_t n = s->in.capacity + s->out.capacity;
+    if (s->tls)
+        n += tlsconn_wire_in(s->tls)->capacity + tlsconn_wire_out(s->tls)->capacity;
+    return n;
+}
+
+void stream_fit(struct stream *s)
+{
+    buf_fit(&s->in);
+    buf_fit(&s->out);
+    if (!s->tls)
+        return;
+    buf_fit(tlsconn_wire_in(s->tls));
+    buf_fit(tlsconn_wire_out(s->tls));
 }
 
 void stream_poll(struct stream *s, bool want_input)

@@ -31,7 +31,8 @@ struct stream {
     watch_fn *ready;
     struct tlsconn *tls; /* NULL: plain */
     struct buf in, out;
-    size_t out_soft;         /* STREAM_OUT_SOFT, or less */
+    size_t out_soft;   /* STREAM_OUT_SOFT, or less */
+    size_t *allowance; /* what may be received by all streams that have it; NULL: no such bound */
     enum stream_state state; /* of what we receive */
     bool fin; /* the socket ended; what was received before may still wait to be decrypted */
     bool write_failed;
@@ -83,6 +84,11 @@ uint64_t stream_taken(const struct stream *s);
 /* Announce our end (close_notify, FIN) once everything was sent; call again after each flush until
  * s->shut. */
 void stream_shutdown(struct stream *s);
+
+/* Bytes that its buffers take. */
+size_t stream_held(const struct stream *s);
+/* Give back what they take beyond what they hold. */
+void stream_fit(struct stream *s);
 
 /* Wait for what is of use: input if WANT_INPUT and there is room, output if anything is unsent. */
 void stream_poll(struct stream *s, bool want_input);

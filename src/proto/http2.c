@@ -19,6 +19,12 @@
 #define LARGE_HEAD      (16 * 1024) /* what decodes to more costs credits */
 #define LARGE_HEAD_UNIT 2048
 
+/* While a head or trailer section is decoded, and taken. */
+struct section_in {
+    struct http2_block block;
+    struct http1_head head;
+};
+
 struct http2 {
     nghttp2_session *session;
     enum http2_role role;
@@ -27,9 +33,12 @@ struct http2 {
     struct http2_credit credit;
     uint64_t now_ms;
     size_t memory, memory_max; /* allocated by nghttp2 */
-    struct http2_block *block; /* while a head or trailer section is decoded */
-    struct http1_head head;
+    size_t allowed;            /* of it and IN while something is received */
+    bool is_receiving;
+    struct section_in *in;
     struct buf *out;          /* while frames are written */
+    size_t owed;              /* by which the window of the connection is not opened yet */
+    bool is_shut;             /* nor will be */
     int32_t last_id;          /* server: of the streams that were opened */
     int32_t gap_from, gap_to; /* between which the peer passed over the last ones */
     bool has_moved;           /* content, since the last PING */
@@ -46,12 +55,24 @@ union prefix {
     max_align_t alignment;
 };
 
+static size_t section_memory(const struct http2 *h)
+{
+    return h->in ? sizeof(*h->in) + h->in->block.bytes.capacity + h->in->block.cookie.capacity : 0;
+}
+
+static bool is_allowed(const struct http2 *h, size_t more)
+{
+    return !h->is_receiving || section_memory(h) + h->memory + more <= h->allowed;
+}
+
 static void *reallocate(void *at, size_t n, void *owner)
 {
     struct http2 *h = owner;
     union prefix *p = at ? (union prefix *)at - 1 : NULL;
     size_t before = p ? p->n : 0;
-    if (n > h->memory_max || h->memory - before + n > h->memory_max) {
+    bool is_more = n > before;
+    if (n > h->memory_max || h->memory - before + n > h->memory_max ||
+        (is_more && !is_allowed(h, n - before))) {
         h->is_short_of_memory = true;
         return NULL;
     }
@@ -144,20 +165,20 @@ static void *stream_of(struct http2 *h, int32_t id)
 
 /* ---- heads ---------------------------------------------------------------------------------- */
 
-static void end_block(struct http2 *h)
+static void end_section(struct http2 *h)
 {
-    if (h->block)
-        http2_block_fini(h->block);
-    free(h->block);
-    h->block = NULL;
+    if (h->in)
+        http2_block_fini(&h->in->block);
+    free(h->in);
+    h->in = NULL;
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
 {
     struct http2 *h = owner;
-    end_block(h);
-    h->block = mem_alloc(sizeof(*h->block));
-    http2_block_init(h->block);
+    end_section(h);
+    h->in = mem_alloc_raw(sizeof(*h->in));
+    http2_block_init(&h->in->block);
     return 0;
 }
 
@@ -165,8 +186,12 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags, void *owner)
 {
     struct http2 *h = owner;
-    if (http2_block_add(h->block, (struct bytes){name, name_n}, (struct bytes){value, value_n}) ==
-        0)
+    struct http2_block *b = &h->in->block;
+    if (!is_allowed(h, 0)) {
+        h->is_short_of_memory = true;
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    if (http2_block_add(b, (struct bytes){name, name_n}, (struct bytes){value, value_n}) == 0)
         return 0;
     ignore_result(spend(h, HTTP2_WORK_HEADERS, HTTP2_CREDIT_MAX));
     return fail(h, HTTP2_FAILED_FLOOD, "a head that decodes to more than any that is taken");
@@ -195,9 +220,9 @@ static void refuse_malformed(struct http2 *h, int32_t id, int fault)
 
 static int take_request(struct http2 *h, int32_t id, bool is_last)
 {
-    int fault = -http2_read_request(h->block, is_last, &h->head);
+    int fault = -http2_read_request(&h->in->block, is_last, &h->in->head);
     if (!fault) {
-        h->handler->head(h->owner, id, NULL, &h->head, is_last);
+        h->handler->head(h->owner, id, NULL, &h->in->head, is_last);
         return 0;
     }
     int result = spend(h, HTTP2_WORK_HEADERS, 2 * HTTP2_CREDIT_MESSAGE);
@@ -212,7 +237,7 @@ static int take_request(struct http2 *h, int32_t id, bool is_last)
         refuse_malformed(h, id, fault);
         break;
     default:
-        h->handler->refused(h->owner, id, &h->head, fault);
+        h->handler->refused(h->owner, id, &h->in->head, fault);
     }
     return result;
 }
@@ -222,11 +247,12 @@ static int take_response(struct http2 *h, int32_t id, bool is_last)
     void *stream = stream_of(h, id);
     if (!stream)
         return 0;
-    int fault = -http2_read_response(h->block, is_last, h->handler->method(stream), &h->head);
+    int fault =
+        -http2_read_response(&h->in->block, is_last, h->handler->method(stream), &h->in->head);
     if (fault)
         refuse_malformed(h, id, fault);
     else
-        h->handler->head(h->owner, id, stream, &h->head, is_last);
+        h->handler->head(h->owner, id, stream, &h->in->head, is_last);
     return 0;
 }
 
@@ -235,11 +261,11 @@ static int take_trailers(struct http2 *h, int32_t id)
     void *stream = stream_of(h, id);
     if (!stream)
         return 0;
-    int fault = -http2_read_trailers(h->block, &h->head);
+    int fault = -http2_read_trailers(&h->in->block, &h->in->head);
     if (fault)
         refuse_malformed(h, id, fault);
     else
-        h->handler->trailers(stream, &h->head);
+        h->handler->trailers(stream, &h->in->head);
     return 0;
 }
 
@@ -251,12 +277,12 @@ static int take_head(struct http2 *h, const nghttp2_frame *frame)
      */
     bool is_response =
         h->role == HTTP2_CLIENT && (frame->headers.cat == NGHTTP2_HCAT_RESPONSE ||
-                                       h->block->pseudo[HTTP2_PSEUDO_STATUS].is_there);
-    size_t decoded = h->block->decoded;
+                                       h->in->block.pseudo[HTTP2_PSEUDO_STATUS].is_there);
+    size_t decoded = h->in->block.decoded;
     int result = frame->headers.cat == NGHTTP2_HCAT_REQUEST ? take_request(h, id, is_last)
                  : is_response                              ? take_response(h, id, is_last)
                                                             : take_trailers(h, id);
-    end_block(h);
+    end_section(h);
     if (result == 0 && decoded > LARGE_HEAD)
         result = spend(h, HTTP2_WORK_HEADERS, (unsigned)((decoded - LARGE_HEAD) / LARGE_HEAD_UNIT));
     return result;
@@ -417,6 +443,9 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     int type = frame->hd.type;
     void *stream = stream_of(h, frame->hd.stream_id);
     bool can_end = type == NGHTTP2_DATA || type == NGHTTP2_HEADERS;
+    if (type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST && stream)
+        http2_widen(h, frame->hd.stream_id,
+            h->handler->window ? h->handler->window(stream) : HTTP2_STREAM_WINDOW);
     if (can_end && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) && stream)
         h->handler->finished(stream);
     /* RFC 9113 §8.1.1: of this one way to be malformed nghttp2 tells nobody but the peer. */
@@ -523,7 +552,9 @@ int http2_receive(struct http2 *h, struct bytes bytes, uint64_t now_ms)
     h->now_ms = now_ms;
     if (h->failure)
         return -1;
+    h->is_receiving = true;
     ssize_t n = nghttp2_session_mem_recv(h->session, bytes.at, bytes.n);
+    h->is_receiving = false;
     if (n < 0)
         return end_with(h, (int)n);
     return h->failure ? end_with(h, NGHTTP2_ERR_PROTO) : 0;
@@ -653,7 +684,25 @@ size_t http2_room(const struct http2 *h, int32_t id)
 
 void http2_taken(struct http2 *h, int32_t id, size_t n)
 {
-    ignore_result(nghttp2_session_consume(h->session, id, n));
+    ignore_result(nghttp2_session_consume_stream(h->session, id, n));
+    if (h->is_shut)
+        h->owed += n;
+    else
+        ignore_result(nghttp2_session_consume_connection(h->session, n));
+}
+
+void http2_shut(struct http2 *h, bool is_shut)
+{
+    h->is_shut = is_shut;
+    if (is_shut || !h->owed)
+        return;
+    ignore_result(nghttp2_session_consume_connection(h->session, h->owed));
+    h->owed = 0;
+}
+
+void http2_widen(struct http2 *h, int32_t id, size_t more)
+{
+    ignore_result(nghttp2_submit_window_update(h->session, NGHTTP2_FLAG_NONE, id, (int32_t)more));
 }
 
 void http2_reset(struct http2 *h, int32_t id, enum http2_code code)
@@ -709,8 +758,17 @@ const struct http2_credit *http2_credit(const struct http2 *h)
 
 size_t http2_memory(const struct http2 *h)
 {
-    size_t block = h->block ? sizeof(*h->block) + h->block->bytes.capacity : 0;
-    return sizeof(*h) + h->memory + block;
+    return sizeof(*h) + h->memory + section_memory(h);
+}
+
+void http2_allow(struct http2 *h, size_t memory_max)
+{
+    h->allowed = memory_max;
+}
+
+size_t http2_head_size(const struct http2 *h)
+{
+    return h->in->block.decoded;
 }
 
 /* The largest is held twice, as fields and as frames. */
@@ -721,7 +779,7 @@ bool http2_takes_head(const struct http2 *h)
 
 bool http2_is_in_head(const struct http2 *h)
 {
-    return h->block;
+    return h->in;
 }
 
 bool http2_is_over(const struct http2 *h)
@@ -763,6 +821,7 @@ static nghttp2_option *options(void)
     for (unsigned type = UNKNOWN_FIRST; type <= UINT8_MAX; type++)
         nghttp2_option_set_user_recv_extension_type(o, (uint8_t)type);
     nghttp2_option_set_peer_max_concurrent_streams(o, HTTP2_STREAMS_MAX);
+    nghttp2_option_set_no_closed_streams(o, 1); /* they would be kept for priorities only */
     return o;
 }
 
@@ -770,21 +829,22 @@ static nghttp2_option *options(void)
 static void submit_settings(struct http2 *h)
 {
     const nghttp2_settings_entry server[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, HTTP2_STREAMS_MAX},
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, HTTP2_CLIENT_STREAMS_MAX},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP2_STREAM_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP1_HEAD_MAX},
     };
     const nghttp2_settings_entry client[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP2_STREAM_WINDOW},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}, /* http2_handler.window */
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP1_HEAD_MAX},
     };
     bool is_server = h->role == HTTP2_SERVER;
     int result = nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, is_server ? server : client,
         is_server ? COUNT_OF(server) : COUNT_OF(client));
     ASSERT(result == 0);
-    result = nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0,
-        is_server ? HTTP2_CONN_WINDOW : HTTP2_STREAMS_MAX * HTTP2_STREAM_WINDOW);
+    if (!is_server)
+        result = nghttp2_session_set_local_window_size(
+            h->session, NGHTTP2_FLAG_NONE, 0, HTTP2_STREAMS_MAX * HTTP2_STREAM_WINDOW);
     ASSERT(result == 0);
 }
 
@@ -797,6 +857,7 @@ struct http2 *http2_new(
     nghttp2_option *o = options();
     h->role = role;
     h->memory_max = role == HTTP2_SERVER ? HTTP2_MEMORY_MAX : HTTP2_SHARED_MEMORY_MAX;
+    h->allowed = h->memory_max;
     h->handler = handler;
     h->owner = owner;
     http2_credit_init(&h->credit, now_ms);
@@ -816,6 +877,6 @@ void http2_free(struct http2 **hp)
     if (!h)
         return;
     nghttp2_session_del(h->session);
-    end_block(h);
+    end_section(h);
     free(h);
 }

@@ -19,11 +19,12 @@
 #include "proto/http1.h"
 #include "proto/http2_credit.h"
 
-#define HTTP2_STREAMS_MAX 100
-/* Content that a peer may send on a stream before any was taken; and on all streams together, but
- * for a server, which has a window for each of them. */
+/* Requests under way together: of one client, towards one server. */
+#define HTTP2_CLIENT_STREAMS_MAX 50
+#define HTTP2_STREAMS_MAX        100
+/* Content that a peer may send on a stream before any was taken, a server as soon as the handler
+ * lets it. On all streams together a client may send 65,535 octets: RFC 9113 §6.9.2. */
 #define HTTP2_STREAM_WINDOW (32 * 1024)
-#define HTTP2_CONN_WINDOW   (128 * 1024)
 /* What the framing layer may hold: for a client; for a server, whose streams are of many clients, a
  * head of each and what they become on the wire. */
 #define HTTP2_MEMORY_MAX        (256 * 1024)
@@ -66,6 +67,9 @@ struct http2_handler {
     void (*malformed)(void *owner, int32_t id, void *stream, const char *why);
     /* Client: the method of the request on STREAM. */
     struct bytes (*method)(void *stream);
+    /* Client: the request's head was written. How much content may come before any was taken.
+     * NULL: HTTP2_STREAM_WINDOW. */
+    size_t (*window)(void *stream);
     void (*content)(void *stream, struct bytes data);
     void (*trailers)(void *stream, const struct http1_head *fields);
     void (*ended)(void *stream); /* the peer's message is complete */
@@ -101,10 +105,14 @@ int http2_send(struct http2 *h, struct buf *out, size_t size_max, uint64_t now_m
 enum http2_failure http2_failure(const struct http2 *h);
 const char *http2_text(const struct http2 *h);
 const struct http2_credit *http2_credit(const struct http2 *h);
-/* Bytes that the framing layer holds. */
+/* Bytes that the framing layer holds, with the head that is being received. */
 size_t http2_memory(const struct http2 *h);
+/* So much may that become by what is received from now on. */
+void http2_allow(struct http2 *h, size_t memory_max);
 /* Is there room for another head to be sent? */
 bool http2_takes_head(const struct http2 *h);
+/* While the handler has a head: bytes of its names and values. */
+size_t http2_head_size(const struct http2 *h);
 /* Is a head being received? */
 bool http2_is_in_head(const struct http2 *h);
 /* Has either side said GOAWAY, and are all streams done? */
@@ -141,6 +149,11 @@ void http2_resume(struct http2 *h, int32_t id);
 size_t http2_room(const struct http2 *h, int32_t id);
 /* N bytes of received content have gone on, and are no burden any more: open the window. */
 void http2_taken(struct http2 *h, int32_t id, size_t n);
+/* Client: let so much MORE content come on the stream before any was taken. */
+void http2_widen(struct http2 *h, int32_t id, size_t more);
+/* The window of the connection is not opened any more; or, if not IS_SHUT, by all that was taken
+ * meanwhile. */
+void http2_shut(struct http2 *h, bool is_shut);
 void http2_reset(struct http2 *h, int32_t id, enum http2_code code);
 
 /* ---- the connection ------------------------------------------------------------------------- */

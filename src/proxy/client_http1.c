@@ -39,7 +39,7 @@ static bool flush(struct exchange *e)
     return false;
 }
 
-static bool affords_gzip(const struct exchange *e)
+static bool affords_gzip(struct exchange *e)
 {
     return true; /* one response at a time */
 }

@@ -15,7 +15,13 @@
 
 #define LAST_REQUESTS_MS 1000 /* within which a client has read that no new ones are taken */
 #define HEAD_MAX         (STREAM_OUT_MAX)
-#define AHEAD_MAX        (16 * 1024) /* of a request's body, on the way to its target */
+#define AHEAD_MAX        (16 * 1024)  /* of a request's body, on the way to its target */
+#define FIXED_MEMORY     (8 * 1024)   /* of a connection that has nothing to do: TLS's, above all */
+#define FRAMING_MEMORY   (56 * 1024)  /* of nghttp2, for all streams, and of a head */
+#define SPARE_MEMORY     (16 * 1024)  /* for what cannot be refused */
+#define REQUEST_MEMORY   2560         /* of one with a short head */
+#define RECEIVE_LEAST    4096         /* is always received for one request of all */
+#define GZIP_SHARE       (208 * 1024) /* held with a response that is to be compressed */
 
 /* One stream: a request and its response. */
 struct request {
@@ -34,6 +40,8 @@ struct client_http2 {
     size_t requests_n;
     struct list ready; /* to be run */
     struct list gone;  /* to be freed when the run ends */
+    size_t allowance;  /* how much may be received from targets until then */
+    uint64_t sent;     /* of the client's stream, when its requests last heard of room */
     bool is_ending;    /* the client has been told that there will be no new requests */
     bool has_ended;    /* and which was the last */
     struct timer end_timer, head_timer;
@@ -55,6 +63,120 @@ static void ready(struct request *r)
         list_append(&r->session->ready, &r->ready);
 }
 
+static bool is_under_way(const struct exchange *e)
+{
+    return e->started_ms;
+}
+
+/* ---- memory
+ * ---------------------------------------------------------------------------------------------- */
+
+/* R and what is held for it elsewhere. */
+static size_t held_for(struct request *r)
+{
+    struct exchange *e = &r->exchange;
+    size_t n = sizeof(*r) + party_http2_held(&r->party) + e->arena.held + e->sent.capacity +
+               e->kept.capacity;
+    if (e->gzip.compressor)
+        n += PARTY_GZIP_MEMORY;
+    return e->upstream ? n + e->target_ops->held(e) : n;
+}
+
+/* Its share is its own. */
+static size_t framing(const struct client_http2 *s)
+{
+    size_t n = http2_memory(s->link.http2);
+    return n > FRAMING_MEMORY ? n : FRAMING_MEMORY;
+}
+
+static size_t held(const struct client_http2 *s)
+{
+    const struct conn *c = s->conn;
+    size_t n = FIXED_MEMORY + sizeof(*c) + sizeof(*s) + c->identity.capacity + framing(s) +
+               stream_held(s->link.stream);
+    LIST_FOREACH (link, &s->requests)
+        n += held_for(container_of(link, struct request, link));
+    return n;
+}
+
+static size_t left(const struct client_http2 *s)
+{
+    size_t n = held(s) + SPARE_MEMORY;
+    return n < CLIENT_HTTP2_HELD_MAX ? CLIENT_HTTP2_HELD_MAX - n : 0;
+}
+
+/* Give back what can be done without: room in buffers, and what a request is kept for after it was
+ * sent, a second attempt. */
+static void economise(struct client_http2 *s)
+{
+    LIST_FOREACH (link, &s->requests) {
+        struct request *r = container_of(link, struct request, link);
+        struct exchange *e = &r->exchange;
+        party_http2_fit(&r->party);
+        if (e->state == EXCHANGE_FLOW)
+            exchange_forget_request(e);
+        if (e->upstream)
+            e->target_ops->fit(e);
+    }
+}
+
+/* Is so much left? */
+static bool affords(struct client_http2 *s, size_t n)
+{
+    if (left(s) < n)
+        economise(s);
+    return left(s) >= n;
+}
+
+/* The request whose body waits most for its target. */
+static struct request *most_in_the_way(const struct client_http2 *s)
+{
+    struct request *most = NULL;
+    size_t n = 0;
+    LIST_FOREACH (link, &s->requests) {
+        struct request *r = container_of(link, struct request, link);
+        if (!is_under_way(&r->exchange) || buf_size(&r->party.in) <= n)
+            continue;
+        most = r;
+        n = buf_size(&r->party.in);
+    }
+    return most;
+}
+
+/* Before it has heard that its window is shut a client may send more than there is memory for, and
+ * than targets take: then one request has to make room. True if it did. */
+static bool shed(struct client_http2 *s)
+{
+    if (held(s) <= CLIENT_HTTP2_HELD_MAX)
+        return false;
+    economise(s);
+    struct request *most = held(s) > CLIENT_HTTP2_HELD_MAX ? most_in_the_way(s) : NULL;
+    if (most)
+        exchange_fail(&most->exchange, 503, CLOSE_OVERLOADED, "its connection holds too much");
+    return most;
+}
+
+/* Before anything waits: what may be received until then. Where memory is short that is little, for
+ * the oldest request, or else none could be freed by going on; and for one more at a time as long
+ * as the rest is not touched, as the oldest may wait for long. */
+static void share_memory(struct client_http2 *s)
+{
+    if (left(s) < RECEIVE_LEAST)
+        stream_fit(s->link.stream);
+    bool is_short = !affords(s, RECEIVE_LEAST);
+    size_t n = left(s);
+    bool can_one = held(s) + RECEIVE_LEAST <= CLIENT_HTTP2_HELD_MAX;
+    http2_allow(s->link.http2, framing(s) + n + SPARE_MEMORY);
+    http2_shut(s->link.http2, is_short);
+    s->allowance = is_short ? RECEIVE_LEAST : n;
+    LIST_FOREACH (link, &s->requests) {
+        struct request *r = container_of(link, struct request, link);
+        bool can_read = !is_short || link == s->requests.next || can_one;
+        if (exchange_poll(&r->exchange, can_read) && can_read && is_short)
+            can_one = false;
+    }
+}
+
 /* ---- what an exchange says to its client
  * ------------------------------------------------------------------------ */
 
@@ -68,15 +190,11 @@ static bool takes_head(struct exchange *e)
     return party_http2_takes_head(&of(e)->party);
 }
 
-/* What memory is held for is freed only with its response: where it counted among what a connection
- * holds, a few responses would keep the others from being read from their targets. So it has a
- * share of its own. */
-static bool affords_gzip(const struct exchange *e)
+/* That memory is freed only with its response: it must not be all that there is. */
+static bool affords_gzip(struct exchange *e)
 {
-    size_t n = 0;
-    LIST_FOREACH (link, &e->conn->http2->requests)
-        n += container_of(link, struct request, link)->exchange.gzip.compressor != NULL;
-    return (n + 1) * PARTY_GZIP_MEMORY <= CLIENT_HTTP2_GZIP_MAX;
+    size_t passing = e->target_ops->held(e); /* the piece with which the response has begun */
+    return held(e->conn->http2) - passing + PARTY_GZIP_MEMORY <= GZIP_SHARE;
 }
 
 static void respond(struct exchange *e, const struct http1_head *head)
@@ -193,8 +311,9 @@ static struct request *request_new(struct client_http2 *s, int32_t id)
     list_append(&s->requests, &r->link);
     s->requests_n++;
     party_http2_init(&r->party, &s->link, id);
-    exchange_init(&r->exchange, s->conn, (struct client){&client_ops, &r->party.party, AHEAD_MAX},
-        &r->timer, request_late);
+    struct client client = {
+        &client_ops, &r->party.party, AHEAD_MAX, &s->allowance, CLIENT_HTTP2_HELD_MAX / 2};
+    exchange_init(&r->exchange, s->conn, client, &r->timer, request_late);
     http2_set_stream(s->link.http2, id, r);
     return r;
 }
@@ -209,39 +328,19 @@ static void request_free(struct request *r)
     free(r);
 }
 
-/* ---- memory
- * ---------------------------------------------------------------------------------------------- */
-
-static size_t held_by(const struct stream *s)
-{
-    return s->in.capacity + s->out.capacity;
-}
-
-static size_t held(const struct client_http2 *s)
-{
-    size_t n = http2_memory(s->link.http2) + held_by(s->link.stream);
-    LIST_FOREACH (link, &s->requests) {
-        struct request *r = container_of(link, struct request, link);
-        struct exchange *e = &r->exchange;
-        n += sizeof(*r) + party_http2_held(&r->party) + e->arena.used + e->sent.capacity +
-             e->kept.capacity;
-        if (e->upstream)
-            n += e->target_ops->held(e);
-    }
-    return n;
-}
-
 /* ---- what comes from the client
  * ---------------------------------------------------------------------------------- */
 
 static void on_head(void *owner, int32_t id, void *stream, struct http1_head *head, bool is_last)
 {
     struct client_http2 *s = owner;
-    if (held(s) > CLIENT_HTTP2_HELD_MAX) {
+    /* The first is always taken, however large its head. */
+    if (s->requests_n && !affords(s, REQUEST_MEMORY + http2_head_size(s->link.http2))) {
         http2_reset(s->link.http2, id, HTTP2_REFUSED_STREAM);
         return;
     }
     struct request *r = request_new(s, id);
+    s->allowance -= s->allowance < REQUEST_MEMORY ? s->allowance : REQUEST_MEMORY;
     r->party.is_in_whole = is_last;
     exchange_begin(&r->exchange, head);
     ready(r);
@@ -264,11 +363,6 @@ static void log_malformed(struct client_http2 *s, const char *why)
     e.started_ms = conn_now_ms(s->conn);
     access_log_exchange(&e, CLOSE_BAD_REQUEST, why);
     exchange_fini(&e);
-}
-
-static bool is_under_way(const struct exchange *e)
-{
-    return e->started_ms;
 }
 
 static void on_malformed(void *owner, int32_t id, void *stream, const char *why)
@@ -344,6 +438,7 @@ static void on_closed(void *stream, uint32_t code)
 {
     struct request *r = stream;
     struct client_http2 *s = r->session;
+    bool has_room = buf_size(&r->party.out); /* now, for others */
     party_http2_close(&r->party);
     if (is_under_way(&r->exchange))
         abandon(r, CLOSE_CLIENT_RESET, "it cancelled the request");
@@ -351,6 +446,8 @@ static void on_closed(void *stream, uint32_t code)
     list_remove(&r->ready);
     list_append(&s->gone, &r->link);
     s->requests_n--;
+    if (has_room)
+        on_room(s, NULL);
     if (!s->requests_n)
         conn_progress(s->conn, timeouts(s->conn)->idle);
 }
@@ -447,42 +544,31 @@ static bool receive(struct client_http2 *s)
 
 static bool run_ready(struct client_http2 *s)
 {
-    bool is_full = held(s) > CLIENT_HTTP2_HELD_MAX;
     bool moved = false;
     while (!list_is_empty(&s->ready) && s->conn->state == CONN_STREAMS) {
         struct request *r = container_of(s->ready.next, struct request, ready);
         list_remove(&r->ready);
         exchange_run(&r->exchange);
-        exchange_poll(&r->exchange, !is_full || s->requests_n == 1);
         moved = true;
     }
     return moved;
 }
 
-/* Those that wait for nothing but memory can go on. */
-static void poll_all(struct client_http2 *s)
-{
-    bool is_full = held(s) > CLIENT_HTTP2_HELD_MAX;
-    LIST_FOREACH (link, &s->requests)
-        exchange_poll(
-            &container_of(link, struct request, link)->exchange, !is_full || s->requests_n == 1);
-}
-
-/* False if nothing was sent, or the connection has ended. */
+/* False if nothing was sent since the last time, or the connection has ended. */
 static bool write_out(struct client_http2 *s)
 {
     struct stream *client = s->link.stream;
-    uint64_t before = client->sent;
     size_t limit = buf_size(&client->out) + stream_room(client);
-    bool had_room = limit > buf_size(&client->out);
     if (http2_send(s->link.http2, &client->out, limit, conn_now_ms(s->conn)) < 0) {
         failed(s);
         return false;
     }
     stream_flush(client);
-    if (client->sent != before || !had_room)
-        on_room(s, NULL);
-    return client->sent != before;
+    if (client->sent == s->sent)
+        return false;
+    s->sent = client->sent;
+    on_room(s, NULL);
+    return true;
 }
 
 static void free_gone(struct client_http2 *s)
@@ -539,11 +625,13 @@ void client_http2_run(struct conn *c)
             moved |= run_ready(s);
         if (c->state == CONN_STREAMS)
             moved |= write_out(s);
+        if (c->state == CONN_STREAMS)
+            moved |= shed(s);
     } while (moved && c->state == CONN_STREAMS);
     if (c->state == CONN_STREAMS)
         settle(s);
     if (c->state == CONN_STREAMS)
-        poll_all(s);
+        share_memory(s);
     free_gone(s);
 }
 
@@ -635,6 +723,7 @@ struct client_http2 *client_http2_new(struct conn *c)
     list_init(&s->requests);
     list_init(&s->ready);
     list_init(&s->gone);
+    s->allowance = left(s);
     return s;
 }
 

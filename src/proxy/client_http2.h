@@ -3,9 +3,11 @@
  * client_http2 — a client that speaks HTTP/2 (RFC 9113): each of its streams is an exchange, and
  * all of them share one connection. Part of struct conn, in its state STREAMS.
  *
- * What one connection may cost is bounded: its memory by CLIENT_HTTP2_HELD_MAX (further requests
- * are refused unprocessed, and no more is read from targets, until there is less) and
- * CLIENT_HTTP2_GZIP_MAX, its work by proto/http2_credit.h.
+ * What one connection may cost is bounded: its work by proto/http2_credit.h, its memory by
+ * CLIENT_HTTP2_HELD_MAX. All that is held on its behalf counts: the connection's own buffers and
+ * TLS's, framing, requests, and those of the targets' connections that work for it. What is left of
+ * that is what may still be received: from targets, of requests' bodies (the window of the
+ * connection is shut), of requests (they are refused unprocessed, but the first).
  */
 #pragma once
 
@@ -13,14 +15,8 @@
 
 struct client_http2;
 
-/* Bytes of user space that a connection may hold when it asks for one thing more: a hundred
- * ordinary requests at once need some 3 KiB each, its own buffers up to 128 KiB, framing some 40.
- */
-#define CLIENT_HTTP2_HELD_MAX (512 * 1024)
-
-/* And what it may hold beside that for responses that are being compressed: four at a time. Those
- * that come meanwhile pass as they are. */
-#define CLIENT_HTTP2_GZIP_MAX (4 * PARTY_GZIP_MEMORY)
+/* Bytes of user space that a connection may hold. */
+#define CLIENT_HTTP2_HELD_MAX (256 * 1024)
 
 struct client_http2 *client_http2_new(struct conn *c);
 void client_http2_free(struct client_http2 **s);

@@ -296,8 +296,7 @@ void exchange_begin(struct exchange *e, struct http1_head *head)
     exchange_connect(e, group_of(e), e->is_idempotent ? UINT64_MAX : FRESH_MS);
 }
 
-/* It will not be sent again. */
-static void forget_request(struct exchange *e)
+void exchange_forget_request(struct exchange *e)
 {
     e->can_repeat = false;
     buf_fini(&e->sent);
@@ -308,7 +307,7 @@ static void forget_request(struct exchange *e)
 static void keep_for_repeat(struct exchange *e, struct bytes piece)
 {
     if (e->can_repeat && buf_append(&e->kept, piece) < 0)
-        forget_request(e);
+        exchange_forget_request(e);
 }
 
 /* Move the request's body. False if the exchange has ended. */
@@ -354,7 +353,7 @@ static void begin_response(struct exchange *e, struct http1_head *h)
     e->target_keeps_alive = h->keep_alive;
     e->answered_ms = conn_now_ms(e->conn);
     e->response_state = RESPONSE_BODY;
-    forget_request(e);
+    exchange_forget_request(e);
     e->target_ops->begin_body(e, h);
     compress(e, h);
     e->client.ops->respond(e, h);
@@ -387,7 +386,7 @@ static void switch_protocols(struct exchange *e, struct http1_head *h)
     e->answered_ms = conn_now_ms(e->conn);
     e->client.ops->upgrade(e, h);
     e->target_ops->take_head(e);
-    forget_request(e);
+    exchange_forget_request(e);
     exchange_goto(e, EXCHANGE_RELAY, service_config(e->conn->service)->timeouts.relay_idle);
 }
 
@@ -600,9 +599,10 @@ void exchange_late(struct exchange *e)
     steps[e->state].late(e);
 }
 
-void exchange_poll(struct exchange *e, bool memory)
+bool exchange_poll(struct exchange *e, bool memory)
 {
-    bool is_wanted = e->state != EXCHANGE_FLOW || (memory && client_has_room(e));
+    bool is_of_use = e->state == EXCHANGE_FLOW && client_has_room(e);
     if (e->upstream)
-        e->target_ops->poll(e, is_wanted);
+        e->target_ops->poll(e, e->state != EXCHANGE_FLOW || (is_of_use && memory));
+    return is_of_use;
 }

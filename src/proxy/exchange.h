@@ -50,7 +50,7 @@ struct client_ops {
     /* Is there room for a head? */
     bool (*takes_head)(struct exchange *e);
     /* May its response be compressed, at PARTY_GZIP_MEMORY? */
-    bool (*affords_gzip)(const struct exchange *e);
+    bool (*affords_gzip)(struct exchange *e);
     /* The head of the response, and of an interim one (RFC 9110 §15.2). */
     void (*respond)(struct exchange *e, const struct http1_head *h);
     void (*inform)(struct exchange *e, const struct http1_head *h);
@@ -70,7 +70,9 @@ struct client_ops {
 struct client {
     const struct client_ops *ops;
     struct party *party;
-    size_t ahead; /* how much of its request may wait for the target */
+    size_t ahead;      /* how much of its request may wait for the target */
+    size_t *allowance; /* how much of its responses may be received; NULL: no such bound */
+    size_t reserve;    /* of that, which is not for making single ones faster */
 };
 
 enum target_answer {
@@ -87,7 +89,7 @@ enum target_release {
 };
 
 /* What an exchange says to its target, and asks it, besides bodies. From connecting on there is an
- * upstream; all but poll, release and held are for a READY one. */
+ * upstream; all but poll, release, held and fit are for a READY one. */
 struct target_ops {
     /* Send the head, and what was kept of the body. */
     void (*begin)(struct exchange *e);
@@ -110,6 +112,8 @@ struct target_ops {
     void (*poll)(struct exchange *e, bool wants_response);
     /* Bytes that it holds for E. */
     size_t (*held)(struct exchange *e);
+    /* Give back what it does not need of them. */
+    void (*fit)(struct exchange *e);
 };
 
 struct exchange {
@@ -179,8 +183,9 @@ void exchange_fail(struct exchange *e, unsigned status, int reason, const char *
 void exchange_run(struct exchange *e);
 /* What was waited for has not come in time. */
 void exchange_late(struct exchange *e);
-/* Wait for what is of use from the target; for its response only if there is MEMORY for it. */
-void exchange_poll(struct exchange *e, bool memory);
+/* Wait for what is of use from the target; for its response only if there is MEMORY for it. True if
+ * that is of use now. */
+bool exchange_poll(struct exchange *e, bool memory);
 
 /* Something moved: the time-out of the state starts anew. */
 void exchange_progress(struct exchange *e, uint64_t timeout_ms);
@@ -190,6 +195,9 @@ void exchange_release(struct exchange *e, enum target_release how);
 bool exchange_is_request_whole(const struct exchange *e);
 
 /* For the files of exchange. */
+
+/* The request will not be sent again. */
+void exchange_forget_request(struct exchange *e);
 
 /* The only function that writes e->state. */
 void exchange_goto(struct exchange *e, enum exchange_state next, uint64_t timeout_ms);

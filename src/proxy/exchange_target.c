@@ -63,6 +63,8 @@ static void ready(struct exchange *e)
     if (is_http(e)) {
         exchange_goto(e, EXCHANGE_FLOW, timeouts(e)->response);
         e->target_ops->begin(e);
+        if (!e->can_repeat)
+            exchange_forget_request(e);
     } else {
         exchange_goto(e, EXCHANGE_RELAY, timeouts(e)->relay_idle);
     }

@@ -11,14 +11,14 @@
 
 #include "base/ban.h"
 
-/* zlib's memory is 2^(window + 2) + 2^(level + 9) octets: 64 KiB for each response under way, a
- * quarter of its default, for a few hundredths more of output. */
-#define WINDOW_BITS  13
-#define MEMORY_LEVEL 6
+/* zlib's memory is 2^(window + 2) + 2^(level + 9) octets: 32 KiB for each response under way, an
+ * eighth of its default, for some hundredths more of output. */
+#define WINDOW_BITS  12
+#define MEMORY_LEVEL 5
 #define GZIP_BITS    16 /* added to the window's: the gzip format, not zlib's */
 #define EFFORT       4
 #define IN_MAX       4096
-#define OUT_MAX      8192
+#define OUT_MAX      4096
 
 struct compressor {
     z_stream z;
@@ -33,7 +33,7 @@ struct compressor {
 };
 
 /* And some 6 KiB of its own: what zlib 1.2.13 takes of 64-bit memory. */
-_Static_assert(sizeof(struct compressor) + (64 + 8) * 1024 <= PARTY_GZIP_MEMORY, "all is counted");
+_Static_assert(sizeof(struct compressor) + (32 + 8) * 1024 <= PARTY_GZIP_MEMORY, "all is counted");
 
 static struct party_gzip *of(struct party *p)
 {

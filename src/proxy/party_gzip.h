@@ -11,7 +11,7 @@
 #include "proxy/party.h"
 
 /* What one holds, at most. */
-#define PARTY_GZIP_MEMORY (88 * 1024)
+#define PARTY_GZIP_MEMORY (49 * 1024)
 
 struct party_gzip {
     struct party party;

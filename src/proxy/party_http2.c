@@ -203,6 +203,14 @@ void party_http2_fini(struct party_http2 *p)
     buf_fini(&p->out_trailers);
 }
 
+void party_http2_fit(struct party_http2 *p)
+{
+    buf_fit(&p->in);
+    buf_fit(&p->out);
+    buf_fit(&p->in_trailers);
+    buf_fit(&p->out_trailers);
+}
+
 size_t party_http2_held(const struct party_http2 *p)
 {
     return p->in.capacity + p->out.capacity + p->in_trailers.capacity + p->out_trailers.capacity;

@@ -54,3 +54,5 @@ void party_http2_discard(struct party_http2 *p);
 bool party_http2_takes_head(struct party_http2 *p);
 /* Bytes that it holds. */
 size_t party_http2_held(const struct party_http2 *p);
+/* Give back what it does not need of them. */
+void party_http2_fit(struct party_http2 *p);

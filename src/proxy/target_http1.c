@@ -16,6 +16,7 @@ static void begin(struct exchange *e)
     stream_write(stream_of(e), buf_bytes(&e->kept));
     e->http1.stream = stream_of(e);
     e->http1.stream->out_soft = e->client.ahead;
+    e->http1.stream->allowance = e->client.allowance;
     e->can_repeat = e->is_idempotent && e->upstream->is_reused && !e->is_repeated;
 }
 
@@ -77,6 +78,7 @@ static bool may_repeat(struct exchange *e)
 
 static void release(struct exchange *e, enum target_release how)
 {
+    stream_of(e)->allowance = NULL;
     switch (how) {
     case TARGET_KEEP:
         upstream_keep(&e->upstream);
@@ -98,7 +100,12 @@ static void poll_target(struct exchange *e, bool wants_response)
 
 static size_t held(struct exchange *e)
 {
-    return stream_of(e)->in.capacity + stream_of(e)->out.capacity;
+    return sizeof(*e->upstream) + stream_held(stream_of(e));
+}
+
+static void fit(struct exchange *e)
+{
+    stream_fit(stream_of(e));
 }
 
 static const struct target_ops ops = {
@@ -114,6 +121,7 @@ static const struct target_ops ops = {
     .release = release,
     .poll = poll_target,
     .held = held,
+    .fit = fit,
 };
 
 static void changed(void *owner, uint32_t events)

@@ -11,6 +11,9 @@
 #include "base/ban.h"
 
 #define HEADS_MAX 16 /* of one response that wait, interim ones among them */
+/* How much content may come before its client takes any. */
+#define WINDOW_LEAST 1024 /* whatever else its client holds: REQUEST_MEMORY is for that, too */
+#define WINDOW_FIRST 4096
 
 /* One connection. */
 struct session {
@@ -49,6 +52,7 @@ struct stream_http2 {
     struct party_http2 party;
     struct list heads; /* struct waiting_head */
     size_t heads_n, heads_size;
+    size_t window;          /* how much content may come before any was taken */
     bool has_begun;         /* the request was sent */
     bool is_unprocessed;    /* the target said so */
     enum http1_fault fault; /* of what came */
@@ -175,6 +179,17 @@ static struct bytes on_method(void *stream)
     return ((struct stream_http2 *)stream)->exchange->method;
 }
 
+/* At first little, before it is known whether there is more content, and whether the client takes
+ * it. */
+static size_t on_window(void *stream)
+{
+    struct stream_http2 *st = stream;
+    const struct client *c = &st->exchange->client;
+    bool has_plenty = !c->allowance || *c->allowance > c->reserve;
+    st->window = !c->allowance ? HTTP2_STREAM_WINDOW : has_plenty ? WINDOW_FIRST : WINDOW_LEAST;
+    return st->window;
+}
+
 static void on_content(void *stream, struct bytes data)
 {
     struct stream_http2 *st = stream;
@@ -250,6 +265,7 @@ static const struct http2_handler handler = {
     .head = on_head,
     .malformed = on_malformed,
     .method = on_method,
+    .window = on_window,
     .content = on_content,
     .trailers = on_trailers,
     .ended = on_ended,
@@ -534,14 +550,34 @@ static void release(struct exchange *e, enum target_release how)
         rest(s);
 }
 
+/* Its window says what is wanted: all that it may be, when there is content and the client takes
+ * it, and has plenty of memory left. */
 static void poll_target(struct exchange *e, bool wants_response)
 {
-    /* its window says what is wanted */
+    struct stream_http2 *st = of(e);
+    size_t *allowance = e->client.allowance, more = HTTP2_STREAM_WINDOW - st->window;
+    bool is_of_use = wants_response && e->response_state == RESPONSE_BODY &&
+                     !st->party.is_in_whole && !st->party.is_gone;
+    if (!is_of_use || !more || !allowance || *allowance < e->client.reserve + more)
+        return;
+    *allowance -= more;
+    st->window += more;
+    http2_widen(st->session->http2.http2, st->party.id, more);
+    flush(e);
 }
 
 static size_t held(struct exchange *e)
 {
-    return sizeof(struct stream_http2) + party_http2_held(&of(e)->party) + of(e)->heads_size;
+    const struct stream_http2 *st = of(e);
+    size_t n = sizeof(*st) + party_http2_held(&st->party) + st->heads_size;
+    bool may_come = !st->party.is_in_whole && !st->party.is_gone;
+    bool is_more = may_come && st->window > st->party.in.capacity;
+    return is_more ? n + st->window - st->party.in.capacity : n;
+}
+
+static void fit(struct exchange *e)
+{
+    party_http2_fit(&of(e)->party);
 }
 
 static const struct target_ops ops = {
@@ -557,6 +593,7 @@ static const struct target_ops ops = {
     .release = release,
     .poll = poll_target,
     .held = held,
+    .fit = fit,
 };
 
 /* ---- choosing a connection

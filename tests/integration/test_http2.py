@@ -254,14 +254,14 @@ def test_a_slow_stream_holds_up_no_other(client, target):
 
 
 def test_large_heads_of_many_responses_at_once_wait_for_each_other(client, target):
-    """Sixty of 15 KiB: more than a connection may hold of them."""
+    """Fifty of 15 KiB: more than a connection may hold of them."""
     release = threading.Event()
 
     @target.script("/heads")
     def path(call):
         release.wait(20)
         return call.answer(b"ok", *(f"X-{i}: {'y' * 7500}" for i in range(2)))
-    ids = [client.head(request(path)) for _ in range(60)]
+    ids = [client.head(request(path)) for _ in range(50)]
     client.ping()
     release.set()
     assert all(client.answer(id).body == b"ok" for id in ids)

@@ -153,7 +153,8 @@ def test_a_stream_that_ends_badly_ends_alone(lb, pki, target):
     with Http2(instance.port("tls"), pki) as c:
         assert c.ask("/").status == 200
         a = c.ask("/reset")
-        assert (a.status, a.body, a.reset is None) == (200, b"part", False)
+        # what came before the reset may be cut off with it
+        assert a.reset is not None and (a.status, a.body) in [(200, b"part"), (200, b""), (None, b"")]
         assert c.ask("/malformed").status == 502 and c.ask("/status").status == 502
         assert c.ask("/length").reset is not None
         assert c.ask("/").status == 200 and t.accepted == 1
@@ -169,8 +170,9 @@ def test_a_client_that_takes_nothing_holds_up_nobody_elses_responses(lb, pki, ta
                 server.answer(id)
                 continue
             server.send(frames.HeadersFrame(id, data=server.encoder.encode([(":status", "200")]), flags=["END_HEADERS"]))
-            for _ in range(2):
-                server.send(frames.DataFrame(id, data=bytes(16000)))
+            while not isinstance(f := server.read(), frames.WindowUpdateFrame) or f.stream_id != id:
+                pass
+            server.send(frames.DataFrame(id, data=bytes(f.window_increment)))
     t = target(serving(script))
     instance = lb(config(pki, t))
     with contextlib.ExitStack() as stack:
@@ -192,7 +194,7 @@ def test_a_body_goes_only_as_the_target_opens_its_window_and_cancelling_is_passe
             f = server.read()
             if isinstance(f, frames.DataFrame):
                 got.append(len(f.data))
-            if isinstance(f, frames.WindowUpdateFrame) or sum(got) == 100 and len(got) == 1:
+            if isinstance(f, frames.DataFrame) and len(got) == 1:
                 server.send(frames.WindowUpdateFrame(id, window_increment=50))
             if isinstance(f, frames.RstStreamFrame):
                 assert f.error_code == CANCEL
