@@ -16,8 +16,9 @@ from pki import DAY
 
 HOUR = DAY / 24
 # Types of keys.def that carry a name, a number, a file or other keys; whatever else there is, is a choice.
-VALUES = {"ADDRESS", "BIND_ADDRESS", "CLIENT_NAMES", "DURATION", "FIELD_LINES", "FIELD_NAMES", "FILE_NAME", "FILE_NAMES", "GROUP_NAME", "HOST",
-          "INTEGER", "LOG_FILE", "MAP", "MAPS", "NAME", "NETWORKS", "PATH", "RULE_DOMAIN", "SERVERS", "SIZE", "SNI_DOMAIN", "TEXT", "URL", "WORKERS"}
+VALUES = {"ADDRESS", "BIND_ADDRESS", "CLIENT_NAMES", "DURATION", "FIELD_LINES", "FIELD_NAMES", "FILE_NAME", "FILE_NAMES", "FOLDER", "GROUP_NAME",
+          "HOST", "INTEGER", "IP_ADDRESSES", "LOG_FILE", "MAP", "MAPS", "NAME", "NETWORKS", "PATH", "RULE_DOMAIN", "SERVERS", "SIZE", "SNI_DOMAIN",
+          "TEXT", "URL", "WORKERS"}
 NOT_OF_SECURITY = {"GROUP.scheduler": "which target gets a request decides about nobody's rights",
                    "GROUP.proxy_protocol": "what a target is told first: tests/integration/test_proxy_protocol.py",
                    "LISTENER.compression": "what a body is packed in: tests/integration/test_compression.py",
@@ -31,7 +32,8 @@ NOT_OF_SECURITY = {"GROUP.scheduler": "which target gets a request decides about
                    "HEALTH_CHECK.encoding": "the same",
                    "HEALTH_CHECK.all_unhealthy": "whether a target is asked that seems to be ill",
                    "GROUP.http_version": "a request is the same in either: tests/integration/test_http2_targets.py",
-                   "LISTENER.http2": "each stream is treated as a request of HTTP/1.1 is: tests/integration/test_http2.py"}
+                   "LISTENER.http2": "each stream is treated as a request of HTTP/1.1 is: tests/integration/test_http2.py",
+                   "DOMAIN.http2": "the same"}
 
 
 def choices():

@@ -347,6 +347,8 @@ def furnish(folder, certificate, passphrase=PASSPHRASE):
     (folder / "plain.crt").write_bytes(certificate.crt.read_bytes())
     for name, content in forms(certificate).items():
         (folder / name).write_bytes(content)
+        (folder / name).chmod(0o600)  # else it is warned about
+    (folder / "passphrase").chmod(0o600)
 
 
 @pytest.mark.parametrize("engine", ["native", "openssl"])
