@@ -88,7 +88,8 @@ static int check_signer(struct api_gate *g, struct api_admission *a, const struc
     a->key = *key;
     a->signed_s = r->time_s;
     replays_name((struct bytes){r->credential.signature, r->credential.signature_n}, a->signature);
-    if (!rates_take(g->rates, bytes_of(key->id), g->per_second, g->now_ms))
+    a->is_muted = !rates_take(g->rates, bytes_of(key->id), g->per_second, g->now_ms);
+    if (a->is_muted)
         return refuse(a, API_ERROR_RATE,
             "More than %u requests a second (`api.requests_per_second`); try again in a second.",
             g->per_second);
