@@ -170,6 +170,20 @@ TEST(certificates_are_searched)
     json_decref(told);
 }
 
+TEST(who_uses_a_certificate_is_told)
+{
+    begin();
+    bind();
+    model_put(model, MODEL_INSTANCE, "lb-1",
+        json_loads("{\"LoadBalancerId\":\"lb-1\",\"Vip\":\"192.0.2.1\"}", 0, NULL));
+    const char *told = actions_do(
+        SERVICE_CLB, "DescribeLoadBalancerListByCertId", fill("{\"CertIds\":[\"OTHER\"]}", ""));
+    CHECK(strstr(told, other_id) && strstr(told, "\"LoadBalancerId\":\"lb-1\""));
+    told = actions_do(
+        SERVICE_CLB, "DescribeLoadBalancerListByCertId", fill("{\"CertIds\":[\"2CA\"]}", ""));
+    CHECK(strstr(told, "\"LoadBalancers\":[]"));
+}
+
 /* ---- changes ---- */
 
 TEST(a_certificate_takes_the_place_of_another_everywhere)
