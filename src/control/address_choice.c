@@ -116,7 +116,7 @@ static int check_file(struct call *c, const char *vip, int64_t port)
     char host[ADDRESS_TEXT_MAX];
     for (size_t i = 0; config && i < config->listeners_n; i++) {
         const struct config_listener *l = &config->listeners[i];
-        if (file_objects_has(c->model, l) && split(l->address, host) == port && overlap(host, vip))
+        if (file_objects_has(l) && split(l->address, host) == port && overlap(host, vip))
             return refuse_port(c, port, "a listener of the configuration file, ", l->name);
     }
     if (config && config->admin && split(config->admin, host) == port && overlap(host, vip))

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "config/merge.h"
 #include "control/document.h"
 #include "control/health_fields.h"
 #include "crypto/digest.h"
@@ -53,10 +54,9 @@ static json_t *place_of(struct position at)
     return json_sprintf("%s:%u", at.file, at.line);
 }
 
-bool file_objects_has(const struct model *m, const struct config_listener *l)
+bool file_objects_has(const struct config_listener *l)
 {
-    return strncmp(l->at.file, "api:", strlen("api:")) != 0 &&
-           !model_find(m, MODEL_LISTENER, l->name);
+    return !merge_is_api(l->at);
 }
 
 /* ---- instances ---- */
@@ -85,11 +85,11 @@ static bool has_instance(const json_t *list, const json_t *instance)
     return false;
 }
 
-json_t *file_objects_instances(const struct config *config, const struct model *m)
+json_t *file_objects_instances(const struct config *config)
 {
     json_t *out = json_array();
     for (size_t i = 0; config && i < config->listeners_n; i++) {
-        if (!file_objects_has(m, &config->listeners[i]))
+        if (!file_objects_has(&config->listeners[i]))
             continue;
         json_t *instance = instance_of(&config->listeners[i]);
         if (!has_instance(out, instance))
@@ -260,13 +260,12 @@ static json_t *listener_of(const struct config *config, const struct config_list
     return out;
 }
 
-json_t *file_objects_listeners(
-    const struct config *config, const struct model *m, const char *instance_id)
+json_t *file_objects_listeners(const struct config *config, const char *instance_id)
 {
     json_t *out = json_array();
     for (size_t i = 0; config && i < config->listeners_n; i++) {
         const struct config_listener *l = &config->listeners[i];
-        json_t *listener = file_objects_has(m, l) ? listener_of(config, l) : NULL;
+        json_t *listener = file_objects_has(l) ? listener_of(config, l) : NULL;
         if (document_is(listener, "LoadBalancerId", instance_id))
             json_array_append(out, listener);
         json_decref(listener);

@@ -10,9 +10,8 @@
 #include "config/config.h"
 #include "control/model.h"
 
-/* Does L stand in the file, and not in M? */
-bool file_objects_has(const struct model *m, const struct config_listener *l);
+/* Does L stand in the file? Else it is the API's. */
+bool file_objects_has(const struct config_listener *l);
 /* New lists. CONFIG: what is in force, or NULL: nothing yet. */
-json_t *file_objects_instances(const struct config *config, const struct model *m) MUST_USE;
-json_t *file_objects_listeners(
-    const struct config *config, const struct model *m, const char *instance_id) MUST_USE;
+json_t *file_objects_instances(const struct config *config) MUST_USE;
+json_t *file_objects_listeners(const struct config *config, const char *instance_id) MUST_USE;

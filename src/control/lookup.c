@@ -35,7 +35,7 @@ static json_t *find_by(const json_t *list, const char *name, const char *text)
 json_t *lookup_instances(const struct call *c)
 {
     json_t *all = json_array();
-    json_t *of_file = file_objects_instances(c->around->config, c->model);
+    json_t *of_file = file_objects_instances(c->around->config);
     take_all(c->model, MODEL_INSTANCE, NULL, all);
     json_array_extend(all, of_file);
     json_decref(of_file);
@@ -50,11 +50,11 @@ static int refuse_unknown_instance(struct call *c, const char *id)
 
 json_t *lookup_listeners(struct call *c, const char *instance_id)
 {
-    json_t *of_file = file_objects_instances(c->around->config, c->model);
+    json_t *of_file = file_objects_instances(c->around->config);
     const json_t *instance = find_by(of_file, "LoadBalancerId", instance_id);
     json_t *out = NULL;
     if (instance) {
-        out = file_objects_listeners(c->around->config, c->model, instance_id);
+        out = file_objects_listeners(c->around->config, instance_id);
     } else if (model_find(c->model, MODEL_INSTANCE, instance_id)) {
         out = json_array();
         take_all(c->model, MODEL_LISTENER, instance_id, out);
@@ -80,8 +80,8 @@ static bool belongs_to_file(struct call *c, json_t *list, const char *name, cons
 const json_t *lookup_instance(struct call *c, const char *id)
 {
     const json_t *instance = model_find(c->model, MODEL_INSTANCE, id);
-    if (!instance && !belongs_to_file(c, file_objects_instances(c->around->config, c->model),
-                         "LoadBalancerId", id))
+    if (!instance &&
+        !belongs_to_file(c, file_objects_instances(c->around->config), "LoadBalancerId", id))
         ignore_result(refuse_unknown_instance(c, id));
     return instance;
 }
