@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/instance.h"
 #include "cli/options.h"
+#include "cli/subcommands.h"
 #include "config/config.h"
 #include "control/access_keys.h"
 
@@ -166,36 +167,15 @@ static int run_revoke(int argc, char **argv)
 
 /* ---- the table ---- */
 
-typedef int subcommand_fn(int argc, char **argv);
-
-static const struct {
-    const char *name;
-    subcommand_fn *run;
-    const char *help;
-} subcommands[] = {
+static const struct subcommand subcommands[] = {
     {"create", run_create, "a new access key"},
     {"list", run_list, "all access keys"},
     {"revoke", run_revoke, "revoke an access key"},
 };
 
-static int usage(FILE *out, int status)
-{
-    fputs("usage: sallyport api-key COMMAND [OPTION…]\n\nWho may use the control API.\n\n", out);
-    for (size_t i = 0; i < COUNT_OF(subcommands); i++)
-        fprintf(out, "  %-7s %s\n", subcommands[i].name, subcommands[i].help);
-    fputs("\n`sallyport api-key COMMAND --help` tells the options.\n", out);
-    return status;
-}
-
 int cli_api_key(int argc, char **argv)
 {
-    if (argc < 2)
-        return usage(stderr, OPTIONS_EXIT_USAGE);
-    if (strcmp(argv[1], "--help") == 0)
-        return usage(stdout, OPTIONS_EXIT_GOOD);
-    for (size_t i = 0; i < COUNT_OF(subcommands); i++)
-        if (strcmp(argv[1], subcommands[i].name) == 0)
-            return subcommands[i].run(argc - 1, argv + 1);
-    fprintf(stderr, "sallyport api-key: no command '%s'\n", argv[1]);
-    return usage(stderr, OPTIONS_EXIT_USAGE);
+    const struct subcommands all = {
+        "api-key", "Who may use the control API.", subcommands, COUNT_OF(subcommands)};
+    return subcommands_run(&all, argc, argv);
 }

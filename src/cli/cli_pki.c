@@ -14,6 +14,7 @@
 #include "cli/file.h"
 #include "cli/options.h"
 #include "cli/password.h"
+#include "cli/subcommands.h"
 #include "crypto/convert.h"
 
 #include "base/ban.h"
@@ -368,13 +369,7 @@ static int run_crl(int argc, char **argv)
 
 /* ---- the table ---- */
 
-typedef int subcommand_fn(int argc, char **argv);
-
-static const struct {
-    const char *name;
-    subcommand_fn *run;
-    const char *help;
-} subcommands[] = {
+static const struct subcommand subcommands[] = {
     {"ca", run_ca, "a root CA: ca.crt, ca.key, ca.crl"},
     {"intermediate", run_intermediate, "a CA below it: intermediate.crt, .key, .crl"},
     {"server", run_server, "a server's certificate: server.crt, server.key"},
@@ -384,26 +379,11 @@ static const struct {
     {"convert", cli_pki_convert, "between PEM, DER, PKCS#12 and PKCS#7"},
 };
 
-static int usage(FILE *out, int status)
-{
-    fputs("usage: sallyport pki COMMAND [OPTION…]\n\nA small PKI for development. Keys are written "
-          "with mode 0600, nothing is replaced without --force.\n\n",
-        out);
-    for (size_t i = 0; i < COUNT_OF(subcommands); i++)
-        fprintf(out, "  %-13s %s\n", subcommands[i].name, subcommands[i].help);
-    fputs("\n`sallyport pki COMMAND --help` tells the options.\n", out);
-    return status;
-}
-
 int cli_pki(int argc, char **argv)
 {
-    if (argc < 2)
-        return usage(stderr, OPTIONS_EXIT_USAGE);
-    if (strcmp(argv[1], "--help") == 0)
-        return usage(stdout, OPTIONS_EXIT_GOOD);
-    for (size_t i = 0; i < COUNT_OF(subcommands); i++)
-        if (strcmp(argv[1], subcommands[i].name) == 0)
-            return subcommands[i].run(argc - 1, argv + 1);
-    fprintf(stderr, "sallyport pki: no command '%s'\n", argv[1]);
-    return usage(stderr, OPTIONS_EXIT_USAGE);
+    const struct subcommands all = {"pki",
+        "A small PKI for development. Keys are written with mode 0600, nothing is replaced without "
+        "--force.",
+        subcommands, COUNT_OF(subcommands)};
+    return subcommands_run(&all, argc, argv);
 }

@@ -75,8 +75,8 @@ static bool check_keys(const struct node *https, struct arena *a, struct report 
     return true;
 }
 
-/* Where connections to ADMIN, "127.0.0.1:9080", are made to: any address is reached at a loopback
- * one. NULL: nowhere that is known. */
+/* Where connections to ADMIN, "127.0.0.1:9080", are made to: a loopback address, as the API takes
+ * plain HTTP nowhere else. NULL: nowhere that is known. */
 static const char *target_of(struct arena *a, const struct node *admin)
 {
     const char *text = admin && admin->kind == NODE_TEXT ? admin->text : "";
@@ -88,7 +88,8 @@ static const char *target_of(struct arena *a, const struct node *admin)
         return arena_printf(a, "127.0.0.1%s", colon);
     if (strncmp(text, "[::]:", 5) == 0)
         return arena_printf(a, "[::1]%s", colon);
-    return text;
+    bool is_loopback = strncmp(text, "127.", 4) == 0 || strncmp(text, "[::1]:", 6) == 0;
+    return is_loopback ? text : NULL;
 }
 
 static void add_listener(struct arena *a, struct node *root, struct node *https, const char *target,
@@ -116,7 +117,9 @@ void admin_https_expand(struct arena *a, struct node *root, struct report *repor
     const char *target = target_of(a, tree_value(admin, "address"));
     if (!target)
         report_error(report, https->at,
-            "admin.https needs an admin address with a fixed port, as `address: 127.0.0.1:9080`");
+            "admin.https needs an admin address that is reached on this machine, with a fixed "
+            "port, "
+            "as `address: 127.0.0.1:9080`");
     else
         add_listener(a, root, https, target, report);
 }

@@ -71,6 +71,8 @@ static void add_who(struct json *j, const struct api_admission *a, const char *i
     json_open_object(j, NULL);
     json_text(j, "request_id", id);
     json_text(j, "source", a->source);
+    if (a->forwarded_for[0])
+        json_text(j, "forwarded_for", a->forwarded_for);
     if (a->key.id[0])
         json_text(j, "key", a->key.id);
     if (a->action)

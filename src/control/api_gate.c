@@ -161,16 +161,21 @@ static int check_replay(struct api_gate *g, struct api_admission *a)
     return 0;
 }
 
-/* Letters, digits and `-`: what is put into a header of the answer, and into logs. */
+/* FROM, if it is short and nothing but letters, digits, `-`, `.` and `:`: it is put into a header
+ * of the answer, and into logs. */
 static void copy_plain(struct bytes from, char *to, size_t max)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < from.n && i < max; i++) {
+    to[0] = 0;
+    if (from.n > max)
+        return;
+    for (size_t i = 0; i < from.n; i++) {
         uint8_t c = bytes_lower(from.at[i]);
-        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')
-            to[n++] = (char)from.at[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= ':') && c != '-' && c != '.')
+            return;
     }
-    to[from.n <= max && n == from.n ? n : 0] = 0;
+    if (from.n)
+        memcpy(to, from.at, from.n);
+    to[from.n] = 0;
 }
 
 static int admit(struct api_gate *g, struct api_admission *a, const struct api_request *r)
@@ -191,6 +196,9 @@ int api_gate_admit(
     struct api_request r = {0};
     *out = (struct api_admission){0};
     address_format_host(&request->peer, out->source);
+    const struct http1_field *forwarded = http1_find(request->head, "X-Real-IP");
+    if (forwarded)
+        copy_plain(forwarded->value, out->forwarded_for, ADDRESS_TEXT_MAX - 1);
     if (check_transport(out, request) < 0)
         return -1;
     out->is_muted = !g->keys;

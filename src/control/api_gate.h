@@ -32,7 +32,9 @@ struct api_admission {
     const struct action *action; /* once it is known */
     json_t *parameters;          /* the admission's; NULL: it is refused */
     struct access_key key;       /* of whoever signed; .id is empty before */
-    char source[ADDRESS_TEXT_MAX], region[API_REGION_MAX + 1], trace[API_TRACE_MAX + 1];
+    char source[ADDRESS_TEXT_MAX];
+    char forwarded_for[ADDRESS_TEXT_MAX]; /* as whoever passed it on says (admin.https); or empty */
+    char region[API_REGION_MAX + 1], trace[API_TRACE_MAX + 1];
     char signature[REPLAYS_NAME_SIZE];
     int64_t signed_s;
     bool is_muted; /* refused so often that nothing is said about it any more */

@@ -371,5 +371,6 @@ def test_the_api_over_tls(lb, pki, authentication):
         context.load_cert_chain(pki.good.crt, pki.good.key_file)
     status, body = exchange(context)
     assert status == 200 and len(json.loads(body)["Response"]["LoadBalancerIds"]) == 1
+    assert [(a["source"], a["forwarded_for"]) for a in audit(instance)] == [("127.0.0.1", "127.0.0.1")]
     assert exchange(context, "GET", "/metrics")[0] == 404
     api.close()

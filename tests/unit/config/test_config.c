@@ -109,7 +109,10 @@ static const struct row wrong_keys[] = {
     {GOOD "admin: {address: \"127.0.0.1:9\", https: {address: \":1\", rules: []}}\n",
         "f:10:56: unknown key \"rules\"; accepted in admin.https: address, certificates, "},
     {GOOD "admin: {address: \"127.0.0.1:0\", https: {address: \":1\"}}\n",
-        "f:10:40: admin.https needs an admin address with a fixed port, "},
+        "f:10:40: admin.https needs an admin address that is reached on this machine, with a fixed "
+        "port, "},
+    {GOOD "admin: {address: \"10.0.0.1:9\", https: {address: \":1\"}}\n",
+        "f:10:39: admin.https needs an admin address that is reached on this machine, "},
     {GOOD "admin: {address: \"127.0.0.1:9\", https: {address: \":1\"}}\n",
         "f:10:40: the HTTPS listener admin needs certificates: "},
     {GOOD "nothing: {dir: /x}\n", "f:10:1: unknown key \"nothing\"; accepted in a configuration: "
