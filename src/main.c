@@ -45,6 +45,8 @@ static int usage(FILE *out, int status)
 
 int main(int argc, char **argv)
 {
+    if (role_wipes_memory(argv[0]))
+        library_wipe_memory();
     library_initialise();
     if (argc > 0 && role_is_title(argv[0]))
         return role_run(argc, argv);

@@ -56,6 +56,11 @@ bool role_is_title(const char *title)
     return find_title(title) != ROLE_COUNT;
 }
 
+bool role_wipes_memory(const char *title)
+{
+    return find_title(title) == ROLE_CONTROL;
+}
+
 void role_name(enum role r, unsigned index, char out[ROLE_TITLE_MAX])
 {
     if (rows[r].is_numbered)

@@ -37,6 +37,8 @@ int supervisor_run(int argc, char **argv);
 
 /* Is TITLE (argv[0]) that of a role? */
 bool role_is_title(const char *title);
+/* Does that role meet private keys that it must not keep? */
+bool role_wipes_memory(const char *title);
 /* Be that role. */
 int role_run(int argc, char **argv);
 

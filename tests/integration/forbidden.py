@@ -35,6 +35,9 @@ def everyone(*roles, result=OK):
 
 READS = {**everyone("loader", "supervisor"), "control": EACCES}
 SUPERVISOR = everyone("supervisor")
+# Control has a folder of its own: elsewhere Landlock refuses what changes files.
+CHANGES = {**SUPERVISOR, "control": EACCES}
+TRIES = everyone("supervisor", "control", result=ENOENT)
 IN6 = struct.pack("HH", socket.AF_INET, 0) + bytes(12)
 
 ACTIONS = [
@@ -44,16 +47,16 @@ ACTIONS = [
     Action("read a file, the new way", "openat2", AT_FDCWD, b"/etc/passwd", bytes(24), 24),
     Action("see a folder", "openat", AT_FDCWD, b"/", O_RDONLY | O_DIRECTORY, may=READS),
     Action("see the memory of its parent", "openat", AT_FDCWD, b"/proc/1/mem", O_RDONLY, without=(OK, EACCES, EPERM), may=READS),
-    Action("write a file", "openat", AT_FDCWD, b"/dev/null", O_WRONLY, may=SUPERVISOR),
-    Action("create a file", "openat", AT_FDCWD, b"/tmp", O_TMPFILE | O_WRONLY, 0o600, may=SUPERVISOR),
-    Action("ask for a file", "newfstatat", AT_FDCWD, b"/etc/passwd", bytes(256), 0, may=everyone("loader", "supervisor")),
+    Action("write a file", "openat", AT_FDCWD, b"/dev/null", O_WRONLY, may=CHANGES),
+    Action("create a file", "openat", AT_FDCWD, b"/tmp", O_TMPFILE | O_WRONLY, 0o600, may=CHANGES),
+    Action("ask for a file", "newfstatat", AT_FDCWD, b"/etc/passwd", bytes(256), 0, may=everyone("loader", "supervisor", "control")),
     Action("ask for a file, the old way", "stat", b"/etc/passwd", bytes(256)),
     Action("ask for a file, the new way", "statx", AT_FDCWD, b"/etc/passwd", 0, 0x7ff, bytes(256)),
     Action("read a link", "readlink", b"/proc/self/exe", bytes(256), 256, without=(OK, EACCES), may=everyone("loader", "supervisor")),
-    Action("delete a file", "unlink", NONE, without=ENOENT),
-    Action("delete a file, the new way", "unlinkat", AT_FDCWD, NONE, 0, without=ENOENT),
-    Action("rename a file", "rename", NONE, NONE, without=ENOENT),
-    Action("make a folder", "mkdir", NONE, 0o700, without=ENOENT),
+    Action("delete a file", "unlink", NONE, without=ENOENT, may=TRIES),
+    Action("delete a file, the new way", "unlinkat", AT_FDCWD, NONE, 0, without=ENOENT, may=TRIES),
+    Action("rename a file", "rename", NONE, NONE, without=ENOENT, may=TRIES),
+    Action("make a folder", "mkdir", NONE, 0o700, without=ENOENT, may=everyone("supervisor", result=ENOENT)),
     Action("make a symbolic link", "symlink", NONE, NONE, without=ENOENT),
     Action("make a hard link", "link", NONE, NONE, without=ENOENT),
     Action("make a device", "mknod", NONE, 0o20666, 0x103, without=(ENOENT, EPERM)),
