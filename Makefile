@@ -5,7 +5,7 @@
 #   make demo       a running example to try with curl   make lint | make fmt  the house rules | clang-format
 #   make bench [T=row]  what it costs, beside HAProxy, nginx and hitch; ENGINE=native or openssl speaks TLS in Sallyport;
 #                       T=engine the TLS engines beside each other, T=signer what the signer costs; QUICK=1 for a look
-#   make soak [T=name]   that nothing is lost, at length; SOAK_GIB=10 through one listener (2), SOAK_HANDSHAKES=1e5 (1e6)
+#   make soak [T=name]   that nothing is lost, at length; SOAK_GIB=10 through one listener (2), SOAK_HANDSHAKES=1e5 (1e6), SOAK_MINUTES=10 (1)
 #   make interop [T=name]  programs of others, a browser among them (docs/interoperability.md)
 #   make install    the release build; DESTDIR counts
 SECONDS = 60

@@ -238,8 +238,7 @@ static void warn_if_all_can_read(struct loading *l, const struct config_file *fi
     struct stat st;
     if (stat(file->path, &st) == 0 && S_ISREG(st.st_mode) && st.st_mode & S_IROTH)
         report_warning(l->report, file->at,
-            "%s: every user of this machine may read this private key; chmod it to 0600",
-            file->path);
+            "%s: every user of this machine may read this secret; chmod it to 0600", file->path);
 }
 
 static int take_sealed_key(struct loading *l, const struct config_file *file,

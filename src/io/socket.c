@@ -120,6 +120,7 @@ int socket_connect(const struct address *a, struct error *err)
     int fd = socket(a->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
     if (fd >= 0) {
         if (set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) == 0 &&
+            set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX) == 0 &&
             (connect(fd, &a->sa.any, a->n) == 0 || errno == EINPROGRESS))
             return fd;
         close_failed(fd);

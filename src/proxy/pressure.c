@@ -9,7 +9,7 @@
 #define IDLE_MIN_MS     1000 /* a client that goes on at once is in the middle of something */
 #define ARRIVING_MIN_MS 5000 /* enough for a handshake and a head over any network */
 #define STALLED_MIN_MS  5000
-#define STALLED_RATE    4096 /* bytes a second */
+#define STALLED_RATE    4096 /* bytes a second: less than any network that is of use */
 #define TOLD_MS         60000
 
 void pressure_init(struct proxy *p)
@@ -85,8 +85,8 @@ static void tell(struct proxy *p)
         return;
     s->told_ms = now_ms;
     log_warning("at %zu client connections there is hardly room for more: those that wait between "
-                "two requests, or are slow to say what they want, are ended, the longest waiting "
-                "first",
+                "two requests, or are slow to say what they want or to take it, are ended, the "
+                "longest waiting first",
         p->conns_n);
 }
 

@@ -138,8 +138,8 @@ void proxy_adopt(struct proxy *p, struct service *service, const int *fds, size_
         service_limit_idle(p->service, 0);
     service_unref(&p->service);
     p->service = service;
-    memory_ceiling_adopt(p);
     acceptors_open(p, fds);
+    memory_ceiling_adopt(p);
     LIST_FOREACH_SAFE (link, &p->conns)
         conn_supersede(container_of(link, struct conn, link));
     service_limit_idle(service, p->acceptors.shares.idle);

@@ -246,4 +246,4 @@ def test_a_private_key_that_everybody_may_read_is_warned_about(folder, tmp_path,
     key.chmod(mode)
     file = write(tmp_path / "sallyport.yaml", https(certificates=f"[{{certificate: {folder / 'server.crt'}, key: {key}}}]").encode())
     done = command("check", "-c", file)
-    assert done.returncode == 0 and (f"{key}: every user of this machine may read this private key; chmod it to 0600" in done.stderr) == is_warned, done
+    assert done.returncode == 0 and (f"{key}: every user of this machine may read this secret; chmod it to 0600" in done.stderr) == is_warned, done

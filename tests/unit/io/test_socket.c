@@ -81,10 +81,12 @@ TEST(sockets_are_non_blocking_close_on_exec_and_without_delay_and_unsent_bytes_f
         CHECK_INT(getsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &no_delay, &n), 0);
         CHECK(no_delay); /* what is accepted has it from the listener */
     }
-    int unsent_max = 0;
-    socklen_t size = sizeof(unsent_max);
-    CHECK_INT(getsockopt(server, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, &size), 0);
-    CHECK_INT(unsent_max, 128 * 1024); /* which a slow reader holds in the kernel */
+    for (size_t i = 0; i < COUNT_OF(fds); i++) {
+        int unsent_max = 0;
+        socklen_t n = sizeof(unsent_max);
+        CHECK_INT(getsockopt(fds[i], IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, &n), 0);
+        CHECK_INT(unsent_max, 128 * 1024); /* which a slow reader holds in the kernel */
+    }
     close_connection();
 }
 
