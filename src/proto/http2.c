@@ -821,7 +821,6 @@ static nghttp2_option *options(void)
     for (unsigned type = UNKNOWN_FIRST; type <= UINT8_MAX; type++)
         nghttp2_option_set_user_recv_extension_type(o, (uint8_t)type);
     nghttp2_option_set_peer_max_concurrent_streams(o, HTTP2_STREAMS_MAX);
-    nghttp2_option_set_no_closed_streams(o, 1); /* they would be kept for priorities only */
     return o;
 }
 
