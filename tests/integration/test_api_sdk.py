@@ -259,6 +259,17 @@ def test_a_wrong_secret_is_refused(world, key):
     stranger.close()
 
 
+def test_over_https_as_in_the_cloud(lb, pki, tmp_path):
+    tmp_path.chmod(0o755)
+    https = f'{{address: "127.0.0.1:0", certificates: [{pki.server.yaml()}]}}'
+    instance = lb(empty(tmp_path, admin=f'{{address: "127.0.0.1:{free_port()}", https: {https}}}'))
+    secure = Sdk(instance, protocol="https://", endpoint=f"localhost:{instance.port('admin')}",
+                 NODE_EXTRA_CA_CERTS=str(pki.ca("servers").crt))
+    made = instance_id(secure)
+    assert made in [each["LoadBalancerId"] for each in secure.call("DescribeLoadBalancers")["LoadBalancerSet"]]
+    secure.close()
+
+
 # ---- shapes
 
 # Members of the SDK's models that answers do not have; typed clients read them as null.
@@ -318,3 +329,23 @@ def test_answers_have_all_members_of_the_sdk_s_models(sdk, shown, service, actio
     told = sdk.call(action, **request_of(shown))
     missing = Models(service).missing(told, f"{action}Response", NOT_THERE | ON_REQUEST)
     assert not missing, ", ".join(missing)
+
+
+def test_what_clients_read_without_a_look_whether_it_is_there_is_there(sdk, shown):
+    """What Terraform's provider dereferences: null there ends it."""
+    balancer, = sdk.call("DescribeLoadBalancers", LoadBalancerIds=[shown["lb"]])["LoadBalancerSet"]
+    region = balancer["TargetRegionInfo"]
+    assert all(isinstance(text, str) for text in (balancer["LoadBalancerType"], balancer["LoadBalancerName"], region["Region"], region["VpcId"]))
+    listeners = sdk.call("DescribeListeners", LoadBalancerId=shown["lb"])["Listeners"]
+    assert {each["Protocol"] for each in listeners} == {"HTTPS", "TCP"}
+    for each in listeners:
+        assert each["SniSwitch"] in (0, 1) and isinstance(each["SniSwitch"], int)
+        assert each["HealthCheck"] is None or each["HealthCheck"]["HealthSwitch"] in (0, 1)
+        for its in each["Rules"] or []:
+            assert its["HealthCheck"]["HttpCheckMethod"].upper() == "HEAD"
+    detail = sdk.call("DescribeCertificateDetail", CertificateId=shown["server"])
+    assert (detail["CertificateType"], detail["Status"]) == ("SVR", 1)
+    made = sdk.do("CreateLoadBalancer", LoadBalancerType="INTERNAL", LoadBalancerName="terraform", VpcId="vpc-1", SubnetId="subnet-1")
+    task = sdk.call("DescribeTaskStatus", TaskId=made["RequestId"])
+    assert task["Status"] == 0 and len(task["LoadBalancerIds"]) == 1
+    sdk.do("DeleteLoadBalancer", LoadBalancerIds=task["LoadBalancerIds"])
