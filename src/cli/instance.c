@@ -71,7 +71,7 @@ struct config *instance_read_config(const char *path, struct error *err)
         char *faults = report_text(&report);
         fputs(faults, stderr);
         free(faults);
-        error_set(err, "%s is no valid configuration; mend it, or give --admin ADDRESS", path);
+        error_set(err, "%s is no valid configuration; mend it", path);
     }
     free(folder);
     report_fini(&report);

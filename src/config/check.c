@@ -592,10 +592,22 @@ static void check_engine_of_api(struct check *ck, struct position at, enum confi
         report_error(ck->report, at, "tls: engine: openssl is for the configuration file only");
 }
 
+/* A file that is empty by accident is not to be taken for one that leaves all to the control API.
+ */
+static void check_there_is_something(const struct check *ck, const struct node *root)
+{
+    if (!tree_value(root, "listeners") && !ck->config->state_dir)
+        report_error(ck->report, root->at,
+            "a configuration needs listeners: the addresses where clients arrive, and what is "
+            "asked "
+            "of them; or state, where the control API keeps those that it makes");
+}
+
 void check_config(const struct config *c, const struct node *root, struct report *report)
 {
     struct check ck = {.config = c, .report = report, .arena = &(struct arena){0}};
     arena_init(ck.arena);
+    check_there_is_something(&ck, root);
     const struct node *n = tree_first(root, "listeners");
     for (size_t i = 0; i < c->listeners_n; i++, n = n->next)
         check_listener(&ck, &c->listeners[i], n);
