@@ -152,6 +152,7 @@ static void decided(void *owner, enum publication_outcome outcome, const char *w
     struct api *a = owner;
     struct job *job = a->current;
     if (outcome == PUBLICATION_REFUSED && job->call.action->kind == ACTION_TASK) {
+        error_set(&job->call.sentence, "%s", why); /* for the audit; it is no error of the call */
         record(job, TASK_FAILED, why);
         publication_begin(a->parts.publication, recorded, a);
         return;

@@ -79,10 +79,12 @@ static void add_who(struct json *j, const struct api_admission *a, const char *i
         json_text(j, "action", a->action->name);
 }
 
+/* Without an error but with a sentence: the task of the call has failed. */
 static void add_outcome(struct json *j, enum api_error error, const char *sentence)
 {
-    json_text(j, "result", error ? api_error_code(error) : "ok");
-    if (error)
+    const char *without = sentence[0] ? "failed" : "ok";
+    json_text(j, "result", error ? api_error_code(error) : without);
+    if (sentence[0])
         json_text(j, "message", sentence);
 }
 
@@ -135,7 +137,7 @@ void api_answer_audit(const struct api_admission *a, const struct call *c)
     add_who(&j, a, c->request_id);
     add_outcome(&j, c->error, c->sentence.text);
     add_objects(&j, "objects", c->request);
-    if (!c->error)
+    if (!c->error && !c->sentence.text[0])
         add_objects(&j, "made", c->response);
     say(&j, &line);
 }

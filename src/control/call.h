@@ -42,8 +42,8 @@ struct call {
     const struct surroundings *around;
     int64_t now_s;
     const char *request_id, *region;
-    enum api_error error; /* and its sentence, once it was refused */
-    struct error sentence;
+    enum api_error error;  /* and its sentence, once it was refused */
+    struct error sentence; /* without an error: why the task failed */
 };
 
 typedef int action_fn(struct call *c);

@@ -248,6 +248,8 @@ def test_a_write_that_cannot_come_into_force_is_a_task_that_failed(api):
         task = api.wait_task(response["RequestId"])
         assert response["ListenerIds"] and task["Status"] == 1 and f"127.0.0.1:{port}" in task["Message"], task
         assert api.call("DescribeListeners", LoadBalancerId=balancer)["Listeners"] == []
+        noted = audit(api.instance)[-1]
+        assert (noted["result"], noted["message"]) == ("failed", task["Message"]) and "made" not in noted
         waited = run("ctl", "-c", api.instance.file, "--endpoint", f"http://127.0.0.1:{admin_port(api.instance)}", "--wait", "CreateListener",
                      json.dumps({"LoadBalancerId": balancer, "Ports": [port], "Protocol": "TCP"}))
         assert waited.returncode == 1 and f"127.0.0.1:{port}" in waited.stderr
