@@ -153,6 +153,23 @@ def test_rules_without_targets_answer_503_and_listeners_without_rules_404(balanc
     assert refuses(PORT, balancer.vip)
 
 
+def test_targets_over_tls_prove_who_they_are(balancer, pki, target):
+    web, secure = balancer.listen(), target(context=peers.server_context(pki.server, pki.ca("clients")))
+    uploads = {name: balancer.api.call("UploadCertificate", CertificateType=kind, CertificatePublicKey=c.crt.read_text(), **more)["CertificateId"]
+               for name, kind, c, more in (
+                   ("ca", "CA", pki.ca("servers"), {}), ("stranger", "CA", pki.ca("strangers"), {}),
+                   ("own", "SVR", pki.good, {"CertificatePrivateKey": pki.good.key_file.read_text()}))}
+    tls = {"CertCaId": uploads["ca"], "Name": "localhost", "CertId": uploads["own"]}
+    location = balancer.route(web, secure, ForwardType="HTTPS", TargetTls=tls, HealthCheck={"HealthSwitch": 0})
+    assert balancer.ask()[0] == 200
+    balancer.do("ModifyRule", ListenerId=web, LocationId=location, TargetTls={**tls, "CertCaId": uploads["stranger"]})
+    assert balancer.ask()[0] == 502
+    with refused("FailedOperation.BoundResources"):
+        balancer.api.call("DeleteCertificate", CertificateId=uploads["stranger"])
+    shown = balancer.call("DescribeListeners")["Listeners"][0]["Rules"][0]
+    assert shown["TargetTls"]["CertCaId"] == uploads["stranger"] and shown["ForwardType"] == "HTTPS"
+
+
 def test_a_redirect_leads_to_its_rule_and_ends(balancer, target):
     web, answers = balancer.listen(), target()
     old = balancer.route(web, answers, Domain="old.example", Url="/")
