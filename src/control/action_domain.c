@@ -53,25 +53,14 @@ const struct field action_modify_domain_attributes_fields[] = {
 static json_t *new_names(struct call *c)
 {
     const char *single = call_text(c, "NewDomain");
-    json_t *several = call_list(c, "NewDomains"), *out = json_array(), *domain = NULL;
-    size_t n = single ? 1 : json_array_size(several);
+    json_t *several = call_list(c, "NewDomains");
     if (single && json_array_size(several)) {
         call_refuse(c, API_ERROR_PARAMETER, "NewDomain and NewDomains exclude each other.");
-        json_decref(out);
         return NULL;
     }
-    for (size_t i = 0; i < n; i++) {
-        domain = single ? rule_change_domain(c, single, "NewDomain")
-                        : rule_change_domain(
-                              c, json_string_value(json_array_get(several, i)), "NewDomains");
-        if (!domain) {
-            json_decref(out);
-            return NULL;
-        }
-        if (!lookup_has_text(out, json_string_value(domain)))
-            json_array_append(out, domain);
-        json_decref(domain);
-    }
+    json_t *wanted = single ? json_pack("[s]", single) : document_share(several);
+    json_t *out = rule_change_domains(c, wanted, single ? "NewDomain" : "NewDomains");
+    json_decref(wanted);
     return out;
 }
 

@@ -219,26 +219,7 @@ static int change_rule(
 
 /* ---- CreateRule ---- */
 
-/* WANTED as they are kept, each once: a new list. NULL: C is refused. */
-static json_t *spell_domains(struct call *c, const json_t *wanted, const char *field)
-{
-    json_t *out = json_array(), *item;
-    size_t i;
-    json_array_foreach(wanted, i, item)
-    {
-        json_t *domain = rule_change_domain(c, json_string_value(item), field);
-        if (!domain) {
-            json_decref(out);
-            return NULL;
-        }
-        if (!lookup_has_text(out, json_string_value(domain)))
-            json_array_append(out, domain);
-        json_decref(domain);
-    }
-    return out;
-}
-
-/* Domain or Domains of GIVEN, likewise. */
+/* Domain or Domains of GIVEN as they are kept: a new list. NULL: C is refused. */
 static json_t *take_domains(struct call *c, const json_t *given, const char *path)
 {
     const char *single = document_text(given, "Domain");
@@ -254,7 +235,7 @@ static json_t *take_domains(struct call *c, const json_t *given, const char *pat
     }
     snprintf(field, sizeof(field), "%sDomain%s", path, single ? "" : "s");
     json_t *wanted = single ? json_pack("[s]", single) : document_share(several);
-    json_t *out = spell_domains(c, wanted, field);
+    json_t *out = rule_change_domains(c, wanted, field);
     json_decref(wanted);
     return out;
 }

@@ -29,9 +29,22 @@ static json_t *spell(struct call *c, const char *text, spell_fn *fn, const char 
     return out;
 }
 
-json_t *rule_change_domain(struct call *c, const char *domain, const char *field)
+json_t *rule_change_domains(struct call *c, const json_t *wanted, const char *field)
 {
-    return spell(c, domain, value_rule_domain, field);
+    json_t *out = json_array(), *item;
+    size_t i;
+    json_array_foreach(wanted, i, item)
+    {
+        json_t *domain = spell(c, json_string_value(item), value_rule_domain, field);
+        if (!domain) {
+            json_decref(out);
+            return NULL;
+        }
+        if (!lookup_has_text(out, json_string_value(domain)))
+            json_array_append(out, domain);
+        json_decref(domain);
+    }
+    return out;
 }
 
 int rule_change_check_url(struct call *c, const char *url, const char *field)

@@ -15,8 +15,9 @@
 #define RULE_CHANGE_RENAMED_MAX 120
 #define RULE_CHANGE_URL_MAX     200
 
-/* DOMAIN as it is kept, in lower case: a new text. NULL: C is refused; FIELD is where it stood. */
-json_t *rule_change_domain(struct call *c, const char *domain, const char *field) MUST_USE;
+/* The domains WANTED as they are kept, in lower case, each once: a new list. NULL: C is refused;
+ * FIELD is where they stood. */
+json_t *rule_change_domains(struct call *c, const json_t *wanted, const char *field) MUST_USE;
 int rule_change_check_url(struct call *c, const char *url, const char *field) MUST_USE;
 /* Can clients ask for each of DOMAINS by SNI? */
 int rule_change_check_sni(struct call *c, const json_t *domains, const char *field) MUST_USE;

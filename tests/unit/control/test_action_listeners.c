@@ -713,6 +713,9 @@ TEST(redirects_begin_and_end)
     actions_refuse(SERVICE_CLB, "ManualRewrite",
         q(REWRITE("$web", "$web", "{'SourceLocationId':'$a','TargetLocationId':'$b'}")),
         API_ERROR_REWRITE_EXISTS, "redirected already");
+    actions_refuse(SERVICE_CLB, "ManualRewrite",
+        q(REWRITE("$web", "$web", "{'SourceLocationId':'$b','TargetLocationId':'$a'}")),
+        API_ERROR_REWRITE_EXISTS, "is redirected itself");
     ask("DeleteListener", "{" LB ",'ListenerId':'$tls'}");
     CHECK(!json_object_get(rule("$web", 0), "Rewrite"));
     ask("ManualRewrite", REWRITE("$web", "$web",
