@@ -65,17 +65,25 @@ static const char *noun_of(const struct node *entry)
     return NULL;
 }
 
+static void refuse(struct report *report, struct position at)
+{
+    report_error(report, at, "the API adds lists of listeners and target groups, and nothing else");
+}
+
 void merge_api(struct arena *a, struct node *root, struct bytes api, struct report *report)
 {
     const struct node *from = tree_parse(a, api, API_FILE, report);
     if (!from || root->kind != NODE_MAP)
         return;
+    if (from->kind != NODE_MAP) {
+        refuse(report, from->at);
+        return;
+    }
     for (const struct node *entry = from->first; entry; entry = entry->next) {
-        const char *noun = from->kind == NODE_MAP ? noun_of(entry) : NULL;
+        const char *noun = noun_of(entry);
         if (noun)
             merge_list(a, root, entry, noun);
         else
-            report_error(report, entry->at,
-                "the API adds lists of listeners and target groups, and nothing else");
+            refuse(report, entry->at);
     }
 }

@@ -103,6 +103,19 @@ static int open_control_folder(
     return -1;
 }
 
+/* Control reads access keys, and makes none. */
+static int keep_from_writing(int *fd)
+{
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", *fd);
+    int reading = open(path, O_RDONLY | O_CLOEXEC);
+    if (reading < 0)
+        return -1;
+    close(*fd);
+    *fd = reading;
+    return 0;
+}
+
 int state_folder_open(
     const char *path, const struct identity *who, struct state_folder *out, struct error *err)
 {
@@ -110,7 +123,10 @@ int state_folder_open(
     if (access_keys_open_files(path, &out->keys, err) < 0) /* makes the folder */
         return -1;
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int failed = folder < 0 ? error_errno(err, errno, "the folder %s", path) : 0;
+    int failed = folder < 0 || keep_from_writing(&out->keys.list) < 0 ||
+                         keep_from_writing(&out->keys.secret) < 0
+                     ? error_errno(err, errno, "the folder %s", path)
+                     : 0;
     if (!failed)
         failed = open_sealing_key(folder, path, &out->sealing, err);
     if (!failed)
