@@ -305,7 +305,7 @@ static void fail_head(struct conn *c, unsigned status, enum close_reason reason,
 {
     conn_goto(c, CONN_WORK);
     c->exchange.started_ms = conn_now_ms(c);
-    exchange_fail(&c->exchange, status, reason, detail);
+    exchange_fail(&c->exchange, status, (int)reason, detail);
 }
 
 /* A head that is not complete yet has an answer, as when it is late. */

@@ -197,30 +197,15 @@ class Sink:
             key.fileobj.close()
 
 
-class Victims:
-    """Requests one after another by N threads, on kept connections and on new ones, timed; .failures."""
+class Timed:
+    """GETs of nothing by ASK, for `processes.Traffic`: .times that they took."""
 
-    def __init__(self, ask, n=2):
-        self.ask, self.times, self.failures, self.over = ask, [], [], threading.Event()
-        self.threads = [threading.Thread(target=self._loop) for _ in range(n)]
+    def __init__(self, ask):
+        self.ask, self.times = ask, []
 
-    def _loop(self):
-        while not self.over.is_set():
-            began = time.monotonic()
-            try:
-                answer = self.ask("/0")
-                if answer[0] != 200:
-                    self.failures.append(answer)
-            except OSError as e:
-                self.failures.append(e)
+    def __call__(self, _):
+        began = time.monotonic()
+        try:
+            return self.ask("/0")
+        finally:
             self.times.append(time.monotonic() - began)
-
-    def __enter__(self):
-        for t in self.threads:
-            t.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        for t in self.threads:
-            t.join()

@@ -8,9 +8,9 @@ import time
 import pytest
 
 import peers
-from crowd import Crowd, Sink, SlowReader, Victims
+from crowd import Crowd, Sink, SlowReader, Timed
 from http_peers import descriptors, memory
-from processes import ADMIN, through
+from processes import ADMIN, Traffic, through
 from soak import MIB, Backend, Load, figures, metrics
 from traffic import Requests
 
@@ -93,11 +93,12 @@ def test_slow_clients_that_take_all_memory(lb, pki, context):
     with served(lb, pki, memory_max=32 * MIB) as instance:
         instance.expect_error("memory_max is reached|accepting pauses")
         workers, port = instance.pids("worker"), instance.port("web")
-        with Crowd(port, context, EACH, kinds=[SlowReader] * 2) as crowd, Victims(Requests(port, context, True), n=8) as others:
+        requests = Timed(Requests(port, context, True))
+        with Crowd(port, context, EACH, kinds=[SlowReader] * 2) as crowd, Traffic(requests, n=8) as others:
             time.sleep(SECONDS)  # how long it is watched
             held = [memory(pid, "RssAnon") / MIB for pid in workers]
-    refused = [f for f in others.failures if isinstance(f, tuple) and f[0] == 503]
-    times, m = sorted(others.times), metrics(instance)
+    refused = [why for _, why in others.failures if isinstance(why, tuple) and why[0] == 503]
+    times, m = sorted(requests.times), metrics(instance)
     figures(f"{2 * EACH} slow readers, 32 MiB for each worker", requests=len(times), refused=len(refused), lost=len(others.failures) - len(refused),
             p50=f"{times[len(times) // 2] * 1000:.1f} ms", p99=f"{times[len(times) * 99 // 100] * 1000:.1f} ms", workers_MiB=[f"{h:.0f}" for h in held],
             ended=dict(crowd.ended), not_let_in=dict(crowd.refused), ceilings=int(m.sum("sallyport_worker_memory_ceilings_total")),
