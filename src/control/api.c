@@ -181,14 +181,15 @@ static void begin(struct job *job)
     struct api *a = job->api;
     a->around = *a->parts.around;
     a->around.tasks = a->tasks;
-    if (job->call.action->run(&job->call) < 0) {
-        model_abort(a->parts.model);
-        job_end(job);
-    } else if (job->call.action->kind == ACTION_READ) {
-        job_end(job);
-    } else {
+    bool is_read = job->call.action->kind == ACTION_READ;
+    bool is_refused = job->call.action->run(&job->call) < 0;
+    if (!is_refused && !is_read) {
         begin_write(job);
+        return;
     }
+    if (!is_read) /* what is in hand while a read overtakes is another's */
+        model_abort(a->parts.model);
+    job_end(job);
 }
 
 static void work_off(struct api *a)

@@ -3,7 +3,9 @@
 import contextlib
 import http.client
 import json
+import os
 import re
+import signal
 import socket
 import ssl
 import struct
@@ -45,6 +47,11 @@ def answer_to(port, body, fields, line="POST / HTTP/1.1"):
 
 def code_of(response):
     return response.get("Error", {}).get("Code")
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
 
 
 def audit(instance):
@@ -256,6 +263,24 @@ def test_a_write_that_cannot_come_into_force_is_a_task_that_failed(api):
     api.do("CreateListener", LoadBalancerId=balancer, Ports=[port], Protocol="TCP")
 
 
+def test_a_write_that_takes_long_is_answered_for_and_its_task_goes_on(api):
+    """A worker that does not prepare for the change: it hears nothing until it may go on."""
+    balancer = api.do("CreateLoadBalancer", LoadBalancerType="OPEN", Vip="127.0.0.1")["LoadBalancerIds"][0]
+    worker = only(api.instance.pids("worker"))
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        begin = time.monotonic()
+        response = api.call("CreateListener", LoadBalancerId=balancer, Ports=[free_port()], Protocol="TCP")
+        assert time.monotonic() - begin > 4 and response["ListenerIds"]
+        assert api.call("DescribeTaskStatus", TaskId=response["RequestId"])["Status"] == 2
+        with refused("InvalidParameter", "no such task"):
+            api.call("DescribeTaskStatus", TaskId="another")
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    assert api.wait_task(response["RequestId"])["Status"] == 0
+    assert [each["ListenerId"] for each in api.call("DescribeListeners", LoadBalancerId=balancer)["Listeners"]] == response["ListenerIds"]
+
+
 def test_a_task_is_known_by_its_request_or_its_order(api):
     made = api.do("CreateLoadBalancer", LoadBalancerType="OPEN")
     task = api.call("DescribeTaskStatus", DealName=made["DealName"])
@@ -344,11 +369,6 @@ def test_ctl_asks_with_the_instances_own_key_or_that_of_the_environment(api, tmp
     assert answer.returncode == 1 and "AuthFailure.UnauthorizedOperation" in answer.stderr
     for wrong in (("Nothing",), ("DescribeLoadBalancers", "@/not/there"), ()):
         assert ctl(*wrong).returncode == 2
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 @pytest.mark.parametrize("authentication", ["one-way", "mutual"])
