@@ -196,6 +196,8 @@ static const struct row {
     {"Finished, TLS 1.2: which octet is wrong", timing_tls_make_finished12, timing_tls_finish, 1,
         400000, false},
     {"binder: which octet is wrong", timing_tls_make_binder, timing_tls_bind, 1, 100000, false},
+    {"signature to the API: which octet is wrong", timing_api_make, timing_api_verify, 1, 200000,
+        false},
     {"control: a random premaster where it is bad", make_block_type, decrypt_leaking, 1, 30000,
         true},
     {"premaster: good, or block type 1", make_block_type, decrypt, 1, 30000, false},

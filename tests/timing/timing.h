@@ -30,6 +30,7 @@ union timing_input {
         uint8_t at[TIMING_HELLO_MAX];
         size_t n;
     } hello;
+    uint8_t signature[32]; /* HMAC-SHA256 */
 };
 typedef void timing_make_fn(union timing_input *in, int class);
 typedef void timing_run_fn(const union timing_input *in);
@@ -47,3 +48,9 @@ timing_run_fn timing_tls_finish;
  */
 timing_make_fn timing_tls_make_binder;
 timing_run_fn timing_tls_bind;
+
+/* ---- timing_api.c ---- */
+
+/* A request to the control API whose signature is wrong in its first octet or its last. */
+timing_make_fn timing_api_make;
+timing_run_fn timing_api_verify;
