@@ -71,7 +71,7 @@ static json_t *replace(const json_t *domains, const char *domain, const json_t *
     size_t i;
     json_array_foreach(domains, i, item)
     {
-        if (strcmp(json_string_value(item), domain) == 0)
+        if (bytes_equal_nocase(bytes_of(json_string_value(item)), bytes_of(domain)))
             json_array_extend(out, (json_t *)(uintptr_t)names);
         else if (!lookup_has_text(names, json_string_value(item)))
             json_array_append(out, item);
@@ -118,7 +118,7 @@ static int rename_domain(struct call *c, json_t *listener, const char *domain, c
         return -1;
     json_array_foreach(json_object_get(listener, "Rules"), i, rule)
     {
-        if (lookup_has_text(json_object_get(rule, "Domains"), domain) &&
+        if (lookup_has_domain(json_object_get(rule, "Domains"), domain) &&
             rename_in(c, listener, rule, domain, names) < 0)
             return -1;
     }

@@ -237,6 +237,11 @@ static int check_ports(struct call *c, const json_t *instance)
     if (count_listeners(c, id) + json_array_size(ports) > INSTANCE_VIEW_LISTENERS_MAX)
         return call_refuse(c, API_ERROR_LIMIT, "Ports: an instance can have %d listeners.",
             INSTANCE_VIEW_LISTENERS_MAX);
+    bool is_stream = protocol_bit(call_text(c, "Protocol")) & ON_STREAMS;
+    if (listener_fields_check_room(c, "listeners", json_array_size(ports), "Ports") < 0 ||
+        (is_stream &&
+            listener_fields_check_room(c, "target_groups", json_array_size(ports), "Ports") < 0))
+        return -1;
     json_array_foreach(ports, i, port)
     {
         for (k = 0; k < i; k++)

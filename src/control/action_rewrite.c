@@ -180,7 +180,7 @@ static int redirect(struct call *c, const json_t *map, const struct pair *p)
     if (check_chain(c, p->source, p->target) < 0 ||
         (code && check_code(c, json_integer_value(code), "RewriteInfos.RewriteCode") < 0))
         return -1;
-    if (domain && !lookup_has_text(json_object_get(p->source, "Domains"), domain))
+    if (domain && !lookup_has_domain(json_object_get(p->source, "Domains"), domain))
         return call_refuse(c, API_ERROR_PARAMETER,
             "RewriteInfos.SourceDomain: the rule %s is for %s.",
             document_text(p->source, "LocationId"), document_text(p->source, "Domain"));
@@ -360,7 +360,7 @@ static int redirect_domain(
         return -1;
     json_array_foreach(json_object_get(to, "Rules"), i, target)
     {
-        if (domain && !lookup_has_text(json_object_get(target, "Domains"), domain))
+        if (domain && !lookup_has_domain(json_object_get(target, "Domains"), domain))
             continue;
         n++;
         if (redirect_twin(c, from, to, target, manner) < 0)

@@ -353,6 +353,9 @@ int action_create_rule(struct call *c)
     size_t i, defaults = 0;
     if (!listener)
         return -1;
+    if (listener_fields_check_room(
+            c, "target_groups", json_array_size(call_list(c, "Rules")), "Rules") < 0)
+        return -1;
     json_object_set_new(c->response, "LocationIds", json_array());
     json_array_foreach(call_list(c, "Rules"), i, given)
     {

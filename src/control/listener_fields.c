@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/listener_fields.h"
 
+#include <string.h>
+
 #include "base/arena.h"
+#include "config/keys.h"
 #include "config/value.h"
 #include "control/certificates.h"
 #include "control/document.h"
@@ -83,6 +86,20 @@ json_t *listener_fields_take_target_tls(struct call *c, const json_t *given, con
         check_revocation(c, given, path) < 0)
         return NULL;
     return json_deep_copy(given);
+}
+
+int listener_fields_check_room(struct call *c, const char *list, size_t more, const char *field)
+{
+    const struct key *key = keys_find(SCOPE_ROOT, list);
+    const struct config *config = c->around->config;
+    bool are_listeners = strcmp(list, "listeners") == 0;
+    size_t there = !config ? 0 : are_listeners ? config->listeners_n : config->groups_n;
+    if (there + more <= key->max)
+        return 0;
+    return call_refuse(c, API_ERROR_LIMIT,
+        "%s: there can be %llu %s in all, with those of the configuration file.", field,
+        (unsigned long long)key->max,
+        are_listeners ? "listeners" : "rules and listeners of TCP and TCP_SSL");
 }
 
 int listener_fields_take_certificate(

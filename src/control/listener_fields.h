@@ -10,6 +10,11 @@ extern const struct field listener_fields_target_tls[];
 json_t *listener_fields_take_target_tls(
     struct call *c, const json_t *given, const char *path) MUST_USE;
 
+/* Can a configuration have MORE listeners ("listeners") or target groups ("target_groups") than
+ * there are in force? -1: C is refused, at FIELD. */
+int listener_fields_check_room(
+    struct call *c, const char *list, size_t more, const char *field) MUST_USE;
+
 /* The Certificate or MultiCertInfo of HOLDER, a request or a rule of one; 0: OUT has what is kept,
  * or NULL if it has neither. -1: C is refused. */
 int listener_fields_take_certificate(

@@ -121,6 +121,18 @@ bool lookup_has_text(const json_t *list, const char *text)
     return false;
 }
 
+bool lookup_has_domain(const json_t *list, const char *domain)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(list, i, item)
+    {
+        if (bytes_equal_nocase(bytes_of(json_string_value(item)), bytes_of(domain)))
+            return true;
+    }
+    return false;
+}
+
 static json_t *find_by_domain(json_t *rules, const char *domain, const char *url)
 {
     size_t i;
@@ -128,7 +140,7 @@ static json_t *find_by_domain(json_t *rules, const char *domain, const char *url
     json_array_foreach(rules, i, rule)
     {
         if (document_is(rule, "Url", url) &&
-            lookup_has_text(json_object_get(rule, "Domains"), domain))
+            lookup_has_domain(json_object_get(rule, "Domains"), domain))
             return rule;
     }
     return NULL;

@@ -28,5 +28,6 @@ json_t *lookup_rule(struct call *c, json_t *listener, const json_t *by) MUST_USE
 
 /* Does LISTENER route requests: is it HTTP or HTTPS? */
 bool lookup_is_layer7(const json_t *listener);
-/* Does the text LIST (perhaps empty) have TEXT? */
+/* Does the text LIST (perhaps empty) have TEXT; without regard to case, as in domains? */
 bool lookup_has_text(const json_t *list, const char *text);
+bool lookup_has_domain(const json_t *list, const char *domain);

@@ -118,7 +118,7 @@ json_t *rule_change_find_domain(const json_t *listener, const char *domain)
     json_t *rule;
     json_array_foreach(json_object_get(listener, "Rules"), i, rule)
     {
-        if (lookup_has_text(json_object_get(rule, "Domains"), domain))
+        if (lookup_has_domain(json_object_get(rule, "Domains"), domain))
             return rule;
     }
     return NULL;
@@ -176,7 +176,7 @@ void rule_change_set_default(json_t *listener, const char *domain)
     json_t *rule;
     json_array_foreach(json_object_get(listener, "Rules"), i, rule)
     {
-        bool is_it = lookup_has_text(json_object_get(rule, "Domains"), domain);
+        bool is_it = lookup_has_domain(json_object_get(rule, "Domains"), domain);
         json_object_set_new(rule, "DefaultServer", json_boolean(is_it));
     }
 }

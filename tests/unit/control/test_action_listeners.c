@@ -452,6 +452,24 @@ TEST(redirects_are_refused)
 
 /* ---- what they do ---- */
 
+TEST(there_is_room_for_so_many)
+{
+    static const struct config full = {.listeners_n = 999, .groups_n = 1000};
+    char ports[400] = "1", text[600];
+    begin();
+    for (int i = 2; i <= 48; i++)
+        snprintf(ports + strlen(ports), sizeof(ports) - strlen(ports), ",%d", 2000 + i);
+    snprintf(text, sizeof(text), "{" LB ",'Protocol':'HTTP','Ports':[%s]}", ports);
+    actions_refuse(SERVICE_CLB, "CreateListener", q(text), API_ERROR_LIMIT, "50 listeners");
+    around.config = &full;
+    actions_refuse(SERVICE_CLB, "CreateListener", q("{" LB ",'Protocol':'TCP','Ports':[1]}"),
+        API_ERROR_LIMIT, "1000 rules and listeners of TCP");
+    actions_refuse(SERVICE_CLB, "CreateListener", q("{" LB ",'Protocol':'HTTP','Ports':[1,2]}"),
+        API_ERROR_LIMIT, "1000 listeners in all");
+    actions_refuse(SERVICE_CLB, "CreateRule", q(NEW("{'Domain':'c.example','Url':'/'}")),
+        API_ERROR_LIMIT, "Rules: there can be 1000 rules");
+}
+
 TEST(a_token_makes_instances_once)
 {
     begin();
@@ -609,7 +627,7 @@ TEST(there_is_one_default_domain)
         "{" WEB
         ",'Domain':'c.example','DefaultServer':false,'NewDefaultServerDomain':'b.example'}");
     CHECK(document_flag(rule("$web", 1), "DefaultServer"));
-    ask("DeleteRule", "{" WEB ",'Domain':'b.example','Url':'/b'}");
+    ask("DeleteRule", "{" WEB ",'Domain':'B.Example','Url':'/b'}");
     CHECK(document_flag(rule("$web", 0), "DefaultServer"));
     ask("DeleteRule", "{" WEB ",'Domain':'a.example','NewDefaultServerDomain':'c.example'}");
     CHECK(document_flag(rule("$web", 0), "DefaultServer") &&
@@ -624,7 +642,7 @@ TEST(domains_are_renamed_in_all_of_their_rules)
     CHECK(document_is(rule("$web", 0), "Domain", "*.new.example") &&
           document_is(rule("$web", 2), "Domain", "*.new.example"));
     ask("ModifyDomainAttributes",
-        "{" WEB ",'Domain':'*.new.example','NewDomains':['c.example','d.example']}");
+        "{" WEB ",'Domain':'*.NEW.example','NewDomains':['c.example','d.example']}");
     struct config *c = rendered();
     CHECK_INT(in_config(c, "$web")->rules_n, 5);
     config_free(&c);
