@@ -257,6 +257,7 @@ int action_update_certificate_instance(struct call *c)
         return -1;
     if (replace(c, new_id ? new_id : id, "CertificateId") < 0)
         return -1;
+    /* clients ask again as long as it is 0; there are no records to look it up among */
     json_object_set_new(c->response, "DeployRecordId", json_integer(c->now_s));
     json_object_set_new(c->response, "DeployStatus", json_integer(1));
     json_object_set_new(c->response, "UpdateSyncProgress", json_null());

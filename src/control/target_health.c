@@ -6,6 +6,7 @@
 
 #include "control/document.h"
 #include "control/health.h"
+#include "control/instance_targets.h"
 #include "control/target_group.h"
 
 #include "base/ban.h"
@@ -15,10 +16,7 @@
 /* SERVER as the configuration spells it. The file's may have a host name. */
 static void format_address(const json_t *server, char *out, size_t size)
 {
-    const char *host =
-        json_string_value(json_array_get(json_object_get(server, "PrivateIpAddresses"), 0));
-    if (!host)
-        host = document_text(server, "InstanceId");
+    const char *host = instance_targets_address(server);
     snprintf(out, size, host && strchr(host, ':') ? "[%s]:%d" : "%s:%d", host ? host : "",
         (int)document_integer(server, "Port"));
 }
