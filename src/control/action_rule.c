@@ -14,10 +14,11 @@
 
 #include "base/ban.h"
 
-#define SESSION_MIN_S   30
-#define SESSION_MAX_S   86400
-#define COOKIE_MAX      64
-#define PATH_IN_REQUEST 64 /* "Rules.499.HealthCheck" */
+#define SESSION_MIN_S    30
+#define SESSION_MAX_S    86400
+#define COOKIE_MAX       64
+#define PATH_IN_REQUEST  64                     /* "Rules.499." */
+#define FIELD_IN_REQUEST (PATH_IN_REQUEST + 16) /* "Rules.499.HealthCheck" */
 
 /* ---- fields ---- */
 
@@ -189,7 +190,7 @@ static void take_simple(json_t *rule, const json_t *given)
 static int take_target_tls(struct call *c, json_t *rule, const json_t *given, const char *path)
 {
     const json_t *input = json_object_get(given, "TargetTls");
-    char field[PATH_IN_REQUEST];
+    char field[FIELD_IN_REQUEST];
     snprintf(field, sizeof(field), "%sTargetTls", path);
     json_t *tls = input ? listener_fields_take_target_tls(c, input, field) : NULL;
     if (tls)
@@ -201,7 +202,7 @@ static int take_target_tls(struct call *c, json_t *rule, const json_t *given, co
 static int change_rule(
     struct call *c, const json_t *listener, json_t *rule, const json_t *given, const char *path)
 {
-    char field[PATH_IN_REQUEST];
+    char field[FIELD_IN_REQUEST];
     take_simple(rule, given);
     if (take_target_tls(c, rule, given, path) < 0 || check_session(c, rule, path) < 0 ||
         check_forward(c, listener, rule, path) < 0)
@@ -224,7 +225,7 @@ static json_t *take_domains(struct call *c, const json_t *given, const char *pat
 {
     const char *single = document_text(given, "Domain");
     const json_t *several = json_object_get(given, "Domains");
-    char field[PATH_IN_REQUEST];
+    char field[FIELD_IN_REQUEST];
     if (!single && !json_array_size(several)) {
         call_refuse(c, API_ERROR_MISSING, "%sDomain is missing: it, or Domains.", path);
         return NULL;
@@ -298,7 +299,7 @@ static int take_attributes(
 static int check_new(struct call *c, const json_t *listener, const json_t *domains, const char *url,
     const char *path)
 {
-    char field[PATH_IN_REQUEST];
+    char field[FIELD_IN_REQUEST];
     snprintf(field, sizeof(field), "%sUrl", path);
     if (rule_change_check_url(c, url, field) < 0)
         return -1;

@@ -25,8 +25,8 @@ enum statement { BEGIN, PUT, DELETE, COUNT_UP, COMMIT, ROLLBACK, STATEMENT_COUNT
 /* PUT keeps the row of a key that is there, and so its place in the order of making. */
 static const char *const statements[] = {
     [BEGIN] = "BEGIN IMMEDIATE",
-    [PUT] = "INSERT INTO document (key, value) VALUES (?1, ?2)"
-            " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    [PUT] = ("INSERT INTO document (key, value) VALUES (?1, ?2)"
+             " ON CONFLICT (key) DO UPDATE SET value = excluded.value"),
     [DELETE] = "DELETE FROM document WHERE key = ?1",
     [COUNT_UP] = "UPDATE state SET revision = revision + 1",
     [COMMIT] = "COMMIT",
