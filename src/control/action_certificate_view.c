@@ -139,11 +139,6 @@ static bool is_expiring(const struct call *c, const json_t *record)
     return end_of(record) < c->now_s + EXPIRING_S;
 }
 
-static void note_use(void *owner, const struct certificate_use *use)
-{
-    *(bool *)owner = true;
-}
-
 static void set_members(json_t *out, const json_t *record, enum shape shape)
 {
     for (size_t i = 0; i < COUNT_OF(members); i++) {
@@ -159,17 +154,11 @@ static void set_members(json_t *out, const json_t *record, enum shape shape)
 static void tell(const struct call *c, const json_t *record, enum shape shape, json_t *out)
 {
     const char *domain = document_text(record, "Domain");
-    bool is_used = false;
     set_members(out, record, shape);
     json_object_set_new(out, "Status", json_integer(status_of(c, record)));
     json_object_set_new(out, "StatusName",
         json_string(status_of(c, record) == STATUS_EXPIRED ? "Expired" : "Issued"));
     json_object_set_new(out, "IsWildcard", json_boolean(strncmp(domain, "*.", 2) == 0));
-    if (shape != IN_LIST)
-        return;
-    certificates_each_use(c->model, document_text(record, "CertificateId"), note_use, &is_used);
-    json_object_set_new(out, "BoundResource", json_pack(is_used ? "[s]" : "[]", "clb"));
-    json_object_set_new(out, "IsExpiring", json_boolean(is_expiring(c, record)));
 }
 
 /* ---- one ---- */
@@ -334,20 +323,29 @@ static size_t select_rows(const struct call *c, struct row *rows)
     return n;
 }
 
+/* USED: certificates_in_use. */
+static json_t *tell_listed(const struct call *c, const json_t *record, const json_t *used)
+{
+    json_t *out = json_object();
+    bool is_used = json_object_get(used, document_text(record, "CertificateId"));
+    tell(c, record, IN_LIST, out);
+    json_object_set_new(out, "BoundResource", is_used ? json_pack("[s]", "clb") : json_array());
+    json_object_set_new(out, "IsExpiring", json_boolean(is_expiring(c, record)));
+    return out;
+}
+
 int action_describe_certificates(struct call *c)
 {
     struct row *rows = mem_calloc(model_count(c->model, MODEL_CERTIFICATE) + 1, sizeof(*rows));
     size_t n = select_rows(c, rows), first, end;
-    json_t *out = json_array();
+    json_t *out = json_array(), *used = certificates_in_use(c->model);
     if (!json_object_get(c->request, "Limit"))
         json_object_set_new(c->request, "Limit", json_integer(PAGE_DEFAULT));
     call_page(c, n, &first, &end);
-    for (size_t i = first; i < end; i++) {
-        json_t *told = json_object();
-        tell(c, rows[i].record, IN_LIST, told);
-        json_array_append_new(out, told);
-    }
+    for (size_t i = first; i < end; i++)
+        json_array_append_new(out, tell_listed(c, rows[i].record, used));
     free(rows);
+    json_decref(used);
     json_object_set_new(c->response, "TotalCount", json_integer((json_int_t)n));
     json_object_set_new(c->response, "Certificates", out);
     return 0;

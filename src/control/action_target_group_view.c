@@ -132,8 +132,8 @@ static json_t *tell_group(const struct call *c, const json_t *group, bool with_r
     return out;
 }
 
-/* LIST from Offset on, as many as Limit, as NAME of C's response; TotalCount. */
-static void page(struct call *c, json_t *list, const char *name)
+/* LIST from Offset on, as many as Limit, as NAME of C's response; TotalCount. The new list. */
+static json_t *page(struct call *c, json_t *list, const char *name)
 {
     size_t n = json_array_size(list), first, end;
     json_t *out = json_array();
@@ -143,6 +143,7 @@ static void page(struct call *c, json_t *list, const char *name)
     json_object_set_new(c->response, "TotalCount", json_integer((json_int_t)n));
     json_object_set_new(c->response, name, out);
     json_decref(list);
+    return out;
 }
 
 static int describe_groups(struct call *c, bool with_rules)
@@ -150,14 +151,17 @@ static int describe_groups(struct call *c, bool with_rules)
     const json_t *ids = call_list(c, "TargetGroupIds"), *group;
     if (filter_check(c, group_filters) < 0)
         return -1;
-    json_t *found = json_array();
+    json_t *found = json_array(), *listed;
+    size_t i;
     for (size_t at = 0; model_next(c->model, MODEL_GROUP, &at, &group);) {
         bool is_asked_for =
             !json_array_size(ids) || lookup_has_text(ids, document_text(group, "TargetGroupId"));
         if (is_asked_for && filter_fits(c, group_filters, group))
-            json_array_append_new(found, tell_group(c, group, with_rules));
+            json_array_append_new(found, document_share(group));
     }
-    page(c, found, "TargetGroupSet");
+    json_t *told = page(c, found, "TargetGroupSet");
+    json_array_foreach(told, i, listed) /* who is bound to a group takes a look at all rules */
+        json_array_set_new(told, i, tell_group(c, listed, with_rules));
     return 0;
 }
 

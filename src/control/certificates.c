@@ -469,25 +469,70 @@ static bool names_certificate(const json_t *object, const char *id)
     return found;
 }
 
-static bool uses(const json_t *document, const char *id)
+/* What in a listener or rule names certificates. */
+static const char *const naming[] = {"Certificate", "TargetTls"};
+
+typedef void holder_fn(void *owner, const struct certificate_use *use, const json_t *holder);
+
+/* Call FN for each listener and each rule. */
+static void each_holder(const struct model *m, holder_fn *fn, void *owner)
 {
-    return names_certificate(json_object_get(document, "Certificate"), id) ||
-           names_certificate(json_object_get(document, "TargetTls"), id);
+    const json_t *listener;
+    for (size_t at = 0; model_next(m, MODEL_LISTENER, &at, &listener);) {
+        struct certificate_use use = {.listener = listener};
+        const json_t *rules = json_object_get(listener, "Rules");
+        fn(owner, &use, listener);
+        for (size_t i = 0; i < json_array_size(rules); i++) {
+            use.rule = json_array_get(rules, i);
+            fn(owner, &use, use.rule);
+        }
+    }
+}
+
+struct user_search {
+    const char *id;
+    certificates_use_fn *fn;
+    void *owner;
+};
+
+static void look_for_one(void *owner, const struct certificate_use *use, const json_t *holder)
+{
+    const struct user_search *s = owner;
+    bool found = false;
+    for (size_t i = 0; i < COUNT_OF(naming); i++)
+        found = found || names_certificate(json_object_get(holder, naming[i]), s->id);
+    if (found)
+        s->fn(s->owner, use);
 }
 
 void certificates_each_use(
     const struct model *m, const char *id, certificates_use_fn *fn, void *owner)
 {
-    const json_t *document;
-    for (size_t at = 0; model_next(m, MODEL_LISTENER, &at, &document);) {
-        struct certificate_use use = {.listener = document};
-        const json_t *rules = json_object_get(document, "Rules");
-        if (uses(document, id))
-            fn(owner, &use);
-        for (size_t i = 0; i < json_array_size(rules); i++) {
-            use.rule = json_array_get(rules, i);
-            if (uses(use.rule, id))
-                fn(owner, &use);
-        }
+    struct user_search search = {id, fn, owner};
+    each_holder(m, look_for_one, &search);
+}
+
+static void note_id(json_t *ids, const json_t *id)
+{
+    if (json_is_string(id))
+        json_object_set_new(ids, json_string_value(id), json_true());
+}
+
+static void note_all(void *owner, const struct certificate_use *use, const json_t *holder)
+{
+    for (size_t i = 0; i < COUNT_OF(naming); i++) {
+        const json_t *named = json_object_get(holder, naming[i]);
+        const json_t *others = json_object_get(named, "ExtCertIds");
+        note_id(owner, json_object_get(named, "CertId"));
+        note_id(owner, json_object_get(named, "CertCaId"));
+        for (size_t k = 0; k < json_array_size(others); k++)
+            note_id(owner, json_array_get(others, k));
     }
+}
+
+json_t *certificates_in_use(const struct model *m)
+{
+    json_t *ids = json_object();
+    each_holder(m, note_all, ids);
+    return ids;
 }

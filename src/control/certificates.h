@@ -51,3 +51,5 @@ struct certificate_use {
 typedef void certificates_use_fn(void *owner, const struct certificate_use *use);
 void certificates_each_use(
     const struct model *m, const char *id, certificates_use_fn *fn, void *owner);
+/* The ids of all that are used, as the members of a new object. */
+json_t *certificates_in_use(const struct model *m) MUST_USE;

@@ -14,7 +14,6 @@ from processes import admin_port
 SCRIPTS = ROOT / "tests/sdk"
 FOLDER = ROOT / "build/sdk"
 SERVICES = FOLDER / "node_modules/tencentcloud-sdk-nodejs/tencentcloud/services"
-OWN_ACTIONS = {"UpdateCertificateRevocationList", "VerifyCertificate", "DescribeHandshakes"}  # the SDK has no methods for them
 
 
 def install():

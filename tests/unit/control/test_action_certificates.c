@@ -182,6 +182,14 @@ TEST(who_uses_a_certificate_is_told)
     told = actions_do(
         SERVICE_CLB, "DescribeLoadBalancerListByCertId", fill("{\"CertIds\":[\"2CA\"]}", ""));
     CHECK(strstr(told, "\"LoadBalancers\":[]"));
+    json_t *listed = ask("DescribeCertificates", "{\"CertificateType\":\"CA\"}");
+    const json_t *certificates = json_object_get(listed, "Certificates");
+    for (size_t i = 0; i < json_array_size(certificates); i++) {
+        const json_t *each = json_array_get(certificates, i);
+        CHECK_INT(json_array_size(json_object_get(each, "BoundResource")),
+            document_is(each, "CertificateId", ca_id));
+    }
+    json_decref(listed);
 }
 
 /* ---- changes ---- */
