@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the control API was told stays so: across ends of any process, files that are lost or damaged, and changes that cannot be."""
 import contextlib
+import errno
 import json
 import os
+import platform
 import random
 import signal
 import socket
@@ -15,11 +17,14 @@ import pytest
 import peers
 from api_client import Api, ApiError, refused
 from api_world import empty, free_port, instance_id, key_pem, named, pem
+from forbidden import AT_FDCWD
+from injection import Tracee
 from instance import until
-from processes import admin_port, get, kill, needs_root, only, start_that_fails
+from processes import SANITIZED, admin_port, get, kill, needs_root, only, start_that_fails
 from test_signer import patterns, scan
 
 MUTATIONS = 40
+KILLED_EACH = 8  # more often, and the next control is held back
 ENDED = r"control \(pid \d+\) was killed|api: the store|api: the exported generation"
 
 
@@ -96,7 +101,7 @@ def test_acknowledged_is_kept_whenever_control_is_killed(running):
     for i in range(MUTATIONS):
         old = only(until(lambda: instance.pids("control"), "control"))
         delay = dice.uniform(0, 0.05)
-        killer = threading.Timer(delay, os.kill, (old, signal.SIGKILL)) if i % 2 else None
+        killer = threading.Timer(delay, os.kill, (old, signal.SIGKILL)) if i % KILLED_EACH == 0 else None
         if killer:
             killer.start()
         try:
@@ -280,6 +285,20 @@ def test_a_key_that_is_sealed_for_another_installation_is_of_no_use(lb, tmp_path
     (tmp_path / "state" / "sealing.key").write_bytes(os.urandom(32))
     said = start_that_fails(instance.folder, instance.file.read_text())
     assert "is not sealed for the sealing.key that is there; put that back" in said
+
+
+@needs_root
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers' runtime may read everything")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="code is injected on x86-64 only")
+def test_control_has_its_folder_and_nothing_beside_it(running):
+    """Not even what everybody may read: where all processes are of one user, nothing but the sandbox keeps control from the rest."""
+    instance, _ = running
+    pid = only(instance.pids("control"))
+    tried = {b"store.db": os.O_RDWR, b"new": os.O_RDWR | os.O_CREAT, b"../sealing.pub": os.O_RDONLY, b"../new": os.O_RDWR | os.O_CREAT}
+    with Tracee(pid) as tracee:
+        got = {path: tracee.call("openat", AT_FDCWD, path, flags, 0o600) for path, flags in tried.items()}
+    assert got[b"store.db"] >= 0 and got[b"new"] >= 0
+    assert got[b"../sealing.pub"] == got[b"../new"] == -errno.EACCES
 
 
 # ---- reloads beside it

@@ -218,6 +218,87 @@ static void check_fails(const char *place, const char *what)
     report_fini(&report);
 }
 
+/* ---- what the API adds ---- */
+
+#define ADDED                                                                         \
+    "{\"listeners\": [{\"name\": \"lbl-1\", \"protocol\": \"TCP_SSL\", \"address\": " \
+    "\"127.0.0.1:0\", \"target_group\": \"g\", \"certificates\": [{\"certificate\": " \
+    "\"api:/a.crt\", \"key\": \"api:/a.key\"}]}]}"
+
+static char sealed_name[64], sealed_content[64];
+static unsigned keys_taken;
+
+static int take_any(void *owner, const struct config_file *file, enum named_file_kind kind, int fd,
+    size_t size, struct error *err)
+{
+    keys_taken++;
+    return 0;
+}
+
+static int take_sealed(
+    void *owner, const struct config_file *file, struct bytes content, struct error *err)
+{
+    snprintf(sealed_name, sizeof(sealed_name), "%s", file->path);
+    snprintf(sealed_content, sizeof(sealed_content), "%.*s", BYTES_ARG(content));
+    return 0;
+}
+
+/* The proposal, with NAME missing. */
+static int load_added(const char *missing, struct loaded *l, struct report *report)
+{
+    static const char *const entries[][2] = {{ARCHIVE_CONFIG, ADDED}, {ARCHIVE_API_DIGEST, "d"},
+        {"api:/a.crt", "ADDED"}, {"api:/a.key", "SEALED"}, {ARCHIVE_OBJECTS, "not for workers"}};
+    const struct load_keys keys = {take_any, take_sealed, NULL};
+    struct buf proposal;
+    buf_init(&proposal, 4096);
+    for (size_t i = 0; i < COUNT_OF(entries); i++)
+        if (strcmp(entries[i][0], missing) != 0)
+            CHECK_INT(archive_add(&proposal, entries[i][0], bytes_of(entries[i][1])), 0);
+    const struct load_api api = {.proposal = buf_bytes(&proposal)};
+    keys_taken = 0;
+    sealed_name[0] = '\0';
+    report_init(report);
+    int result = load_file(in_folder("c.yaml"), &api, &crls, &keys, l, report);
+    buf_fini(&proposal);
+    return result;
+}
+
+TEST(a_proposal_is_loaded_with_the_file)
+{
+    struct report report;
+    struct loaded l;
+    begin();
+    CHECK_INT(load_added("", &l, &report), 0);
+    CHECK(l.config && l.config->listeners_n == 2);
+    CHECK(bytes_equal(find(&l.archive, "api:/a.crt"), BYTES("ADDED")));
+    CHECK(bytes_equal(find(&l.archive, ARCHIVE_API_DIGEST), BYTES("d")));
+    CHECK(!find(&l.archive, "api:/a.key").at && !find(&l.archive, ARCHIVE_OBJECTS).at);
+    CHECK_TEXT(sealed_name, "api:/a.key");
+    CHECK_TEXT(sealed_content, "SEALED");
+    CHECK_INT(keys_taken, 2); /* the file's own */
+    /* and others read the same out of the archive */
+    struct config *again = config_parse_archive(buf_bytes(&l.archive), &report);
+    CHECK(again && again->listeners_n == 2);
+    config_free(&again);
+    loaded_fini(&l);
+    report_fini(&report);
+    end();
+}
+
+TEST(a_proposal_without_its_files_is_refused)
+{
+    static const char *const missing[] = {"api:/a.crt", "api:/a.key", ARCHIVE_CONFIG};
+    struct report report;
+    struct loaded l;
+    begin();
+    for (size_t i = 0; i < COUNT_OF(missing); i++) {
+        CHECK_INT(load_added(missing[i], &l, &report), -1);
+        CHECK(report.n && strstr(report.lines[0].text, i < 2 ? missing[i] : "is damaged"));
+        report_fini(&report);
+    }
+    end();
+}
+
 TEST(a_file_that_cannot_be_used_is_reported_at_its_key)
 {
     begin();
