@@ -129,7 +129,7 @@ static const json_t *find_name(const struct call *c, const char *name)
 
 /* ---- ClientToken ---- */
 
-/* What was asked, without what differs from one attempt to the next. */
+/* What was asked. */
 static json_t *digest_of(const struct call *c)
 {
     static const char digits[] = "0123456789abcdef";
@@ -254,24 +254,28 @@ static void create(struct call *c, const json_t *vip, const char *token, json_t 
     forget_old_token(c);
 }
 
-int action_create_load_balancer(struct call *c)
+static int check_and_create(struct call *c, const char *token, json_t *digest)
 {
-    const char *token = call_text(c, "ClientToken"), *name = call_text(c, "LoadBalancerName");
-    json_t *digest = digest_of(c);
-    int result = check_token(c, token);
-    int answered = result == 0 ? answer_again(c, token, digest) : 0;
-    json_t *vip = NULL;
-    if (answered < 0 || (result == 0 && !answered && name && check_name(c, name) < 0))
-        result = -1;
-    if (result == 0 && !answered)
-        result = check_room(c, call_integer(c, "Number", 1));
-    if (result == 0 && !answered) {
-        vip = address_choice_vip(c);
-        result = vip ? 0 : -1;
-    }
+    const char *name = call_text(c, "LoadBalancerName");
+    if ((name && check_name(c, name) < 0) || check_room(c, call_integer(c, "Number", 1)) < 0)
+        return -1;
+    json_t *vip = address_choice_vip(c);
     if (vip)
         create(c, vip, token, digest);
     json_decref(vip);
+    return vip ? 0 : -1;
+}
+
+int action_create_load_balancer(struct call *c)
+{
+    const char *token = call_text(c, "ClientToken");
+    if (token && !*token) /* as some clients send what they do not mean */
+        token = NULL;
+    if (check_token(c, token) < 0)
+        return -1;
+    json_t *digest = digest_of(c);
+    int answered = answer_again(c, token, digest);
+    int result = answered ? (answered < 0 ? -1 : 0) : check_and_create(c, token, digest);
     json_decref(digest);
     return result;
 }

@@ -481,6 +481,9 @@ TEST(a_token_makes_instances_once)
         ask("CreateLoadBalancer", "{'LoadBalancerType':'OPEN','Number':2,'ClientToken':'t'}"),
         first);
     CHECK_INT(model_count(model, MODEL_INSTANCE), 3);
+    for (int i = 0; i < 2; i++)
+        ask("CreateLoadBalancer", "{'LoadBalancerType':'OPEN','ClientToken':''}");
+    CHECK_INT(model_count(model, MODEL_INSTANCE), 5);
     actions_refuse(SERVICE_CLB, "CreateLoadBalancer",
         q("{'LoadBalancerType':'OPEN','Number':1,'ClientToken':'t'}"), API_ERROR_VALUE,
         "ClientToken was used");
