@@ -35,7 +35,8 @@ struct http2 {
     size_t memory, memory_max; /* allocated by nghttp2 */
     size_t allowed;            /* of it and IN while something is received */
     bool is_receiving;
-    struct section_in *in;
+    struct section_in *in; /* kept from one head to the next within http2_receive */
+    bool is_in_head;
     struct buf *out;          /* while frames are written */
     size_t owed;              /* by which the window of the connection is not opened yet */
     bool is_shut;             /* nor will be */
@@ -165,7 +166,7 @@ static void *stream_of(struct http2 *h, int32_t id)
 
 /* ---- heads ---------------------------------------------------------------------------------- */
 
-static void end_section(struct http2 *h)
+static void free_section(struct http2 *h)
 {
     if (h->in)
         http2_block_fini(&h->in->block);
@@ -176,7 +177,11 @@ static void end_section(struct http2 *h)
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
 {
     struct http2 *h = owner;
-    end_section(h);
+    h->is_in_head = true;
+    if (h->in) {
+        http2_block_clear(&h->in->block);
+        return 0;
+    }
     h->in = mem_alloc_raw(sizeof(*h->in));
     http2_block_init(&h->in->block);
     return 0;
@@ -282,7 +287,7 @@ static int take_head(struct http2 *h, const nghttp2_frame *frame)
     int result = frame->headers.cat == NGHTTP2_HCAT_REQUEST ? take_request(h, id, is_last)
                  : is_response                              ? take_response(h, id, is_last)
                                                             : take_trailers(h, id);
-    end_section(h);
+    h->is_in_head = false;
     if (result == 0 && decoded > LARGE_HEAD)
         result = spend(h, HTTP2_WORK_HEADERS, (unsigned)((decoded - LARGE_HEAD) / LARGE_HEAD_UNIT));
     return result;
@@ -393,6 +398,8 @@ static int on_invalid_frame(
 {
     struct http2 *h = owner;
     int32_t id = frame->hd.stream_id;
+    if (frame->hd.type == NGHTTP2_HEADERS) /* what follows of it is skipped */
+        h->is_in_head = false;
     if (id && (frame->hd.type == NGHTTP2_HEADERS || stream_of(h, id)))
         malformed(h, id, h->text[0] ? h->text : nghttp2_strerror(error));
     else if (!h->text[0])
@@ -555,6 +562,8 @@ int http2_receive(struct http2 *h, struct bytes bytes, uint64_t now_ms)
     h->is_receiving = true;
     ssize_t n = nghttp2_session_mem_recv(h->session, bytes.at, bytes.n);
     h->is_receiving = false;
+    if (!h->is_in_head)
+        free_section(h);
     if (n < 0)
         return end_with(h, (int)n);
     return h->failure ? end_with(h, NGHTTP2_ERR_PROTO) : 0;
@@ -779,7 +788,7 @@ bool http2_takes_head(const struct http2 *h)
 
 bool http2_is_in_head(const struct http2 *h)
 {
-    return h->in;
+    return h->is_in_head;
 }
 
 bool http2_is_over(const struct http2 *h)
@@ -876,6 +885,6 @@ void http2_free(struct http2 **hp)
     if (!h)
         return;
     nghttp2_session_del(h->session);
-    end_section(h);
+    free_section(h);
     free(h);
 }

@@ -12,11 +12,25 @@
 
 /* ---- collecting ---------------------------------------------------------------------------- */
 
+static void forget(struct http2_block *b)
+{
+    memset(b->pseudo, 0, sizeof(b->pseudo));
+    b->n = b->decoded = 0;
+    b->fault = HTTP1_FAULT_NONE;
+}
+
 void http2_block_init(struct http2_block *b)
 {
-    *b = (struct http2_block){0};
+    forget(b);
     buf_init(&b->bytes, HTTP2_DECODED_MAX);
     buf_init(&b->cookie, HTTP1_LINE_MAX);
+}
+
+void http2_block_clear(struct http2_block *b)
+{
+    forget(b);
+    buf_clear(&b->bytes);
+    buf_clear(&b->cookie);
 }
 
 void http2_block_fini(struct http2_block *b)

@@ -40,6 +40,8 @@ struct http2_block {
 
 void http2_block_init(struct http2_block *b);
 void http2_block_fini(struct http2_block *b);
+/* Empty, for another section; it keeps its storage. */
+void http2_block_clear(struct http2_block *b);
 /* One field line, decoded. -1 if the section is so large that it is not worth reading on. */
 int http2_block_add(struct http2_block *b, struct bytes name, struct bytes value) MUST_USE;
 

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import threading
+import time
 
 import pytest
 from hyperframe import frame as frames
@@ -384,6 +385,16 @@ def test_a_head_must_be_complete_in_time(world, pki):
     with Http2(world.port("tls"), pki, preface=False) as c:  # who says nothing at all
         while c.sock.recv(1000):
             pass
+
+
+def test_a_head_that_was_refused_is_not_waited_for(client, target):
+    @target.script("/patient")
+    def path(call):
+        time.sleep(2.2)  # longer than a head may take
+        return call.answer(b"late")
+    id = client.head(request(path))
+    assert client.answer(client.head(MALFORMED["upper_case"])).reset == PROTOCOL_ERROR
+    assert client.answer(id).body == b"late"
 
 
 def test_the_end_is_announced_before_it_comes(pki, target, lb):
