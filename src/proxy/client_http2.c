@@ -161,11 +161,14 @@ static bool shed(struct client_http2 *s)
  * as the rest is not touched, as the oldest may wait for long. */
 static void share_memory(struct client_http2 *s)
 {
-    if (left(s) < RECEIVE_LEAST)
-        stream_fit(s->link.stream);
-    bool is_short = !affords(s, RECEIVE_LEAST);
     size_t n = left(s);
-    bool can_one = held(s) + RECEIVE_LEAST <= CLIENT_HTTP2_HELD_MAX;
+    bool is_short = n < RECEIVE_LEAST, can_one = false;
+    if (is_short) {
+        stream_fit(s->link.stream);
+        is_short = !affords(s, RECEIVE_LEAST);
+        n = left(s);
+        can_one = held(s) + RECEIVE_LEAST <= CLIENT_HTTP2_HELD_MAX;
+    }
     http2_allow(s->link.http2, framing(s) + n + SPARE_MEMORY);
     http2_shut(s->link.http2, is_short);
     s->allowance = is_short ? RECEIVE_LEAST : n;
@@ -625,9 +628,7 @@ void client_http2_run(struct conn *c)
             moved |= run_ready(s);
         if (c->state == CONN_STREAMS)
             moved |= write_out(s);
-        if (c->state == CONN_STREAMS)
-            moved |= shed(s);
-    } while (moved && c->state == CONN_STREAMS);
+    } while (c->state == CONN_STREAMS && (moved || shed(s)));
     if (c->state == CONN_STREAMS)
         settle(s);
     if (c->state == CONN_STREAMS)
