@@ -205,7 +205,8 @@ int api_gate_admit(
     if (!g->keys)
         return refuse(out, API_ERROR_FAILED,
             "The control API has nowhere to keep anything: add `state: {dir: …}` to the "
-            "configuration, and start again.");
+            "configuration, and start again. If it is there, the event log says why it is of no "
+            "use.");
     int result = api_request_parse(request->head, request->body, &r, &out->error, &out->sentence);
     copy_plain(r.trace, out->trace, API_TRACE_MAX);
     result = result < 0 ? refuse_stranger(g, out, API_ERROR_NONE) : admit(g, out, &r);

@@ -68,12 +68,25 @@ void proposal_committed(struct supervisor *s)
     forget(&s->proposal);
 }
 
+/* What is wrong; that the file has something unwise in it is not the client's business. */
+static int write_reasons(const struct report *report, struct error *err)
+{
+    struct report errors;
+    report_init(&errors);
+    for (size_t i = 0; i < report->n; i++)
+        if (report->lines[i].is_error)
+            report_line(&errors, true, report->lines[i].text);
+    char *text = report_text(&errors);
+    int fd = memfile_new("report", bytes_of(text), err);
+    free(text);
+    report_fini(&errors);
+    return fd;
+}
+
 void proposal_refused(struct supervisor *s, const struct report *report)
 {
     struct error err;
-    char *text = report_text(report);
-    int fd = memfile_new("report", bytes_of(text), &err);
-    free(text);
+    int fd = write_reasons(report, &err);
     if (fd >= 0)
         child_send(&s->control, &(struct message){.type = MESSAGE_REFUSED,
                                     .generation = s->proposal.number,
