@@ -20,6 +20,7 @@
 #define FRAMING_MEMORY   (56 * 1024)  /* of nghttp2, for all streams, and of a head */
 #define SPARE_MEMORY     (16 * 1024)  /* for what cannot be refused */
 #define REQUEST_MEMORY   2560         /* of one with a short head */
+#define REQUESTS_NEXT    24           /* have room whatever is received for those under way */
 #define RECEIVE_LEAST    4096         /* is always received for one request of all */
 #define GZIP_SHARE       (208 * 1024) /* held with a response that is to be compressed */
 
@@ -156,27 +157,26 @@ static bool shed(struct client_http2 *s)
     return most;
 }
 
-/* Before anything waits: what may be received until then. Where memory is short that is little, for
- * the oldest request, or else none could be freed by going on; and for one more at a time as long
- * as the rest is not touched, as the oldest may wait for long. */
+/* Before anything waits: what may be received until then, of responses only so much that further
+ * requests have room. Where memory is short that is little at a time, and where there is none, for
+ * the oldest request, or else none could be freed by going on. */
 static void share_memory(struct client_http2 *s)
 {
+    bool is_many = s->requests_n > HTTP2_CLIENT_STREAMS_MAX - REQUESTS_NEXT;
+    size_t kept = is_many ? 0 : REQUESTS_NEXT * REQUEST_MEMORY;
     size_t n = left(s);
-    bool is_short = n < RECEIVE_LEAST, can_one = false;
-    if (is_short) {
+    if (n < RECEIVE_LEAST) {
         stream_fit(s->link.stream);
-        is_short = !affords(s, RECEIVE_LEAST);
+        economise(s);
         n = left(s);
-        can_one = held(s) + RECEIVE_LEAST <= CLIENT_HTTP2_HELD_MAX;
     }
+    bool is_full = n == 0 && held(s) + RECEIVE_LEAST > CLIENT_HTTP2_HELD_MAX;
     http2_allow(s->link.http2, framing(s) + n + SPARE_MEMORY);
-    http2_shut(s->link.http2, is_short);
-    s->allowance = is_short ? RECEIVE_LEAST : n;
+    http2_shut(s->link.http2, n < RECEIVE_LEAST);
+    s->allowance = n < RECEIVE_LEAST + kept ? RECEIVE_LEAST : n - kept;
     LIST_FOREACH (link, &s->requests) {
         struct request *r = container_of(link, struct request, link);
-        bool can_read = !is_short || link == s->requests.next || can_one;
-        if (exchange_poll(&r->exchange, can_read) && can_read && is_short)
-            can_one = false;
+        exchange_poll(&r->exchange, !is_full || link == s->requests.next);
     }
 }
 

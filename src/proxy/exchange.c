@@ -599,10 +599,9 @@ void exchange_late(struct exchange *e)
     steps[e->state].late(e);
 }
 
-bool exchange_poll(struct exchange *e, bool memory)
+void exchange_poll(struct exchange *e, bool memory)
 {
-    bool is_of_use = e->state == EXCHANGE_FLOW && client_has_room(e);
+    bool is_wanted = e->state != EXCHANGE_FLOW || (memory && client_has_room(e));
     if (e->upstream)
-        e->target_ops->poll(e, e->state != EXCHANGE_FLOW || (is_of_use && memory));
-    return is_of_use;
+        e->target_ops->poll(e, is_wanted);
 }

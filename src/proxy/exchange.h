@@ -183,9 +183,8 @@ void exchange_fail(struct exchange *e, unsigned status, int reason, const char *
 void exchange_run(struct exchange *e);
 /* What was waited for has not come in time. */
 void exchange_late(struct exchange *e);
-/* Wait for what is of use from the target; for its response only if there is MEMORY for it. True if
- * that is of use now. */
-bool exchange_poll(struct exchange *e, bool memory);
+/* Wait for what is of use from the target; for its response only if there is MEMORY for it. */
+void exchange_poll(struct exchange *e, bool memory);
 
 /* Something moved: the time-out of the state starts anew. */
 void exchange_progress(struct exchange *e, uint64_t timeout_ms);
