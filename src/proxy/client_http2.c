@@ -18,7 +18,7 @@
 #define AHEAD_MAX        (16 * 1024)  /* of a request's body, on the way to its target */
 #define FIXED_MEMORY     (8 * 1024)   /* of a connection that has nothing to do: TLS's, above all */
 #define FRAMING_MEMORY   (56 * 1024)  /* of nghttp2, for all streams, and of a head */
-#define SPARE_MEMORY     (16 * 1024)  /* for what cannot be refused */
+#define SPARE_MEMORY     (24 * 1024)  /* for frames and further requests: not for responses */
 #define REQUEST_MEMORY   2560         /* of one with a short head */
 #define REQUESTS_NEXT    24           /* have room whatever is received for those under way */
 #define RECEIVE_LEAST    4096         /* is always received for one request of all */
@@ -121,12 +121,12 @@ static void economise(struct client_http2 *s)
     }
 }
 
-/* Is so much left? */
+/* Is there room for N bytes more? What is spared is for this, too: responses leave it alone. */
 static bool affords(struct client_http2 *s, size_t n)
 {
-    if (left(s) < n)
+    if (held(s) + n > CLIENT_HTTP2_HELD_MAX)
         economise(s);
-    return left(s) >= n;
+    return held(s) + n <= CLIENT_HTTP2_HELD_MAX;
 }
 
 /* The request whose body waits most for its target. */
@@ -170,13 +170,12 @@ static void share_memory(struct client_http2 *s)
         economise(s);
         n = left(s);
     }
-    bool is_full = n == 0 && held(s) + RECEIVE_LEAST > CLIENT_HTTP2_HELD_MAX;
     http2_allow(s->link.http2, framing(s) + n + SPARE_MEMORY);
     http2_shut(s->link.http2, n < RECEIVE_LEAST);
     s->allowance = n < RECEIVE_LEAST + kept ? RECEIVE_LEAST : n - kept;
     LIST_FOREACH (link, &s->requests) {
         struct request *r = container_of(link, struct request, link);
-        exchange_poll(&r->exchange, !is_full || link == s->requests.next);
+        exchange_poll(&r->exchange, n > 0 || link == s->requests.next);
     }
 }
 

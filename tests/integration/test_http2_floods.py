@@ -213,7 +213,7 @@ def test_a_flood_is_ended(world, attack, target, name):
     c, (sent, code) = attack(name, do, {INITIAL_WINDOW_SIZE: 0} if "window" in name else None)
     assert code in (ENHANCE_YOUR_CALM, None) or reason == "http2_protocol" and code != "timeout", (code, sent)
     line = world.line(lambda line: line.get("close", "").startswith("http2"), client=c.name)
-    assert line["close"] == reason, line
+    assert line["close"] == reason or reason == "http2_protocol" and line["close"] == "http2_resets", line  # whichever comes first
     assert len(target.calls) - before < 500
 
 
