@@ -175,7 +175,7 @@ static int redirect(struct call *c, const json_t *map, const struct pair *p)
 {
     const json_t *code = json_object_get(map, "RewriteCode");
     const json_t *takes = json_object_get(map, "TakeUrl");
-    const char *domain = document_text(map, "SourceDomain"), *url = document_text(p->target, "Url");
+    const char *domain = document_text(map, "SourceDomain");
     bool takes_url = !takes || json_is_true(takes);
     if (check_chain(c, p->source, p->target) < 0 ||
         (code && check_code(c, json_integer_value(code), "RewriteInfos.RewriteCode") < 0))
@@ -184,11 +184,9 @@ static int redirect(struct call *c, const json_t *map, const struct pair *p)
         return call_refuse(c, API_ERROR_PARAMETER,
             "RewriteInfos.SourceDomain: the rule %s is for %s.",
             document_text(p->source, "LocationId"), document_text(p->source, "Domain"));
-    if (!takes_url && url[0] == '~')
-        return call_refuse(c, API_ERROR_PARAMETER,
-            "RewriteInfos.TakeUrl must be true: the path of %s is a regular expression, to which "
-            "nobody can be sent.",
-            document_text(p->target, "LocationId"));
+    if (rule_change_check_landing(
+            c, takes_url, document_text(p->target, "Url"), "RewriteInfos.TargetLocationId") < 0)
+        return -1;
     set_rewrite(p->source, p->to, p->target, code ? json_integer_value(code) : CODE_DEFAULT,
         takes_url, "Manual");
     return 0;
@@ -294,7 +292,7 @@ static json_t *find_twin(const json_t *listener, const json_t *target)
     json_t *rule;
     json_array_foreach(json_object_get(listener, "Rules"), i, rule)
     {
-        if (document_is(rule, "Url", document_text(target, "Url")) &&
+        if (rule_change_same_url(document_text(rule, "Url"), document_text(target, "Url")) &&
             rule_change_shares(
                 json_object_get(rule, "Domains"), json_object_get(target, "Domains")))
             return rule;
@@ -344,7 +342,8 @@ static int redirect_twin(
             PORT_HTTP, INSTANCE_VIEW_RULES_MAX);
     if (!source)
         source = make_twin(c, from, target);
-    if (check_chain(c, source, target) < 0)
+    if (check_chain(c, source, target) < 0 || rule_change_check_landing(c, manner.takes_url,
+                                                  document_text(target, "Url"), "TakeUrls") < 0)
         return -1;
     set_rewrite(source, to, target, manner.code, manner.takes_url, "Auto");
     return 0;

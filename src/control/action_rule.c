@@ -387,7 +387,7 @@ int action_modify_rule(struct call *c)
     if (!rule)
         return -1;
     if (url &&
-        (rule_change_check_url(c, url, "Url") < 0 ||
+        (rule_change_check_url(c, url, "Url") < 0 || rule_change_check_visitors(c, rule, url) < 0 ||
             rule_change_check_double(c, listener, rule, json_object_get(rule, "Domains"), url) < 0))
         return -1;
     if (url)

@@ -93,6 +93,11 @@ bool rule_change_shares(const json_t *a, const json_t *b)
     return false;
 }
 
+bool rule_change_same_url(const char *a, const char *b)
+{
+    return strcmp(comparable(a), comparable(b)) == 0;
+}
+
 int rule_change_check_double(struct call *c, const json_t *listener, const json_t *rule,
     const json_t *domains, const char *url)
 {
@@ -100,7 +105,7 @@ int rule_change_check_double(struct call *c, const json_t *listener, const json_
     json_t *other;
     json_array_foreach(json_object_get(listener, "Rules"), i, other)
     {
-        bool is_same = strcmp(comparable(document_text(other, "Url")), comparable(url)) == 0;
+        bool is_same = rule_change_same_url(document_text(other, "Url"), url);
         if (other != rule && is_same &&
             rule_change_shares(domains, json_object_get(other, "Domains")))
             return call_refuse(c, API_ERROR_DUPLICATE,
@@ -197,6 +202,34 @@ void rule_change_settle_default(json_t *listener)
 }
 
 /* ---- redirects ---- */
+
+int rule_change_check_landing(struct call *c, bool takes_url, const char *url, const char *field)
+{
+    if (takes_url || url[0] != '~')
+        return 0;
+    return call_refuse(c, API_ERROR_PARAMETER,
+        "%s: \"%.200s\" is a regular expression, to which nobody can be sent; a redirect to it "
+        "needs TakeUrl (or TakeUrls) true.",
+        field, url);
+}
+
+int rule_change_check_visitors(struct call *c, const json_t *rule, const char *url)
+{
+    size_t at = 0, i;
+    const json_t *listener;
+    json_t *other;
+    while (model_next(c->model, MODEL_LISTENER, &at, &listener))
+        json_array_foreach(json_object_get(listener, "Rules"), i, other)
+        {
+            const json_t *rewrite = json_object_get(other, "Rewrite");
+            bool is_to =
+                document_is(rewrite, "TargetLocationId", document_text(rule, "LocationId"));
+            if (is_to &&
+                rule_change_check_landing(c, document_flag(rewrite, "TakeUrl"), url, "Url") < 0)
+                return -1;
+        }
+    return 0;
+}
 
 void rule_change_forget_targets(
     struct call *c, const char *instance_id, const char *listener_id, const char *location_id)

@@ -25,6 +25,9 @@ int rule_change_check_sni(struct call *c, const json_t *domains, const char *fie
 int rule_change_check_double(struct call *c, const json_t *listener, const json_t *rule,
     const json_t *domains, const char *url) MUST_USE;
 
+/* Would both match the same requests? */
+bool rule_change_same_url(const char *a, const char *b);
+
 /* The first rule that has DOMAIN, or one of DOMAINS; NULL: there is none. */
 json_t *rule_change_find_domain(const json_t *listener, const char *domain);
 json_t *rule_change_find_domains(const json_t *listener, const json_t *domains);
@@ -37,6 +40,12 @@ void rule_change_set_default(json_t *listener, const char *domain);
 /* If there is none (any more), it is that of the oldest rule. */
 void rule_change_settle_default(json_t *listener);
 
+/* Can a redirect lead to a rule with URL? Not to a regular expression, if it leads to that path and
+ * does not take the client's own (TAKES_URL). */
+int rule_change_check_landing(
+    struct call *c, bool takes_url, const char *url, const char *field) MUST_USE;
+/* Can all redirects to RULE still lead there, if it has URL? */
+int rule_change_check_visitors(struct call *c, const json_t *rule, const char *url) MUST_USE;
 /* The rule LOCATION_ID (NULL: each) of the listener LISTENER_ID goes: redirects to it end. */
 void rule_change_forget_targets(
     struct call *c, const char *instance_id, const char *listener_id, const char *location_id);

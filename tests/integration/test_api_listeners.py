@@ -11,7 +11,7 @@ import pytest
 
 import peers
 from api_client import Api, refused
-from processes import ADMIN, listener, refuses
+from processes import ADMIN, listener, needs_root, refuses
 from http_peers import group
 
 PORT = 8443
@@ -181,6 +181,38 @@ def test_a_redirect_leads_to_its_rule_and_ends(balancer, target):
     assert balancer.call("DescribeRewrite")["RewriteSet"][0]["RewriteTarget"]["TargetLocationId"] == new
     balancer.do("DeleteRewrite", **both, RewriteInfos=[{"SourceLocationId": old, "TargetLocationId": new}])
     assert balancer.ask("/a", "old.example")[0] == 200
+
+
+def test_a_redirect_to_a_path_never_leads_to_a_regular_expression(balancer, target):
+    web, answers = balancer.listen(), target()
+    old, new = balancer.route(web, answers, Url="/old"), balancer.route(web, answers, Url="/new")
+    both = {"SourceListenerId": web, "TargetListenerId": web}
+    there = {"SourceLocationId": old, "TargetLocationId": new}
+    balancer.do("ManualRewrite", **both, RewriteInfos=[{**there, "TakeUrl": False}])
+    with refused("InvalidParameter", "Url", "regular expression"):
+        balancer.call("ModifyRule", ListenerId=web, LocationId=new, Url="~ ^/new")
+    balancer.do("DeleteRewrite", **both, RewriteInfos=[there])
+    balancer.do("ModifyRule", ListenerId=web, LocationId=new, Url="~ ^/new")
+    with refused("InvalidParameter", "TargetLocationId", "regular expression"):
+        balancer.call("ManualRewrite", **both, RewriteInfos=[{**there, "TakeUrl": False}])
+    balancer.do("ManualRewrite", **both, RewriteInfos=[there])
+
+
+@needs_root
+def test_auto_rewrite_knows_a_path_however_it_is_written(balancer, pki):
+    secure, plain = balancer.listen("HTTPS", 443, Certificate=inline(pki.server)), balancer.listen(port=80)
+
+    def add(listener, *urls):
+        balancer.do("CreateRule", ListenerId=listener, Rules=[{"Domain": "localhost", "Url": url} for url in urls])
+    add(secure, "^~ /static", "~ [.]png$")
+    add(plain, "/static")
+    with refused("InvalidParameter", "TakeUrls", "regular expression"):
+        balancer.call("AutoRewrite", ListenerId=secure, Domains=["localhost"], TakeUrls=[False])
+    balancer.do("AutoRewrite", ListenerId=secure)
+    for path in ("/static/a", "/x.png"):
+        status, headers, _ = balancer.ask(path, port=80)
+        assert status == 301 and dict(headers)["Location"] == f"https://localhost{path}"
+    assert balancer.call("DescribeRewrite")["RewriteSet"][0]["ListenerId"] == plain
 
 
 def test_a_stopped_listener_lets_its_port_go(balancer):
