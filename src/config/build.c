@@ -560,10 +560,15 @@ static void parse_fallbacks(struct build *b)
     }
 }
 
-/* What the domain leaves out is the listener's. */
+/* What the domain leaves out is the listener's. A domain of the API's that says who is
+ * authenticated how says all of it: there, a listener has nothing but what its default domain has.
+ */
 static void inherit(
     struct config_authn *own, const struct node *domain, const struct config_authn *from)
 {
+    own->at = domain->at;
+    if (merge_is_api(domain->at) && tree_value(domain, "authentication"))
+        return;
     if (!tree_value(domain, "authentication"))
         own->authentication = from->authentication;
     if (!tree_value(domain, "certificates")) {
@@ -580,7 +585,6 @@ static void inherit(
     }
     if (!tree_value(domain, "revocation"))
         own->revocation = from->revocation;
-    own->at = domain->at;
 }
 
 /* Under one-way nobody looks at clients' certificates. (That an operator wrote this down is found

@@ -140,6 +140,20 @@ def test_a_certificate_per_domain(balancer, pki, target):
     assert balancer.ask(name="b.api.example", context=peers.client_context(pki.ca("servers")))[0] == 200
 
 
+def test_under_sni_who_may_enter_one_domain_says_nothing_of_another(balancer, pki, target):
+    a, b = (pki.ca("servers").issue(name, "server", [f"DNS:{name}.api.example"]) for name in ("a", "b"))
+    clients, answers = pki.ca("clients"), target()
+    web = balancer.listen("HTTPS", SniSwitch=1)
+    strict = inline(a, clients, CertCaCrl=clients.crl().read_text(), ClientNames=["DNS:nobody.example"])
+    balancer.route(web, answers, Domain="a.api.example", Certificate=strict)
+    balancer.route(web, answers, Domain="b.api.example", Certificate=inline(b, pki.ca("strangers")))
+    known, stranger = (peers.client_context(pki.ca("servers"), c) for c in (pki.good, pki.ca("strangers").issue("stranger")))
+    assert balancer.ask(name="b.api.example", context=stranger)[0] == 200
+    for name, context in (("a.api.example", known), ("a.api.example", stranger), ("b.api.example", known)):
+        with pytest.raises(peers.Refused):
+            balancer.ask(name=name, context=context)
+
+
 def test_rules_without_targets_answer_503_and_listeners_without_rules_404(balancer, target):
     web = balancer.listen()
     assert balancer.ask()[0] == 404
