@@ -338,3 +338,17 @@ def test_no_request_fails_while_objects_change(running, target):
     is_done.set()
     client.join()
     assert asked and not failures, failures[:3]
+
+
+def test_a_port_that_is_lost_while_nothing_runs_is_taken_out_by_the_api(lb, tmp_path, running):
+    instance, api = running
+    balancer = instance_id(api)
+    (lost, listener), (kept, _) = listen(api, balancer), listen(api, balancer)
+    instance.stop()
+    with socket.create_server(("127.0.0.1", lost)):
+        assert f"listener {listener}: cannot listen on 127.0.0.1:{lost}" in start_that_fails(tmp_path, instance.file.read_text())
+        (control_folder(tmp_path) / "generation").rename(tmp_path / "moved-away")
+        instance = lb(instance.file.read_text())
+        instance.expect_error("api: what is stored cannot come into force")
+        Api(instance, api.key).do("DeleteListener", LoadBalancerId=balancer, ListenerId=listener)
+        assert answers(kept)
