@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/access_keys.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -12,7 +13,6 @@
 #include "cli/options.h"
 #include "cli/subcommands.h"
 #include "config/config.h"
-#include "control/access_keys.h"
 
 #include "base/ban.h"
 

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "api/access_keys.h"
+#include "api/action.h"
+#include "api/api_answer.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cli/answer.h"
@@ -13,9 +16,6 @@
 #include "cli/instance.h"
 #include "cli/options.h"
 #include "config/config.h"
-#include "control/access_keys.h"
-#include "control/action.h"
-#include "control/api_answer.h"
 #include "proto/http1_write.h"
 
 #include "base/ban.h"

@@ -19,7 +19,7 @@
 #define ARCHIVE_HOSTS       "/etc/hosts"
 #define ARCHIVE_RESOLV_CONF "/etc/resolv.conf"
 
-/* What the control API adds to the file. It proposes an archive of its own (control/render.h) with
+/* What the control API adds to the file. It proposes an archive of its own (api/render.h) with
  * its text as ARCHIVE_CONFIG and the files that the text names, all of them under ARCHIVE_API;
  * these names stand for no file. In the public archive the text is ARCHIVE_API_CONFIG. */
 #define ARCHIVE_API        "api:/"

@@ -7,16 +7,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/api.h"
+#include "api/json_memory.h"
 #include "balance/address_book.h"
 #include "balance/signatory.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/panic.h"
 #include "control/admin.h"
-#include "control/api.h"
 #include "control/handshakes.h"
 #include "control/health.h"
-#include "control/json_memory.h"
 #include "control/metrics.h"
 #include "control/names.h"
 #include "control/status.h"

@@ -7,14 +7,14 @@
  *   DIR/sealing.key    0600: what the signer opens the API's private keys with; nobody reads it but
  *                      the kernel, which copies it for the signer
  *   DIR/sealing.pub    the other half, which control is given
- *   DIR/api-keys …     control/access_keys.h
+ *   DIR/api-keys …     api/access_keys.h
  *   DIR/control/       control's own, 0700: store.db, generation
  *
  * What is missing is made. Process: supervisor.
  */
 #pragma once
 
-#include "control/access_keys.h"
+#include "api/access_keys.h"
 #include "crypto/sealed.h"
 #include "role/privilege.h"
 

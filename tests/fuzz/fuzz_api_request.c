@@ -2,9 +2,9 @@
 /* A whole request to the control API, head and body, as whoever reaches its address may send it. */
 #include <stdlib.h>
 
+#include "api/action.h"
+#include "api/api_request.h"
 #include "base/panic.h"
-#include "control/action.h"
-#include "control/api_request.h"
 #include "fuzz.h"
 
 #include "base/ban.h"

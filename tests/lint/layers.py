@@ -16,8 +16,9 @@ BELOW = {
     "balance": "base crypto pki tls io proto config",
     "proxy": "base crypto pki tls io proto config balance",
     "control": "base crypto pki tls io proto config balance proxy",
-    "role": "base crypto pki tls io proto config balance proxy control",
-    "cli": "base crypto pki tls io proto config balance proxy control",
+    "api": "base crypto pki tls io proto config balance proxy control",
+    "role": "base crypto pki tls io proto config balance proxy control api",
+    "cli": "base crypto pki tls io proto config balance proxy control api",
     "main.c": "base crypto cli role",
 }
 OPENSSL = re.compile(r"src/crypto/.*|src/tls/engine_openssl(_\w+)?\.[ch]")

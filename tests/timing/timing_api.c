@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "api/api_signature.h"
 #include "base/panic.h"
-#include "control/api_signature.h"
 #include "timing.h"
 
 #include "base/ban.h"
