@@ -6,6 +6,7 @@
 #include "api/certificate_record.h"
 #include "base/panic.h"
 #include "config/value.h"
+#include "pki/name.h"
 
 #include "base/ban.h"
 
@@ -348,20 +349,30 @@ static int take_list(struct choice *ch)
 
 /* ---- clients ---- */
 
+/* Both as of client_names of the file: its spelling, and what a worker makes of it. */
+static int check_client_name(struct choice *ch, const char *name)
+{
+    struct arena a;
+    struct name_pattern pattern;
+    struct error why;
+    if (value_client_name(name, &why) < 0)
+        return call_refuse(ch->c, API_ERROR_VALUE, "ClientNames: \"%.100s\" %s.", name, why.text);
+    arena_init(&a);
+    int result = name_pattern_parse(bytes_of(name), true, &a, &pattern, &why);
+    arena_fini(&a);
+    return result < 0 ? call_refuse(ch->c, API_ERROR_VALUE, "ClientNames: %s.", why.text) : 0;
+}
+
 static int take_client_names(struct choice *ch)
 {
-    struct error why;
     const json_t *names = json_object_get(ch->input, "ClientNames");
     if (!names && was_mutual(ch)) {
         keep(ch, "ClientNames");
         return 0;
     }
-    for (size_t i = 0; i < json_array_size(names); i++) {
-        const char *name = json_string_value(json_array_get(names, i));
-        if (value_client_name(name, &why) < 0)
-            return call_refuse(
-                ch->c, API_ERROR_VALUE, "ClientNames: \"%.100s\"%s.", name, why.text);
-    }
+    for (size_t i = 0; i < json_array_size(names); i++)
+        if (check_client_name(ch, json_string_value(json_array_get(names, i))) < 0)
+            return -1;
     json_object_set_new(ch->out, "ClientNames", names ? json_deep_copy(names) : json_array());
     return 0;
 }

@@ -249,6 +249,9 @@ static void choose(const char *before, const char *input, const char *multi, con
 #define MUTUAL(verify, names)                                                              \
     "{\"SSLMode\":\"MUTUAL\",\"CertId\":\"SERVER\",\"ExtCertIds\":[],\"SSLVerifyClient\":" \
     "\"" verify "\",\"CertCaId\":\"CA_\",\"ClientNames\":[" names "],\"Revocation\":null}"
+#define NAMES(name)                                                       \
+    "{\"SSLMode\":\"MUTUAL\",\"CertId\":\"SERVER\",\"CertCaId\":\"CA_\"," \
+    "\"ClientNames\":[\"" name "\"]}"
 
 static const struct {
     const char *before, *input, *multi, *want;
@@ -305,10 +308,13 @@ static const struct {
     {NULL,
         "{\"SSLMode\":\"MUTUAL\",\"CertId\":\"SERVER\",\"CertCaId\":\"CA_\",\"CertCaCrl\":\"x\"}",
         NULL, "CertCaCrl belongs to CertCaContent"},
-    {NULL,
-        "{\"SSLMode\":\"MUTUAL\",\"CertId\":\"SERVER\",\"CertCaId\":\"CA_\",\"ClientNames\":[\"x\"]"
-        "}",
-        NULL, "ClientNames: \"x\""},
+    {NULL, NAMES("x"), NULL, "ClientNames: \"x\" is not a client name"},
+    {NULL, NAMES("DNS:*"), NULL,
+        "ClientNames: \"DNS:*\" is not a name to look for; accepted: DNS:"},
+    {NULL, NAMES("EMAIL:@"), NULL,
+        "ClientNames: \"EMAIL:@\" is not a name to look for; accepted: EMAIL:"},
+    {NULL, NAMES("URI:*"), NULL,
+        "ClientNames: \"URI:*\" is not a name to look for; accepted: URI:"},
     {NULL,
         "{\"SSLMode\":\"MUTUAL\",\"CertId\":\"SERVER\",\"CertCaId\":\"CA_\",\"Revocation\":{"
         "\"Policy\":\"SOFT\"}}",
