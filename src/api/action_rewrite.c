@@ -285,36 +285,47 @@ static json_t *take_at_80(struct call *c)
     return NULL;
 }
 
-/* The rule of LISTENER for the domains and the path of TARGET. */
-static json_t *find_twin(const json_t *listener, const json_t *target)
+/* Is RULE for the path, and one of DOMAINS, of TARGET? */
+static bool is_twin(const json_t *rule, const json_t *target, const json_t *domains)
 {
-    size_t i;
-    json_t *rule;
-    json_array_foreach(json_object_get(listener, "Rules"), i, rule)
-    {
-        if (rule_change_same_url(document_text(rule, "Url"), document_text(target, "Url")) &&
-            rule_change_shares(
-                json_object_get(rule, "Domains"), json_object_get(target, "Domains")))
-            return rule;
-    }
-    return NULL;
+    return rule_change_same_url(document_text(rule, "Url"), document_text(target, "Url")) &&
+           rule_change_shares(json_object_get(rule, "Domains"), domains);
 }
 
-static json_t *make_twin(struct call *c, json_t *listener, const json_t *target)
+/* The domains of TARGET for which LISTENER has no rule with its path: a new list. */
+static json_t *find_missing(const json_t *listener, const json_t *target)
+{
+    json_t *missing = json_array(), *domain, *rule;
+    size_t i, k;
+    json_array_foreach(json_object_get(target, "Domains"), i, domain)
+    {
+        json_t *only = json_pack("[O]", domain);
+        bool is_there = false;
+        json_array_foreach(json_object_get(listener, "Rules"), k, rule)
+        {
+            is_there |= is_twin(rule, target, only);
+        }
+        if (!is_there)
+            json_array_append(missing, domain);
+        json_decref(only);
+    }
+    return missing;
+}
+
+/* Consumes DOMAINS, of which there is one at least. */
+static void make_twin(struct call *c, json_t *listener, const json_t *target, json_t *domains)
 {
     char id[MODEL_ID_MAX];
     static const struct health_owner owner = {.path = "HealthCheck", .protocol = "HTTP"};
     model_make_id(c->model, "loc-", id);
     json_t *rule =
         json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:i, s:s, s:b, s:b, s:b, s:[], s:o}",
-            "LocationId", id, "Domain", document_share_member(target, "Domain"), "Domains",
-            json_deep_copy(json_object_get(target, "Domains")), "Url",
-            document_share_member(target, "Url"), "CreateTime", call_time(c->now_s), "Scheduler",
-            "WRR", "ForwardType", "HTTP", "SessionExpireTime", 0, "TargetType", "NODE",
+            "LocationId", id, "Domain", document_share(json_array_get(domains, 0)), "Domains",
+            domains, "Url", document_share_member(target, "Url"), "CreateTime", call_time(c->now_s),
+            "Scheduler", "WRR", "ForwardType", "HTTP", "SessionExpireTime", 0, "TargetType", "NODE",
             "DefaultServer", false, "Http2", false, "BeAutoCreated", true, "Targets", "HealthCheck",
             health_fields_choose(c, NULL, NULL, &owner));
     json_array_append_new(json_object_get(listener, "Rules"), rule);
-    return rule;
 }
 
 /* How the domain number I of the request is redirected. */
@@ -331,28 +342,56 @@ static struct manner manner_of(const struct call *c, size_t i)
         code ? json_integer_value(code) : CODE_DEFAULT, !takes || json_is_true(takes)};
 }
 
-static int redirect_twin(
+static int make_missing_twin(struct call *c, json_t *from, const json_t *target)
+{
+    json_t *missing = find_missing(from, target);
+    bool is_needed = json_array_size(missing) > 0;
+    if (is_needed && json_array_size(json_object_get(from, "Rules")) < INSTANCE_VIEW_RULES_MAX) {
+        make_twin(c, from, target, missing);
+        return 0;
+    }
+    json_decref(missing);
+    return is_needed ? call_refuse(c, API_ERROR_LIMIT,
+                           "ListenerId: the listener at port %d can have %d rules.", PORT_HTTP,
+                           INSTANCE_VIEW_RULES_MAX)
+                     : 0;
+}
+
+/* TARGET may have several domains, and each of them a rule of its own at port 80. */
+static int redirect_twins(
     struct call *c, json_t *from, const json_t *to, const json_t *target, struct manner manner)
 {
-    json_t *source = find_twin(from, target);
-    if (json_array_size(json_object_get(from, "Rules")) >= INSTANCE_VIEW_RULES_MAX)
-        return call_refuse(c, API_ERROR_LIMIT,
-            "ListenerId: the listener at port %d can have %d "
-            "rules.",
-            PORT_HTTP, INSTANCE_VIEW_RULES_MAX);
-    if (!source)
-        source = make_twin(c, from, target);
-    if (check_chain(c, source, target) < 0 || rule_change_check_landing(c, manner.takes_url,
-                                                  document_text(target, "Url"), "TakeUrls") < 0)
+    json_t *source;
+    size_t i;
+    if (make_missing_twin(c, from, target) < 0 || rule_change_check_landing(c, manner.takes_url,
+                                                      document_text(target, "Url"), "TakeUrls") < 0)
         return -1;
-    set_rewrite(source, to, target, manner.code, manner.takes_url, "Auto");
+    json_array_foreach(json_object_get(from, "Rules"), i, source)
+    {
+        if (!is_twin(source, target, json_object_get(target, "Domains")))
+            continue;
+        if (check_chain(c, source, target) < 0)
+            return -1;
+        set_rewrite(source, to, target, manner.code, manner.takes_url, "Auto");
+    }
     return 0;
 }
 
-/* All rules of DOMAIN, or with NULL of all domains. */
-static int redirect_domain(
-    struct call *c, json_t *from, const json_t *to, const char *domain, struct manner manner)
+/* Was RULE redirected for a domain that stands in the request before number N? */
+static bool is_done(const struct call *c, const json_t *rule, size_t n)
 {
+    bool is_before = false;
+    for (size_t i = 0; i < n; i++)
+        is_before |= lookup_has_domain(json_object_get(rule, "Domains"),
+            json_string_value(json_array_get(call_list(c, "Domains"), i)));
+    return is_before;
+}
+
+/* All rules of the domain number AT of the request, or if it names none of all domains. */
+static int redirect_domain(struct call *c, json_t *from, const json_t *to, size_t at)
+{
+    const char *domain = json_string_value(json_array_get(call_list(c, "Domains"), at));
+    struct manner manner = manner_of(c, at);
     size_t i, n = 0;
     json_t *target;
     if (check_code(c, manner.code, "RewriteCodes") < 0)
@@ -362,7 +401,7 @@ static int redirect_domain(
         if (domain && !lookup_has_domain(json_object_get(target, "Domains"), domain))
             continue;
         n++;
-        if (redirect_twin(c, from, to, target, manner) < 0)
+        if (!is_done(c, target, at) && redirect_twins(c, from, to, target, manner) < 0)
             return -1;
     }
     return n ? 0
@@ -373,23 +412,17 @@ static int redirect_domain(
 
 int action_auto_rewrite(struct call *c)
 {
-    json_t *to = find_https(c), *from = to ? take_at_80(c) : NULL, *domains, *domain;
-    size_t i, n;
+    json_t *to = find_https(c), *from = to ? take_at_80(c) : NULL;
+    size_t n = json_array_size(call_list(c, "Domains"));
     if (!from)
         return -1;
-    domains = call_list(c, "Domains");
-    n = json_array_size(domains);
     if (json_array_size(call_list(c, "RewriteCodes")) > (n ? n : 1) ||
         json_array_size(call_list(c, "TakeUrls")) > (n ? n : 1))
         return call_refuse(c, API_ERROR_PARAMETER,
             "RewriteCodes and TakeUrls must not have more elements than Domains.");
-    if (!n && redirect_domain(c, from, to, NULL, manner_of(c, 0)) < 0)
-        return -1;
-    json_array_foreach(domains, i, domain)
-    {
-        if (redirect_domain(c, from, to, json_string_value(domain), manner_of(c, i)) < 0)
+    for (size_t i = 0; i < (n ? n : 1); i++)
+        if (redirect_domain(c, from, to, i) < 0)
             return -1;
-    }
     rule_change_settle_default(from);
     return 0;
 }

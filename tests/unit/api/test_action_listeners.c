@@ -749,6 +749,50 @@ TEST(redirects_begin_and_end)
     CHECK_TEXT(ask("DescribeRewrite", "{" LB "}"), "{\"RewriteSet\":[]}");
 }
 
+TEST(each_domain_of_a_rule_is_redirected_in_the_rule_that_it_has)
+{
+    begin();
+    ask("CreateRule", NEW("{'Domain':'b.example','Url':'/'}"));
+    ask("CreateRule", "{" LB ",'ListenerId':'$tls','Rules':[{'Domains':['a.example','b.example','"
+                      "c.example','d.example'],'Url':'/'}]}");
+    ask("AutoRewrite",
+        "{" LB
+        ",'ListenerId':'$tls','Domains':['b.example','a.example'],'RewriteCodes':[307,302]}");
+    struct config *c = rendered();
+    const struct config_listener *l = in_config(c, "$web");
+    static const char *const domains[] = {"a.example", NULL, "b.example", "c.example", "d.example"};
+    CHECK_INT(l->rules_n, COUNT_OF(domains));
+    for (size_t i = 0; i < l->rules_n && i < COUNT_OF(domains); i++) {
+        if (!domains[i]) /* $b, with another path */
+            continue;
+        const char *to = l->rules[i].redirect.to;
+        CHECK_TEXT(l->rules[i].domain, domains[i]);
+        CHECK_TEXT(to ? to : "(none)", "https://$host");
+        CHECK_INT(l->rules[i].redirect.code, REDIRECT_307);
+    }
+    CHECK(!l->rules[1].redirect.to);
+    CHECK_INT(json_array_size(json_object_get(listener("$web"), "Rules")), 4);
+    CHECK(document_is(rule("$web", 3), "Domain", "c.example"));
+    config_free(&c);
+}
+
+/* No rule has to be made. */
+TEST(a_full_listener_can_be_redirected)
+{
+    begin();
+    ask("CreateRule", "{" LB ",'ListenerId':'$tls','Rules':[{'Domain':'a.example','Url':'/'}]}");
+    json_t *rules = json_object_get(model_edit(model, MODEL_LISTENER, id_of("$web")), "Rules");
+    while (json_array_size(rules) < 500)
+        json_array_append_new(rules, json_pack("{s:s, s:[]}", "Url", "/x", "Domains"));
+    model_keep(model);
+    ask("AutoRewrite", "{" LB ",'ListenerId':'$tls'}");
+    CHECK(json_object_get(rule("$web", 0), "Rewrite"));
+    ask("CreateRule", "{" LB ",'ListenerId':'$tls','Rules':[{'Domain':'z.example','Url':'/'}]}");
+    actions_refuse(SERVICE_CLB, "AutoRewrite",
+        q("{" LB ",'ListenerId':'$tls','Domains':['z.example']}"), API_ERROR_LIMIT,
+        "port 80 can have 500 rules");
+}
+
 TEST(what_is_protected_or_in_use_is_deleted_on_purpose_only)
 {
     begin();
