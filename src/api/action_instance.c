@@ -19,6 +19,7 @@
 #define NAME_MAX_BYTES  60
 #define TOKEN_MAX_BYTES 64
 #define TOKEN_AGE_S     (24 * 3600)
+#define TOKENS_MAX      10000
 #define AT_RISK         20 /* so many servers, and an instance is deleted by ForceDelete only */
 
 /* ---- fields ---- */
@@ -157,14 +158,29 @@ static int check_token(struct call *c, const char *token)
                      "ClientToken must have at most %d visible ASCII characters.", TOKEN_MAX_BYTES);
 }
 
-/* One a call, which is more than are made. */
-static void forget_old_token(struct call *c)
+/* All are looked at: one that is used again after its day keeps its place among the others. */
+static void forget_old_tokens(struct call *c)
 {
     size_t at = 0;
     const json_t *d;
-    if (model_next(c->model, MODEL_TOKEN, &at, &d) &&
-        document_integer(d, "Time") < c->now_s - TOKEN_AGE_S)
-        model_delete(c->model, MODEL_TOKEN, document_text(d, "ClientToken"));
+    while (model_next(c->model, MODEL_TOKEN, &at, &d))
+        if (document_integer(d, "Time") < c->now_s - TOKEN_AGE_S) {
+            char *token = mem_strdup(document_text(d, "ClientToken"));
+            model_delete(c->model, MODEL_TOKEN, token);
+            free(token);
+        }
+}
+
+/* None of them is forgotten before its time: better no instance than one twice. */
+static int check_token_room(struct call *c)
+{
+    forget_old_tokens(c);
+    return model_count(c->model, MODEL_TOKEN) < TOKENS_MAX
+               ? 0
+               : call_refuse(c, API_ERROR_LIMIT,
+                     "ClientToken: %d were used within a day, and no more are remembered; leave it "
+                     "out.",
+                     TOKENS_MAX);
 }
 
 static void answer_with(struct call *c, const json_t *made)
@@ -251,13 +267,13 @@ static void create(struct call *c, const json_t *vip, const char *token, json_t 
         model_put(c->model, MODEL_TOKEN, token, json_deep_copy(made));
     }
     json_decref(made);
-    forget_old_token(c);
 }
 
 static int check_and_create(struct call *c, const char *token, json_t *digest)
 {
     const char *name = call_text(c, "LoadBalancerName");
-    if ((name && check_name(c, name) < 0) || check_room(c, call_integer(c, "Number", 1)) < 0)
+    if ((name && check_name(c, name) < 0) || check_room(c, call_integer(c, "Number", 1)) < 0 ||
+        (token && check_token_room(c) < 0))
         return -1;
     json_t *vip = address_choice_vip(c);
     if (vip)

@@ -36,7 +36,8 @@ struct model {
 
 #define SHELF_MIN 16
 
-/* FNV-1a. Ids are made by ourselves, so nobody chooses them to collide. */
+/* FNV-1a. Ids are made by ourselves, so nobody chooses them to collide; but tokens, of which there
+ * are few enough for it not to matter. */
 static size_t bucket_of(const struct shelf *s, const char *id)
 {
     uint32_t hash = 2166136261u;

@@ -489,6 +489,32 @@ TEST(a_token_makes_instances_once)
         "ClientToken was used");
 }
 
+/* N tokens that were used at TIME. */
+static void use_tokens(int n, int64_t time_s)
+{
+    for (int i = 0; i < n; i++) {
+        char token[16];
+        snprintf(token, sizeof(token), "t%d", i);
+        model_put(model, MODEL_TOKEN, token,
+            json_pack("{s:s, s:I}", "ClientToken", token, "Time", (json_int_t)time_s));
+    }
+    model_keep(model);
+}
+
+TEST(tokens_are_forgotten_after_their_day_only)
+{
+    begin();
+    use_tokens(10000, now_s - 24 * 3600);
+    actions_refuse(SERVICE_CLB, "CreateLoadBalancer",
+        q("{'LoadBalancerType':'OPEN','ClientToken':'new'}"), API_ERROR_LIMIT,
+        "ClientToken: 10000 were used within a day");
+    ask("CreateLoadBalancer", "{'LoadBalancerType':'OPEN'}");
+    use_tokens(9999, now_s - 24 * 3600 - 1); /* the last one remains */
+    ask("CreateLoadBalancer", "{'LoadBalancerType':'OPEN','ClientToken':'t7'}");
+    CHECK_INT(model_count(model, MODEL_TOKEN), 2);
+    CHECK(model_find(model, MODEL_TOKEN, "t9999") && model_find(model, MODEL_TOKEN, "t7"));
+}
+
 TEST(an_address_is_one_of_the_configuration_where_that_has_a_list)
 {
     static const struct config_text addresses[] = {{.text = "10.0.0.1"}, {.text = "10.0.0.2"}};
