@@ -96,9 +96,13 @@ static int take_key(struct ctl *c, struct error *err)
         c->key = mem_strdup(key);
         return 0;
     }
-    struct config *config = instance_read_config(c->config, err);
+    struct error why;
+    struct config *config = instance_read_config(c->config, &why);
     if (!config)
-        return -1;
+        return error_set(err,
+            "without SALLYPORT_SECRET_ID and SALLYPORT_SECRET_KEY the access key is that of -c "
+            "FILE, and %.300s",
+            why.text);
     int result =
         config->state_dir
             ? take_own_key(c, config->state_dir, err)

@@ -369,6 +369,8 @@ def test_ctl_asks_with_the_instances_own_key_or_that_of_the_environment(api, tmp
     assert answer.returncode == 1 and "AuthFailure.UnauthorizedOperation" in answer.stderr
     for wrong in (("Nothing",), ("DescribeLoadBalancers", "@/not/there"), ()):
         assert ctl(*wrong).returncode == 2
+    nobody = run("ctl", "-c", tmp_path / "none.yaml", *endpoint, "DescribeLoadBalancers")
+    assert nobody.returncode == 2 and "SALLYPORT_SECRET_ID" in nobody.stderr and "none.yaml" in nobody.stderr
 
 
 @pytest.mark.parametrize("authentication", ["one-way", "mutual"])
