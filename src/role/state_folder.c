@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -116,6 +117,19 @@ static int keep_from_writing(int *fd)
     return 0;
 }
 
+/* Two instances would take each other's objects for their own. The lock ends with its holder. */
+static int take(int folder, const char *path, struct error *err)
+{
+    if (flock(folder, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    return errno == EWOULDBLOCK
+               ? error_set(err,
+                     "the folder %s is in use by another instance; stop that one, or give this one "
+                     "a `state` of its own",
+                     path)
+               : error_errno(err, errno, "the folder %s cannot be locked", path);
+}
+
 int state_folder_open(
     const char *path, const struct identity *who, struct state_folder *out, struct error *err)
 {
@@ -123,29 +137,29 @@ int state_folder_open(
     if (access_keys_open_files(path, &out->keys, err) < 0) /* makes the folder */
         return -1;
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    out->lock = folder;
     int failed = folder < 0 || keep_from_writing(&out->keys.list) < 0 ||
                          keep_from_writing(&out->keys.secret) < 0
                      ? error_errno(err, errno, "the folder %s", path)
-                     : 0;
+                     : take(folder, path, err);
     if (!failed)
         failed = open_sealing_key(folder, path, &out->sealing, err);
     if (!failed)
         out->control = open_control_folder(folder, path, who, err);
     if (!failed && out->control >= 0 && fsync(folder) < 0)
         failed = error_errno(err, errno, "the folder %s", path);
-    if (folder >= 0)
-        close(folder);
-    if (failed || out->control < 0) {
-        state_folder_close(out);
-        return -1;
-    }
-    return 0;
+    if (!failed && out->control >= 0)
+        return 0;
+    state_folder_close(out);
+    return -1;
 }
 
 void state_folder_close(struct state_folder *f)
 {
     if (f->control >= 0)
         close(f->control);
-    f->control = -1;
+    if (f->lock >= 0)
+        close(f->lock);
+    f->control = f->lock = -1;
     access_keys_close_files(&f->keys);
 }

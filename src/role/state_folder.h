@@ -3,7 +3,7 @@
  * state_folder — what an instance keeps (`state: {dir: …}`), as the supervisor opens it for
  * control:
  *
- *   DIR/               the supervisor's user, 0711
+ *   DIR/               the supervisor's user, 0711, which locks it: it serves one instance
  *   DIR/sealing.key    0600: what the signer opens the API's private keys with; nobody reads it but
  *                      the kernel, which copies it for the signer
  *   DIR/sealing.pub    the other half, which control is given
@@ -20,12 +20,13 @@
 
 struct state_folder {
     int control; /* the folder; -1: there is no state */
+    int lock;    /* DIR, locked for as long as this is open */
     struct access_key_files keys;
     struct sealing_key sealing;
 };
-#define STATE_FOLDER_NONE                 \
-    {                                     \
-        .control = -1, .keys = { -1, -1 } \
+#define STATE_FOLDER_NONE                             \
+    {                                                 \
+        .control = -1, .lock = -1, .keys = { -1, -1 } \
     }
 
 /* PATH is absolute; WHO control will be. -1: OUT is none. */

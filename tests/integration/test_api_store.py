@@ -301,6 +301,16 @@ def test_control_has_its_folder_and_nothing_beside_it(running):
     assert got[b"../sealing.pub"] == got[b"../new"] == -errno.EACCES
 
 
+def test_a_folder_serves_one_instance(running, tmp_path):
+    """The second would have no API, or the first's once that one's control ends."""
+    instance, api = running
+    other = tmp_path / "other"
+    other.mkdir()
+    assert f"the folder {tmp_path}/state is in use by another instance" in start_that_fails(other, empty(tmp_path))
+    port, _ = listen(api, instance_id(api))
+    assert answers(port)
+
+
 # ---- reloads beside it
 
 def test_a_reload_keeps_what_the_api_made(running, tmp_path):
