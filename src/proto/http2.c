@@ -187,12 +187,22 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     return 0;
 }
 
+/* There is no memory for this head. That of a request is decoded to its end, as the compression is
+ * the connection's (RFC 9113 §4.3), and then refused. */
+static int make_room(struct http2 *h, const nghttp2_frame *frame)
+{
+    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return -1;
+    http2_block_drop(&h->in->block);
+    return is_allowed(h, 0) ? 0 : -1;
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
     size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags, void *owner)
 {
     struct http2 *h = owner;
     struct http2_block *b = &h->in->block;
-    if (!is_allowed(h, 0)) {
+    if (!is_allowed(h, 0) && make_room(h, frame) < 0) {
         h->is_short_of_memory = true;
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
@@ -225,6 +235,10 @@ static void refuse_malformed(struct http2 *h, int32_t id, int fault)
 
 static int take_request(struct http2 *h, int32_t id, bool is_last)
 {
+    if (h->in->block.is_dropped) {
+        http2_reset(h, id, HTTP2_REFUSED_STREAM);
+        return 0;
+    }
     int fault = -http2_read_request(&h->in->block, is_last, &h->in->head);
     if (!fault) {
         h->handler->head(h->owner, id, NULL, &h->in->head, is_last);

@@ -17,6 +17,7 @@ static void forget(struct http2_block *b)
     memset(b->pseudo, 0, sizeof(b->pseudo));
     b->n = b->decoded = 0;
     b->fault = HTTP1_FAULT_NONE;
+    b->is_dropped = false;
 }
 
 void http2_block_init(struct http2_block *b)
@@ -37,6 +38,15 @@ void http2_block_fini(struct http2_block *b)
 {
     buf_fini(&b->bytes);
     buf_fini(&b->cookie);
+}
+
+void http2_block_drop(struct http2_block *b)
+{
+    b->is_dropped = true;
+    buf_clear(&b->bytes);
+    buf_clear(&b->cookie);
+    buf_release(&b->bytes);
+    buf_release(&b->cookie);
 }
 
 static struct http2_span keep(struct http2_block *b, struct bytes text)
@@ -96,7 +106,7 @@ int http2_block_add(struct http2_block *b, struct bytes name, struct bytes value
     b->decoded += name.n + value.n + line_overhead;
     if (b->decoded > HTTP2_DECODED_MAX)
         return -1;
-    if (b->fault)
+    if (b->fault || b->is_dropped)
         return 0;
     if (b->decoded > HTTP1_HEAD_MAX)
         b->fault = HTTP1_HEAD_TOO_LARGE;

@@ -36,12 +36,15 @@ struct http2_block {
     struct buf cookie;      /* the crumbs, joined */
     size_t decoded;         /* bytes of names and values, also of those that were not kept */
     enum http1_fault fault; /* the first; nothing more is kept then */
+    bool is_dropped;        /* nothing of it is kept */
 };
 
 void http2_block_init(struct http2_block *b);
 void http2_block_fini(struct http2_block *b);
 /* Empty, for another section; it keeps its storage. */
 void http2_block_clear(struct http2_block *b);
+/* Forget what there is of the section, give its storage back, and keep no more of it. */
+void http2_block_drop(struct http2_block *b);
 /* One field line, decoded. -1 if the section is so large that it is not worth reading on. */
 int http2_block_add(struct http2_block *b, struct bytes name, struct bytes value) MUST_USE;
 
