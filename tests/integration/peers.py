@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ends that Sallyport stands between: sample targets, and clients over Python's ssl."""
+import errno
 import http.client
 import json
+import os
+import select
 import socket
 import ssl
 import threading
+import time
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -102,8 +106,67 @@ def server_context(certificate, client_ca=None, version=None):
     return context
 
 
+class SharedSocket(ssl.SSLSocket):
+    """One thread may read while another writes: OpenSSL's object takes one call at a time, and the module sees to that only since
+    Python 3.13. So no call waits inside, and the time-out is kept here."""
+    is_shared = False
+
+    def do_handshake(self, block=False):
+        super().do_handshake(block)
+        self.patience, self.lock, self.is_shared = super().gettimeout(), threading.Lock(), True
+        super().settimeout(0)
+
+    def settimeout(self, seconds):
+        if self.is_shared:
+            self.patience = seconds
+        else:
+            super().settimeout(seconds)
+
+    def gettimeout(self):
+        return self.patience if self.is_shared else super().gettimeout()
+
+    def _wait_for(self, event, end):
+        left = None if end is None else max(0, end - time.monotonic()) * 1000
+        if self.fileno() < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        waiting = select.poll()
+        waiting.register(self.fileno(), event)
+        if not waiting.poll(left):
+            raise TimeoutError("timed out")
+
+    def _again(self, call, *args):
+        """CALL until it has not to wait any more."""
+        if not self.is_shared:
+            return call(*args)
+        end = None if self.patience is None else time.monotonic() + self.patience
+        while True:
+            try:
+                with self.lock:
+                    return call(*args)
+            except (ssl.SSLWantReadError, BlockingIOError):  # the second after shutdown, which takes TLS off
+                self._wait_for(select.POLLIN, end)
+            except ssl.SSLWantWriteError:
+                self._wait_for(select.POLLOUT, end)
+
+    def recv(self, *args):
+        return self._again(super().recv, *args)
+
+    def recv_into(self, *args):
+        return self._again(super().recv_into, *args)
+
+    def send(self, *args):
+        return self._again(super().send, *args)
+
+    def unwrap(self):
+        raw = self._again(super().unwrap)
+        self.is_shared = False
+        self.settimeout(self.patience)
+        return raw
+
+
 def client_context(ca, certificate=None, version=None, ciphers=None, alpn=None):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = SharedSocket
     context.load_verify_locations(ca.crt)
     if certificate:
         context.load_cert_chain(certificate.crt, certificate.key_file)
@@ -208,7 +271,7 @@ class ByHand:
                 result = step(*args)
                 self._flush()
                 return result
-            except ssl.SSLWantReadError:
+            except (ssl.SSLWantReadError, BlockingIOError):  # the second after shutdown, which takes TLS off
                 self._flush()
                 data = self.raw.recv(65536)
                 self.incoming.write(data) if data else self.incoming.write_eof()
@@ -246,7 +309,7 @@ class TLS:
                 result = f(*args)
                 self.flush()
                 return result
-            except ssl.SSLWantReadError:
+            except (ssl.SSLWantReadError, BlockingIOError):  # the second after shutdown, which takes TLS off
                 self.flush()
                 data = self.sock.recv(1 << 16)
                 self.incoming.write(data) if data else self.incoming.write_eof()
