@@ -122,6 +122,9 @@ class SharedSocket(ssl.SSLSocket):
         else:
             super().settimeout(seconds)
 
+    def setblocking(self, flag):
+        self.settimeout(None if flag else 0)
+
     def gettimeout(self):
         return self.patience if self.is_shared else super().gettimeout()
 
@@ -136,7 +139,7 @@ class SharedSocket(ssl.SSLSocket):
 
     def _again(self, call, *args):
         """CALL until it has not to wait any more."""
-        if not self.is_shared:
+        if not self.is_shared or self.patience == 0:
             return call(*args)
         end = None if self.patience is None else time.monotonic() + self.patience
         while True:

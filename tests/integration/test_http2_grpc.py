@@ -7,7 +7,6 @@ import grpc
 import pytest
 
 from http_peers import running
-from instance import until
 
 TRAILER = (("x-sum", "42"), ("x-other", "ok"))
 
@@ -16,7 +15,7 @@ class Service(grpc.GenericRpcHandler):
     """Calls by name; messages are bytes."""
 
     def __init__(self):
-        self.cancelled, self.release = threading.Event(), threading.Event()
+        self.waiting, self.cancelled, self.release = threading.Event(), threading.Event(), threading.Event()
 
     def service(self, details):
         make = {"/t/unary": grpc.unary_unary_rpc_method_handler(self.unary), "/t/server": grpc.unary_stream_rpc_method_handler(self.server),
@@ -44,6 +43,7 @@ class Service(grpc.GenericRpcHandler):
 
     def wait(self, message, context):
         context.add_callback(self.cancelled.set)
+        self.waiting.set()
         self.release.wait(20)
         return b""
 
@@ -133,10 +133,11 @@ def test_an_error_is_a_response_of_trailers_alone(channel):
 
 
 def test_a_cancelled_call_is_cancelled_at_the_server(channel, world):
+    world.service.waiting.clear()
     world.service.cancelled.clear()
     call = channel.unary_unary("/t/wait").future(b"", timeout=20)
     before = world.mark()
-    until(lambda: not call.done() and call.is_active(), "the call")
+    assert world.service.waiting.wait(10)
     assert channel.unary_unary("/t/unary")(b"", timeout=10) == b"<>"
     call.cancel()
     assert world.service.cancelled.wait(10)
