@@ -171,7 +171,7 @@ def test_what_is_not_idempotent_is_never_sent_twice(world, client, target, metho
     calls, mark, idle = len(target.calls), world.mark(), target.calls[-1].connection
     assert client.ask("/never", method, "Content-Length: 4", body=b"once").status == 502
     assert len(target.calls) == calls + 1 and target.calls[-1].connection is idle
-    line = world.line(since=mark, client=client.name)
+    line = world.line(since=mark, client=client.name, path="/never")
     assert (line["close"], line["detail"]) == ("target_closed", "before its response")
 
 
