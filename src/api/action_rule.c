@@ -11,6 +11,7 @@
 #include "api/listener_fields.h"
 #include "api/lookup.h"
 #include "api/rule_change.h"
+#include "config/value.h"
 
 #include "base/ban.h"
 
@@ -128,17 +129,6 @@ static bool is_https(const json_t *listener)
 
 /* ---- what holds for a rule, new or changed ---- */
 
-static bool is_cookie_name(const char *text)
-{
-    static const char others[] = "!#$%&'*+-.^_`|~"; /* RFC 9110 §5.6.2 */
-    for (; *text; text++) {
-        bool is_letter = (*text | 0x20) >= 'a' && (*text | 0x20) <= 'z';
-        if (!is_letter && !(*text >= '0' && *text <= '9') && !strchr(others, *text))
-            return false;
-    }
-    return true;
-}
-
 static int check_session(struct call *c, const json_t *rule, const char *path)
 {
     int64_t seconds = document_integer(rule, "SessionExpireTime");
@@ -150,7 +140,7 @@ static int check_session(struct call *c, const json_t *rule, const char *path)
         return call_refuse(c, API_ERROR_VALUE,
             "%sSessionExpireTime needs Scheduler WRR; the rule has %s.", path,
             document_text(rule, "Scheduler"));
-    if (cookie && !is_cookie_name(cookie))
+    if (cookie && !value_is_token(cookie))
         return call_refuse(c, API_ERROR_VALUE,
             "%sCookieName must have letters, digits and !#$%%&'*+-.^_`|~ only.", path);
     return 0;

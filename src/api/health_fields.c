@@ -5,6 +5,7 @@
 
 #include "api/document.h"
 #include "config/health_check.h"
+#include "config/value.h"
 
 #include "base/ban.h"
 
@@ -144,19 +145,6 @@ static const char *type_of(const json_t *check, const struct health_owner *owner
 
 /* ---- from a request ---- */
 
-static bool is_visible(const char *text)
-{
-    while ((uint8_t)*text > ' ' && (uint8_t)*text < 0x7f)
-        text++;
-    return !*text;
-}
-
-static bool is_hex(const char *text)
-{
-    size_t n = strlen(text);
-    return n % 2 == 0 && strspn(text, "0123456789abcdefABCDEF") == n;
-}
-
 static int check_type(struct call *c, const json_t *check, const struct health_owner *owner)
 {
     const char *type = type_of(check, owner), *allowed = fit_of(owner->protocol)->allowed;
@@ -188,18 +176,19 @@ static int check_texts(struct call *c, const json_t *check, const struct health_
     const char *path = document_text(check, "HttpCheckPath");
     const char *domain = document_text(check, "HttpCheckDomain");
     static const char *const contexts[] = {"SendContext", "RecvContext"};
-    if (path && (path[0] != '/' || !is_visible(path) || strchr(path, '#')))
+    if (path && (path[0] != '/' || !value_is_visible(path) || strchr(path, '#')))
         return call_refuse(c, API_ERROR_VALUE,
             "%s.HttpCheckPath must begin with / and have visible ASCII characters only.",
             owner->path);
-    if (domain && (!is_visible(domain) || strpbrk(domain, "*~/")))
+    if (domain && (!value_is_visible(domain) || strpbrk(domain, "*~/")))
         return call_refuse(c, API_ERROR_VALUE,
             "%s.HttpCheckDomain must be a host name: no wildcard, no regular expression.",
             owner->path);
     for (size_t i = 0; i < COUNT_OF(contexts); i++) {
         const char *text = document_text(check, contexts[i]);
         bool is_wrong =
-            text && (document_is(check, "ContextType", "HEX") ? !is_hex(text) : !is_visible(text));
+            text && (document_is(check, "ContextType", "HEX") ? !value_is_hex(text)
+                                                              : !value_is_visible(text));
         if (is_wrong)
             return call_refuse(c, API_ERROR_VALUE,
                 "%s.%s must be visible ASCII, or under ContextType HEX pairs of hexadecimal "

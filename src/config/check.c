@@ -8,6 +8,7 @@
 #include "config/merge.h"
 #include "config/named_files.h"
 #include "config/redirect.h"
+#include "config/value.h"
 
 #include "base/ban.h"
 
@@ -403,17 +404,6 @@ static void check_certificate_and_key(struct check *ck, const struct node *group
 
 /* ---- stickiness ---- */
 
-static bool is_token(const char *text)
-{
-    static const char others[] = "!#$%&'*+-.^_`|~"; /* RFC 9110 §5.6.2 */
-    for (; *text; text++) {
-        bool is_letter = (*text | 0x20) >= 'a' && (*text | 0x20) <= 'z';
-        if (!is_letter && !(*text >= '0' && *text <= '9') && !strchr(others, *text))
-            return false;
-    }
-    return true;
-}
-
 static void check_stickiness(
     struct check *ck, const struct config_group *g, const struct node *group)
 {
@@ -421,7 +411,7 @@ static void check_stickiness(
     if (!map)
         return;
     check_keys_fit_protocol(ck, SCOPE_STICKINESS, g->protocol, map);
-    if (g->stickiness.cookie && !is_token(g->stickiness.cookie))
+    if (g->stickiness.cookie && !value_is_token(g->stickiness.cookie))
         report_error(ck->report, place_of(map, "cookie"),
             "cookie: write a name of letters, digits and !#$%%&'*+-.^_`|~");
 }
@@ -447,31 +437,18 @@ static void check_health_keys_fit(
     }
 }
 
-static bool is_visible(const char *text)
-{
-    while ((uint8_t)*text > ' ' && (uint8_t)*text < 0x7f)
-        text++;
-    return !*text;
-}
-
-static bool is_hex(const char *text)
-{
-    size_t n = strlen(text);
-    return n % 2 == 0 && strspn(text, "0123456789abcdefABCDEF") == n;
-}
-
 /* What goes into the request line and Host, or onto the wire. */
 static void check_health_texts(
     struct check *ck, const struct config_health_check *h, const struct node *map)
 {
-    if (h->path[0] != '/' || !is_visible(h->path) || strchr(h->path, '#'))
+    if (h->path[0] != '/' || !value_is_visible(h->path) || strchr(h->path, '#'))
         report_error(ck->report, place_of(map, "path"),
             "path: write a path of visible ASCII characters that begins with /, perhaps with a "
             "query");
-    if (!is_visible(h->host))
+    if (!value_is_visible(h->host))
         report_error(ck->report, place_of(map, "host"),
             "host: write a host name or address of visible ASCII characters");
-    if (!is_visible(h->service))
+    if (!value_is_visible(h->service))
         report_error(ck->report, place_of(map, "service"),
             "service: write its full name, as package.Service");
     bool good[CONFIG_GRPC_STATUSES];
@@ -479,14 +456,15 @@ static void check_health_texts(
         report_error(ck->report, place_of(map, "statuses"),
             "statuses: write numbers from 0 to 99 and ranges of them, as \"0\", \"12,14\" or "
             "\"0-99\"");
-    if (h->call[0] && (h->call[0] != '/' || !strchr(h->call + 1, '/') || !is_visible(h->call)))
+    if (h->call[0] &&
+        (h->call[0] != '/' || !strchr(h->call + 1, '/') || !value_is_visible(h->call)))
         report_error(ck->report, place_of(map, "call"),
             "call: write what is called as /package.Service/Method");
     if (h->call[0] && h->service[0])
         report_error(ck->report, place_of(map, "service"),
             "service is what grpc.health.v1 is asked for; remove it, or call");
     for (int i = 0; h->is_hex && i < 2; i++)
-        if (!is_hex(i ? h->expect : h->send))
+        if (!value_is_hex(i ? h->expect : h->send))
             report_error(ck->report, place_of(map, i ? "expect" : "send"),
                 "%s: write pairs of hexadecimal digits, or encoding: text", i ? "expect" : "send");
     if (h->type == HEALTH_CHECK_CUSTOM && !h->send[0] && !h->expect[0])

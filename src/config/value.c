@@ -508,9 +508,27 @@ int value_url(const char *text, struct error *err)
     return template_check(text, err) < 0 ? -1 : check_authority(text + n, err);
 }
 
+bool value_is_token(const char *text)
+{
+    return !text[strspn(text, NAME_CHARACTERS "!#$%&'*+^`|~")];
+}
+
+bool value_is_visible(const char *text)
+{
+    while ((uint8_t)*text > ' ' && (uint8_t)*text < 0x7f)
+        text++;
+    return !*text;
+}
+
+bool value_is_hex(const char *text)
+{
+    size_t n = strlen(text);
+    return n % 2 == 0 && strspn(text, "0123456789abcdefABCDEF") == n;
+}
+
 int value_header_name(const char *text, struct error *err)
 {
-    if (!*text || text[strspn(text, NAME_CHARACTERS "!#$%&'*+^`|~")])
+    if (!*text || !value_is_token(text))
         return error_set(err, "is not the name of a header; write X-Name");
     return 0;
 }

@@ -71,6 +71,11 @@ int value_path(
 const char *value_redirect_listener(const char *text);
 /* Where a redirect leads: an absolute URL of http or https, a template; or a listener. */
 int value_url(const char *text, struct error *err) MUST_USE;
+/* Nothing but characters of a token (RFC 9110 §5.6.2); of ASCII's visible ones; pairs of
+ * hexadecimal digits. An empty text is all of them. */
+bool value_is_token(const char *text);
+bool value_is_visible(const char *text);
+bool value_is_hex(const char *text);
 /* A field name (RFC 9110 §5.1) of a header. */
 int value_header_name(const char *text, struct error *err) MUST_USE;
 /* "Name: value", the value a template; at most 1024 bytes. */
