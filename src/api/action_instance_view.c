@@ -74,14 +74,7 @@ static bool has_version(const json_t *values, const void *instance)
 
 static bool has_tag_key(const json_t *values, const void *instance)
 {
-    size_t i;
-    json_t *tag;
-    json_array_foreach(json_object_get(instance, "Tags"), i, tag)
-    {
-        if (lookup_has_text(values, document_text(tag, "TagKey")))
-            return true;
-    }
-    return false;
+    return filter_has_tag(values, json_object_get(instance, "Tags"));
 }
 
 static const struct filter filters[] = {

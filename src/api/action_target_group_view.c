@@ -62,14 +62,7 @@ static bool fits_name(const json_t *values, const void *group)
 
 static bool fits_tag(const json_t *values, const void *group)
 {
-    size_t i;
-    json_t *tag;
-    json_array_foreach(json_object_get(group, "Tag"), i, tag)
-    {
-        if (lookup_has_text(values, document_text(tag, "TagKey")))
-            return true;
-    }
-    return false;
+    return filter_has_tag(values, json_object_get(group, "Tag"));
 }
 
 static const struct filter group_filters[] = {
@@ -191,8 +184,7 @@ static bool is_in_group(const json_t *values, const void *object)
 static bool has_address(const json_t *values, const void *object)
 {
     const struct member *m = object;
-    const json_t *addresses = json_object_get(m->server, "PrivateIpAddresses");
-    return lookup_has_text(values, json_string_value(json_array_get(addresses, 0)));
+    return filter_has_address(values, m->server);
 }
 
 static bool has_instance(const json_t *values, const void *object)

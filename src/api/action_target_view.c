@@ -57,8 +57,7 @@ static bool fits_location(const json_t *values, const void *object)
 static bool fits_address(const json_t *values, const void *object)
 {
     const struct place *p = object;
-    const json_t *addresses = json_object_get(p->target, "PrivateIpAddresses");
-    return lookup_has_text(values, json_string_value(json_array_get(addresses, 0)));
+    return filter_has_address(values, p->target);
 }
 
 static bool fits_tag(const json_t *values, const void *object)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/document.h"
+#include "api/lookup.h"
 
 #include "base/ban.h"
 
@@ -31,6 +32,24 @@ static void write_names(const struct filter *table, char *out, size_t size)
     out[0] = '\0';
     for (size_t n = 0; table->name && n < size; table++)
         n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", table->name);
+}
+
+bool filter_has_tag(const json_t *values, const json_t *tags)
+{
+    size_t i;
+    json_t *tag;
+    json_array_foreach(tags, i, tag)
+    {
+        if (lookup_has_text(values, document_text(tag, "TagKey")))
+            return true;
+    }
+    return false;
+}
+
+bool filter_has_address(const json_t *values, const json_t *server)
+{
+    const json_t *addresses = json_object_get(server, "PrivateIpAddresses");
+    return lookup_has_text(values, json_string_value(json_array_get(addresses, 0)));
 }
 
 int filter_check(struct call *c, const struct filter *table)

@@ -16,6 +16,11 @@ struct filter {
 extern const struct field filter_fields[]; /* Name, Values */
 #define FILTER_LIST_MAX 10
 
+/* Has one of TAGS, of which each has a TagKey, a key that VALUES name? */
+bool filter_has_tag(const json_t *values, const json_t *tags);
+/* Has SERVER an address that VALUES name as its first? */
+bool filter_has_address(const json_t *values, const json_t *server);
+
 /* -1: there is one that TABLE has not, and C is refused. */
 int filter_check(struct call *c, const struct filter *table) MUST_USE;
 /* Do all filters of C, which filter_check has seen, fit OBJECT? */
