@@ -219,6 +219,19 @@ static void client_goto(struct client *c, enum client_state next)
 
 /* ---- requests that are answered at once ---- */
 
+/* Finishes the body of R. HAS_FAILED: it did not get all that it should have. */
+static void send_reply(struct client *c, struct reply *r, struct bytes trace, bool has_failed)
+{
+    has_failed = has_failed || write_head(&c->out, r) < 0 ||
+                 (trace.n && http1_write_field(&c->out, BYTES("x-tc-traceid"), trace) < 0) ||
+                 write_end(&c->out, c->is_kept, buf_bytes(&r->body)) < 0;
+    buf_fini(&r->body);
+    if (has_failed)
+        client_free(c);
+    else
+        client_goto(c, CLIENT_WRITING);
+}
+
 static void answer(struct client *c, const struct http1_head *request, enum http1_fault fault)
 {
     struct reply reply = {0};
@@ -229,13 +242,7 @@ static void answer(struct client *c, const struct http1_head *request, enum http
         reply_text(&reply, fault ? http1_fault_status(fault) : 431,
             fault ? http1_fault_text(fault) : "the request head is too long");
     c->is_kept = false;
-    int failed = write_head(&c->out, &reply) < 0 ||
-                 write_end(&c->out, c->is_kept, buf_bytes(&reply.body)) < 0;
-    buf_fini(&reply.body);
-    if (failed)
-        client_free(c);
-    else
-        client_goto(c, CLIENT_WRITING);
+    send_reply(c, &reply, (struct bytes){0}, false);
 }
 
 /* ---- requests to the API ---- */
@@ -335,14 +342,7 @@ void admin_exchange_answer(struct admin_exchange **xp, struct bytes body, struct
         struct reply reply = {.status = 200, .type = "application/json"};
         buf_init(&reply.body, ADMIN_BODY_MAX);
         exchange_end(c);
-        bool failed = buf_append(&reply.body, body) < 0 || write_head(&c->out, &reply) < 0 ||
-                      (trace.n && http1_write_field(&c->out, BYTES("x-tc-traceid"), trace) < 0) ||
-                      write_end(&c->out, c->is_kept, buf_bytes(&reply.body)) < 0;
-        buf_fini(&reply.body);
-        if (failed)
-            client_free(c);
-        else
-            client_goto(c, CLIENT_WRITING);
+        send_reply(c, &reply, trace, buf_append(&reply.body, body) < 0);
     }
     free(x);
 }
