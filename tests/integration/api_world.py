@@ -5,6 +5,7 @@ import itertools
 import random
 import socket
 
+from http_peers import running
 from processes import ADMIN
 
 PORTS = range(10000, 32000)  # below those that the system gives to clients: nobody gets one by chance
@@ -19,6 +20,15 @@ def empty(folder, **keys):
     """A configuration without listeners, that has what the API keeps in FOLDER."""
     keys = {"admin": ADMIN, "state": f"{{dir: {folder}/state}}", "access_log": "{file: access.log}", "workers": 1, **keys}
     return "\n".join(["listeners: []", "target_groups: []", *[f"{key}: {value}" for key, value in keys.items()], ""])
+
+
+@contextlib.contextmanager
+def running_empty(tmp_path_factory, name):
+    """An instance of that configuration, in a folder of its own."""
+    folder = tmp_path_factory.mktemp(name)
+    folder.chmod(0o755)
+    with running(folder, empty(folder)) as instance:
+        yield instance
 
 
 def free_port():

@@ -7,8 +7,7 @@ from cryptography.hazmat.primitives import serialization
 
 import peers
 from api_client import Api, ApiError, create_key, refused
-from api_world import empty, free_port, instance_id, key_pem, named, pem, upload, upload_ca
-from http_peers import running
+from api_world import free_port, instance_id, key_pem, named, pem, running_empty, upload, upload_ca
 from instance import until
 
 OFF = {"HealthSwitch": 0}
@@ -16,9 +15,7 @@ OFF = {"HealthSwitch": 0}
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certificates")
-    folder.chmod(0o755)
-    with running(folder, empty(folder)) as instance:
+    with running_empty(tmp_path_factory, "certificates") as instance:
         yield instance
 
 

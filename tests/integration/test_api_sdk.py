@@ -4,8 +4,7 @@ import pytest
 
 import peers
 from api_client import ApiError, Key, create_key
-from api_world import empty, free_port, instance_id, key_pem, pem, upload, upload_ca
-from http_peers import running
+from api_world import empty, free_port, instance_id, key_pem, pem, running_empty, upload, upload_ca
 from instance import until
 from processes import Traffic, get, refuses
 from sdk import Models, Sdk
@@ -16,9 +15,7 @@ OFF = {"HealthSwitch": 0}
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, pki):
-    folder = tmp_path_factory.mktemp("sdk")
-    folder.chmod(0o755)
-    with running(folder, empty(folder)) as instance:
+    with running_empty(tmp_path_factory, "sdk") as instance:
         yield instance
 
 

@@ -3,8 +3,7 @@
 import pytest
 
 from api_client import Api, refused
-from api_world import empty, free_port, instance_id
-from http_peers import running
+from api_world import free_port, instance_id, running_empty
 from instance import until
 from processes import ADMIN, config, get, listener
 
@@ -13,9 +12,7 @@ OFF = {"HealthSwitch": 0}
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("targets")
-    folder.chmod(0o755)
-    with running(folder, empty(folder)) as instance:
+    with running_empty(tmp_path_factory, "targets") as instance:
         yield instance
 
 
