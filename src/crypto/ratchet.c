@@ -6,9 +6,6 @@
 
 #include "base/ban.h"
 
-/* A year. A clock that is set from 1970 to the present makes one step of all that. */
-#define STEPS_MAX (366 * 24)
-
 static void step(struct ratchet *r, int64_t to_hour)
 {
     static const char label[] = "sallyport ratchet";
@@ -26,8 +23,6 @@ static void step(struct ratchet *r, int64_t to_hour)
 void ratchet_advance(struct ratchet *r, int64_t now_s)
 {
     int64_t hour = now_s / RATCHET_PERIOD_S;
-    if (hour - r->hour > STEPS_MAX)
-        step(r, hour);
     while (r->hour < hour)
         step(r, r->hour + 1);
 }

@@ -2,7 +2,9 @@
 /*
  * ratchet — a secret that goes forward by the hour, and never back: what was sealed under it in
  * hours past stays sealed, whoever learns it today (forward secrecy). All who began with the same
- * one have the same in the same hour.
+ * one have the same in the same hour, however late each looks at the clock. Hours are counted by
+ * the monotonic clock, which all processes of a machine share and nobody sets: were it the wall
+ * clock's, one that is ahead for a moment would stop the ratchet until that time comes.
  *
  * Memory: a plain value inside its owner, which wipes it.
  */
@@ -16,7 +18,7 @@
 
 struct ratchet {
     uint8_t at[RATCHET_SIZE];
-    int64_t hour; /* since 1970: that it belongs to */
+    int64_t hour; /* of the monotonic clock: that it belongs to */
 };
 
 /* Go forward to the hour of NOW_S, and forget what was. A time before R's hour changes nothing. */

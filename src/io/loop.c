@@ -178,6 +178,11 @@ uint64_t loop_now_ms(const struct loop *l)
     return l->now_ms;
 }
 
+int64_t loop_now_s(const struct loop *l)
+{
+    return (int64_t)(l->now_ms / 1000);
+}
+
 int64_t loop_wall_s(const struct loop *l)
 {
     return l->wall_s;

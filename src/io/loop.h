@@ -57,6 +57,7 @@ void loop_timer_arm(struct loop *l, struct timer *t, uint64_t deadline_ms, timer
 void loop_timer_stop(struct loop *l, struct timer *t);
 
 uint64_t loop_now_ms(const struct loop *l);
+int64_t loop_now_s(const struct loop *l); /* the same */
 /* Seconds since 1970, read once per turn. */
 int64_t loop_wall_s(const struct loop *l);
 

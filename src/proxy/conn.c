@@ -350,6 +350,7 @@ static const struct tlspolicy *choose(void *owner, const struct tlsconn_hello *h
     if (n && host[n - 1] == '.')
         n--;
     c->authn = listener_authn(c->listener, (struct bytes){(const uint8_t *)host, n});
+    tlspolicy_advance(c->authn->tls, loop_now_s(c->proxy->loop));
     return c->authn->tls;
 }
 

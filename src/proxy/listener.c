@@ -132,6 +132,13 @@ const struct authn *listener_authn(const struct listener *l, struct bytes host)
     return a ? a : &l->authn;
 }
 
+const struct tlspolicy *listener_policy(const struct listener *l, size_t i)
+{
+    if (!l->is_tls || i > l->config->domains_n)
+        return NULL;
+    return i ? l->domain_authn[i - 1].tls : l->authn.tls;
+}
+
 bool listener_still_admits(
     const struct listener *now, const struct listener *old, const struct authn *authn)
 {

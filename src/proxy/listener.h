@@ -30,6 +30,9 @@ void listener_init(
     struct listener *l, const struct config_listener *config, const struct source *source);
 void listener_fini(struct listener *l);
 
+/* The I-th TLS policy of L: its own, then those of its domains. NULL: it has no more. */
+const struct tlspolicy *listener_policy(const struct listener *l, size_t i);
+
 /* How clients of this server name are authenticated. HOST: lower case, without port; empty for
  * none. */
 const struct authn *listener_authn(const struct listener *l, struct bytes host);

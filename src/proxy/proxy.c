@@ -134,8 +134,10 @@ void proxy_adopt(struct proxy *p, struct service *service, const int *fds, size_
         service->groups[i].health = p->health;
     loads_adopt(p->loads, service->groups, service->config->groups_n);
     retire(p, service);
-    if (p->service)
+    if (p->service) {
         service_limit_idle(p->service, 0);
+        service_forget_tickets(p->service);
+    }
     service_unref(&p->service);
     p->service = service;
     acceptors_open(p, fds);
@@ -149,6 +151,12 @@ void proxy_resolve(struct proxy *p, const struct address_book *book)
 {
     if (p->service)
         service_resolve(p->service, book);
+}
+
+void proxy_advance_tickets(struct proxy *p)
+{
+    if (p->service)
+        service_advance_tickets(p->service, loop_now_s(p->loop));
 }
 
 void proxy_drain(struct proxy *p)

@@ -49,6 +49,10 @@ void proxy_free(struct proxy **p);
  * listener that is gone, have timeouts.drain. */
 void proxy_adopt(struct proxy *p, struct service *service, const int *fds, size_t fds_n);
 
+/* The keys of session tickets go forward where nobody comes, too; to be called some times an hour.
+ */
+void proxy_advance_tickets(struct proxy *p);
+
 /* The addresses of host names, for the service in force. */
 struct address_book;
 void proxy_resolve(struct proxy *p, const struct address_book *book);

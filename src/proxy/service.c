@@ -146,6 +146,22 @@ void service_resolve(struct service *s, const struct address_book *book)
     }
 }
 
+void service_advance_tickets(const struct service *s, int64_t monotonic_s)
+{
+    const struct tlspolicy *p;
+    for (size_t i = 0; i < s->config->listeners_n; i++)
+        for (size_t k = 0; (p = listener_policy(&s->listeners[i], k)); k++)
+            tlspolicy_advance(p, monotonic_s);
+}
+
+void service_forget_tickets(const struct service *s)
+{
+    const struct tlspolicy *p;
+    for (size_t i = 0; i < s->config->listeners_n; i++)
+        for (size_t k = 0; (p = listener_policy(&s->listeners[i], k)); k++)
+            tlspolicy_forget_sessions(p);
+}
+
 void service_limit_idle(struct service *s, size_t max)
 {
     s->idle.max = max;

@@ -42,6 +42,11 @@ void service_unref(struct service **s);
 struct address_book;
 void service_resolve(struct service *s, const struct address_book *book);
 
+/* The keys of session tickets go forward to the hour of MONOTONIC_S, of all listeners. */
+void service_advance_tickets(const struct service *s, int64_t monotonic_s);
+/* S gets no new connections: the keys of its session tickets are forgotten. */
+void service_forget_tickets(const struct service *s);
+
 /* Keep at most MAX idle connections to its targets; 0: close those that there are. */
 void service_limit_idle(struct service *s, size_t max);
 

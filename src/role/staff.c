@@ -140,7 +140,7 @@ static void greet_worker(struct supervisor *s, struct child *c)
     ledger_hand_out(c);
     ledger_show_worker(s, c);
     /* What was sealed in the hour before is still to be opened. */
-    ratchet_advance(&s->ticket_secret, loop_wall_s(s->loop) - RATCHET_PERIOD_S);
+    ratchet_advance(&s->ticket_secret, loop_now_s(s->loop) - RATCHET_PERIOD_S);
     child_send(c, &(struct message){.type = MESSAGE_WORK,
                       .index = c->index,
                       .fds = {c->ring_fd, c->wake_fd, s->page_fd},

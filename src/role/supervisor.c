@@ -106,7 +106,7 @@ static int watch_signals(struct supervisor *s, struct error *err)
 static void forget_past_secret(struct timer *t)
 {
     struct supervisor *s = container_of(t, struct supervisor, forgetting);
-    ratchet_advance(&s->ticket_secret, loop_wall_s(s->loop) - RATCHET_PERIOD_S);
+    ratchet_advance(&s->ticket_secret, loop_now_s(s->loop) - RATCHET_PERIOD_S);
     loop_timer_arm(s->loop, t, loop_now_ms(s->loop) + RATCHET_LATE_MS, forget_past_secret);
 }
 
@@ -117,6 +117,7 @@ static int init(struct supervisor *s, struct error *err)
         return error_errno(err, errno, "cannot open /dev/null");
     if (getrandom(s->ticket_secret.at, RATCHET_SIZE, 0) != RATCHET_SIZE)
         return error_errno(err, errno, "no random bytes for session tickets");
+    s->ticket_secret.hour = loop_now_s(s->loop) / RATCHET_PERIOD_S - 1;
     forget_past_secret(&s->forgetting);
     if (getrandom(s->sticky_key, sizeof(s->sticky_key), 0) != sizeof(s->sticky_key))
         return error_errno(err, errno, "no random bytes for cookies");

@@ -139,7 +139,7 @@ static struct service *build(struct worker *w, struct message *m, struct report 
     struct service *service = NULL;
     struct error err;
     /* What was sealed in the hour before is still to be opened. */
-    ratchet_advance(&w->ticket_secret, source.now_s - RATCHET_PERIOD_S);
+    ratchet_advance(&w->ticket_secret, loop_now_s(w->loop) - RATCHET_PERIOD_S);
     source.ticket_secret = w->ticket_secret;
     source.sticky_key = w->sticky_key;
     if (map_all(m, &source, &keys, &err) == 0) {
@@ -310,7 +310,8 @@ static void receive_stickiness(struct worker *w, struct message *m)
 static void forget_past_secret(struct timer *t)
 {
     struct worker *w = container_of(t, struct worker, forgetting);
-    ratchet_advance(&w->ticket_secret, loop_wall_s(w->loop) - RATCHET_PERIOD_S);
+    ratchet_advance(&w->ticket_secret, loop_now_s(w->loop) - RATCHET_PERIOD_S);
+    proxy_advance_tickets(w->proxy);
     loop_timer_arm(w->loop, t, loop_now_ms(w->loop) + RATCHET_LATE_MS, forget_past_secret);
 }
 

@@ -117,7 +117,7 @@ bool server_ticket_seal(struct machine *m, struct server_ticket *t, struct buf *
     memcpy(content.master, hs->master, sizeof(content.master));
     memcpy(content.server_name, m->facts.sni, sizeof(content.server_name));
     memcpy(content.alpn, m->facts.alpn, sizeof(content.alpn));
-    bool is_sealed = ticket_seal(m->policy, &content, m->now_s, out) == 0;
+    bool is_sealed = ticket_seal(m->policy, &content, out) == 0;
     mem_wipe(&content, sizeof(content));
     return is_sealed;
 }

@@ -142,14 +142,13 @@ static int seal(const struct ticket_key *key, struct buf *content, struct buf *o
     return 0;
 }
 
-int ticket_seal(
-    const struct tlspolicy *p, const struct ticket_content *c, int64_t now_s, struct buf *out)
+int ticket_seal(const struct tlspolicy *p, const struct ticket_content *c, struct buf *out)
 {
     struct buf content;
     buf_init(&content, CONTENT_MAX);
     struct wire_writer w = {.out = &content};
     put_content(&w, c);
-    int result = w.has_failed ? -1 : seal(&ticket_keys_at(p, now_s)->current, &content, out);
+    int result = w.has_failed ? -1 : seal(&p->ticket_keys->current, &content, out);
     buf_fini(&content); /* wipes */
     return result;
 }
@@ -192,7 +191,7 @@ bool ticket_open(const struct tlspolicy *p, struct bytes ticket, int64_t now_s,
     if (ticket.n < HEAD_SIZE + AEAD_TAG_SIZE || ticket.n > TICKET_SIZE_MAX)
         return false;
     buf_init(&plain, TICKET_SIZE_MAX);
-    bool is_open = open_seal(ticket_keys_at(p, now_s), ticket, is_old, &plain);
+    bool is_open = open_seal(p->ticket_keys, ticket, is_old, &plain);
     struct bytes content = bytes_first(buf_bytes(&plain), buf_size(&plain) - AEAD_TAG_SIZE);
     if (is_open)
         is_open = take_content(content, out) && is_in_time(out, now_s);

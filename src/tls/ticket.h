@@ -31,10 +31,10 @@ struct ticket_content {
 void ticket_content_fini(struct ticket_content *c); /* wipes */
 
 /* Append the sealed ticket to OUT. -1 if it would be longer than TICKET_SIZE_MAX. */
-int ticket_seal(const struct tlspolicy *p, const struct ticket_content *c, int64_t now_s,
-    struct buf *out) MUST_USE;
-/* False if TICKET is none of this policy's, or its key or deadline has passed. *IS_OLD: sealed with
- * the key of the hour before: a new one is due. Certificates inside are parsed anew. Takes the same
- * time whatever is wrong with the seal. */
+int ticket_seal(
+    const struct tlspolicy *p, const struct ticket_content *c, struct buf *out) MUST_USE;
+/* False if TICKET is none of this policy's, its key is gone, or its deadline has passed. *IS_OLD:
+ * sealed with the key of the hour before: a new one is due. Certificates inside are parsed anew.
+ * Takes the same time whatever is wrong with the seal. */
 bool ticket_open(const struct tlspolicy *p, struct bytes ticket, int64_t now_s,
     struct ticket_content *out, bool *is_old) MUST_USE;

@@ -19,18 +19,27 @@ static void derive(const struct tlspolicy *p, struct ticket_key *out)
         (struct bytes){info, sizeof(info)}, (uint8_t *)out, sizeof(*out));
 }
 
-const struct ticket_keys *ticket_keys_at(const struct tlspolicy *p, int64_t now_s)
+void ticket_keys_init(const struct tlspolicy *p)
+{
+    derive(p, &p->ticket_keys->current);
+    p->ticket_keys->has_previous = false;
+}
+
+void ticket_keys_advance(const struct tlspolicy *p, int64_t now_s)
 {
     struct ticket_keys *keys = p->ticket_keys;
-    int64_t hour = now_s / RATCHET_PERIOD_S;
-    if (keys->is_derived && keys->ratchet.hour >= hour)
-        return keys;
+    if (now_s / RATCHET_PERIOD_S <= keys->ratchet.hour)
+        return;
     ratchet_advance(&keys->ratchet, now_s - RATCHET_PERIOD_S);
-    keys->has_previous = keys->ratchet.hour < hour;
-    if (keys->has_previous)
-        derive(p, &keys->previous);
+    derive(p, &keys->previous);
     ratchet_advance(&keys->ratchet, now_s);
     derive(p, &keys->current);
-    keys->is_derived = true;
-    return keys;
+    keys->has_previous = true;
+}
+
+void ticket_keys_forget(const struct tlspolicy *p)
+{
+    random_fill((uint8_t *)p->ticket_keys, sizeof(*p->ticket_keys));
+    p->ticket_keys->has_previous = false;
+    p->ticket_keys->ratchet.hour = INT64_MAX;
 }

@@ -9,7 +9,7 @@
  * So a ticket of another policy is but noise (CVE-2025-23419, CVE-2025-23048), and nothing is
  * stored.
  *
- * Memory: inside its policy. Derived at the first handshake of an hour.
+ * Memory: inside its policy, whose owner has them go forward with the hours.
  */
 #pragma once
 
@@ -29,10 +29,15 @@ struct ticket_key {
 
 struct ticket_keys {
     struct ratchet ratchet;
-    bool is_derived;
-    bool has_previous; /* not if the ratchet came from the present hour */
+    bool has_previous; /* not before the first hour that they went forward to */
     struct ticket_key current, previous;
 };
 
-/* Those of P at NOW_S. If the clock goes back they stay as they are. */
-const struct ticket_keys *ticket_keys_at(const struct tlspolicy *p, int64_t now_s);
+/* Those of the hour that P's ratchet is at. */
+void ticket_keys_init(const struct tlspolicy *p);
+/* Go forward to the hour of NOW_S, by the ratchet's clock, and forget those from two hours ago. A
+ * time before changes nothing. */
+void ticket_keys_advance(const struct tlspolicy *p, int64_t now_s);
+/* P gives no more sessions and takes none: its keys become noise that nobody has. A handshake that
+ * is under way ends as it would, with a ticket that opens nowhere. */
+void ticket_keys_forget(const struct tlspolicy *p);

@@ -212,6 +212,7 @@ static struct tlspolicy *copy_config(const struct tlspolicy_config *config)
     copy_alpn(p, config);
     copy_lists(p, config);
     bind_sessions(p, config);
+    ticket_keys_init(p);
     return p;
 }
 
@@ -224,6 +225,16 @@ struct tlspolicy *tlspolicy_new(const struct tlspolicy_config *config, struct er
     if (p->engine->policy_init(p, config, err) < 0)
         tlspolicy_free(&p);
     return p;
+}
+
+void tlspolicy_advance(const struct tlspolicy *p, int64_t monotonic_s)
+{
+    ticket_keys_advance(p, monotonic_s);
+}
+
+void tlspolicy_forget_sessions(const struct tlspolicy *p)
+{
+    ticket_keys_forget(p);
 }
 
 void tlspolicy_free(struct tlspolicy **p)

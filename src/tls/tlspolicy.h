@@ -65,8 +65,9 @@ struct tlspolicy_config {
     bool tickets;
     uint32_t session_lifetime_s; /* hard deadline since the full handshake; survives renewal */
     uint8_t hash[SHA256_SIZE];   /* of the whole authentication policy: sessions are bound to it */
-    /* Server: the same in all workers; ticket keys derive from it and the hash. If it belongs to
-     * the hour before the present one, tickets of that hour are taken, too. */
+    /* Server: the same in all workers; ticket keys derive from it and the hash, and go forward by
+     * tlspolicy_advance. If it belongs to the hour before the present one, tickets of that hour are
+     * taken, too. */
     struct ratchet ticket_secret;
 };
 
@@ -75,3 +76,11 @@ struct tlspolicy;
 /* The credentials must outlive the policy; everything else is copied. */
 struct tlspolicy *tlspolicy_new(const struct tlspolicy_config *config, struct error *err) MUST_USE;
 void tlspolicy_free(struct tlspolicy **p);
+
+/* Server: ticket keys go forward to the hour of MONOTONIC_S, and those from two hours ago are
+ * forgotten. To be called when the policy is chosen for a handshake, and now and then while nobody
+ * comes. */
+void tlspolicy_advance(const struct tlspolicy *p, int64_t monotonic_s);
+/* Server: for one that is not chosen any more, but has to last as long as its connections do. Its
+ * ticket keys are forgotten. */
+void tlspolicy_forget_sessions(const struct tlspolicy *p);

@@ -188,7 +188,7 @@ void setup_init(struct setup *s, const struct plan *p)
         .tickets = !p->no_ticket && (peer == PEER_NOT_ASKED || engine == ENGINE_NATIVE),
         .session_lifetime_s = 7200,
         .hash = {1},
-        .ticket_secret = {.at = {2}, .hour = clock_wall_s() / RATCHET_PERIOD_S}};
+        .ticket_secret = {.at = {2}}};
     set_versions(&config, p);
     s->policy = tlspolicy_new(&config, &err);
     if (!s->policy)

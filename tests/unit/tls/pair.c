@@ -155,7 +155,7 @@ struct tlspolicy_config pair_config(
         .credentials_n = n,
         .session_lifetime_s = 24 * HOUR_S,
         .hash = {1},
-        .ticket_secret = {.at = {2}}};
+        .ticket_secret = {.at = {2}, .hour = NOW_S / HOUR_S - 1}};
 }
 
 struct tlspolicy *pair_policy(const struct tlspolicy_config *config)
@@ -173,6 +173,8 @@ static const struct tlspolicy *choose(void *owner, const struct tlsconn_hello *h
 {
     struct end *e = owner;
     e->chosen++;
+    if (e->policy)
+        tlspolicy_advance(e->policy, e->now_s);
     e->has_sni = hello->has_sni;
     snprintf(e->sni, sizeof(e->sni), "%.*s", BYTES_ARG(hello->sni));
     return e->policy;

@@ -13,6 +13,7 @@ static const struct tlspolicy *choose(void *owner, const struct tlsconn_hello *h
 {
     struct side *s = owner;
     s->chosen++;
+    ticket_keys_advance(&s->policy, s->now_s);
     return s->has_policy ? &s->policy : NULL;
 }
 
@@ -47,8 +48,10 @@ static const struct tlsconn_handler handler = {choose, judge, message, session};
 void side_init(struct side *s, const struct machine_role *role,
     struct credential *const *credentials, size_t n)
 {
-    *s = (struct side){
-        .role = role, .has_policy = true, .ticket_keys = {.ratchet.at = {2}}, .now_s = NOW_S};
+    *s = (struct side){.role = role,
+        .has_policy = true,
+        .ticket_keys.ratchet = {.at = {2}, .hour = NOW_S / HOUR_S - 1},
+        .now_s = NOW_S};
     ASSERT(n <= COUNT_OF(s->credentials));
     for (size_t i = 0; i < n; i++)
         s->credentials[i] = credentials[i];
@@ -64,6 +67,7 @@ void side_init(struct side *s, const struct machine_role *role,
         .credentials = s->credentials,
         .credentials_n = n,
         .native = &s->native};
+    ticket_keys_init(&s->policy);
     if (role->is_server)
         s->policy.sets = certificate_sets_new(s->credentials, n);
 }

@@ -22,7 +22,8 @@ __attribute__((destructor)) static void free_client(void)
     pair_credential_free(&client);
 }
 
-/* A policy with the secret of the hour before NOW_S, as a worker gets it. */
+/* A policy with the secret of the hour before NOW_S, as a worker gets it; in one with our clocks,
+ * the monotonic one has the same time. */
 struct holder {
     struct ticket_keys keys;
     struct tlspolicy policy;
@@ -33,6 +34,7 @@ static const struct tlspolicy *hold(struct holder *h)
     *h = (struct holder){.keys.ratchet = {.at = {2}, .hour = NOW_S / HOUR_S - 1}};
     h->policy.binding[0] = 1;
     h->policy.ticket_keys = &h->keys;
+    ticket_keys_init(&h->policy);
     return &h->policy;
 }
 
@@ -67,7 +69,8 @@ static struct buf sealed(const struct tlspolicy *p, struct ticket_content conten
 {
     struct buf out;
     buf_init(&out, TICKET_SIZE_MAX);
-    CHECK_INT(ticket_seal(p, &content, NOW_S, &out), 0);
+    ticket_keys_advance(p, NOW_S);
+    CHECK_INT(ticket_seal(p, &content, &out), 0);
     certificate_list_fini(&content.chain);
     return out;
 }
@@ -76,6 +79,7 @@ static bool opens(const struct tlspolicy *p, struct bytes ticket, int64_t now_s)
 {
     struct ticket_content got;
     bool is_old;
+    ticket_keys_advance(p, now_s);
     if (!ticket_open(p, ticket, now_s, &got, &is_old)) {
         CHECK(got.version == 0 && got.secret.at[0] == 0 && !got.chain.n);
         return false;
@@ -131,21 +135,59 @@ TEST(no_two_tickets_have_an_octet_in_common_but_the_name)
 
 TEST(a_key_seals_for_an_hour_and_opens_for_two)
 {
+    static const struct {
+        int64_t later_s;
+        bool is_open, is_old;
+    } rows[] = {{HOUR_S - 1, true, false}, {HOUR_S, true, true}, {2 * HOUR_S - 1, true, true},
+        {2 * HOUR_S, false, false},
+        /* The secret of that hour is gone: setting the clock back does not help. */
+        {0, false, false}};
     struct holder h;
     struct ticket_content got;
     bool is_old;
-    int64_t hour = NOW_S / HOUR_S * HOUR_S;
     struct buf t = sealed(hold(&h), content12());
-    CHECK(ticket_open(&h.policy, buf_bytes(&t), hour + HOUR_S - 1, &got, &is_old) && !is_old);
-    ticket_content_fini(&got);
-    CHECK(ticket_open(&h.policy, buf_bytes(&t), hour + HOUR_S, &got, &is_old) && is_old);
-    ticket_content_fini(&got);
-    CHECK(ticket_open(&h.policy, buf_bytes(&t), hour + 2 * HOUR_S - 1, &got, &is_old) && is_old);
-    ticket_content_fini(&got);
-    CHECK(!opens(&h.policy, buf_bytes(&t), hour + 2 * HOUR_S));
-    /* The secret of that hour is gone: setting the clock back does not help. */
-    CHECK(!opens(&h.policy, buf_bytes(&t), NOW_S));
+    CHECK_INT(NOW_S % HOUR_S, 0);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        ticket_keys_advance(&h.policy, NOW_S + rows[i].later_s);
+        CHECK_INT(ticket_open(&h.policy, buf_bytes(&t), NOW_S, &got, &is_old), rows[i].is_open);
+        CHECK_INT(is_old, rows[i].is_old);
+        ticket_content_fini(&got);
+    }
     buf_fini(&t);
+}
+
+/* Whoever reads all of it later cannot derive what opened tickets of that hour: neither its keys
+ * nor the secret behind them are there. */
+TEST(what_opened_a_ticket_is_gone_after_two_hours)
+{
+    struct holder h;
+    hold(&h);
+    ticket_keys_advance(&h.policy, NOW_S);
+    struct ticket_keys then = h.keys;
+    ticket_keys_advance(&h.policy, NOW_S + HOUR_S);
+    CHECK(memcmp(&h.keys.previous, &then.current, sizeof(then.current)) == 0);
+    ticket_keys_advance(&h.policy, NOW_S + 2 * HOUR_S);
+    const struct bytes all = {(const uint8_t *)&h, sizeof(h)};
+    const struct bytes secrets[] = {{then.ratchet.at, 16}, {then.current.name, 16},
+        {then.current.aead, 16}, {then.current.cipher, 16}, {then.current.mac, 16}};
+    for (size_t i = 0; i < COUNT_OF(secrets); i++)
+        CHECK(!memmem(all.at, all.n, secrets[i].at, secrets[i].n));
+}
+
+TEST(a_policy_that_forgets_opens_nothing_and_goes_on_with_noise)
+{
+    struct holder h;
+    struct buf before = sealed(hold(&h), content12());
+    struct ticket_keys then = h.keys;
+    ticket_keys_forget(&h.policy);
+    CHECK(!opens(&h.policy, buf_bytes(&before), NOW_S));
+    CHECK(memcmp(h.keys.ratchet.at, then.ratchet.at, RATCHET_SIZE) != 0);
+    struct buf after = sealed(&h.policy, content12());
+    struct holder other;
+    CHECK(!opens(hold(&other), buf_bytes(&after), NOW_S));
+    CHECK(!opens(hold(&other), buf_bytes(&after), NOW_S + HOUR_S));
+    buf_fini(&before);
+    buf_fini(&after);
 }
 
 /* Workers are started, and policies built, at different times, from a secret of the hour before. */
@@ -213,7 +255,7 @@ TEST(a_chain_that_does_not_fit_makes_no_ticket)
     buf_init(&out, 4 * TICKET_SIZE_MAX);
     for (size_t size = 0; size < TICKET_SIZE_MAX; size += certificate_der(c.chain.at[0]).n)
         certificate_list_add(&c.chain, client->chain.at[0]);
-    CHECK_INT(ticket_seal(hold(&h), &c, NOW_S, &out), -1);
+    CHECK_INT(ticket_seal(hold(&h), &c, &out), -1);
     CHECK_INT(buf_size(&out), 0);
     certificate_list_fini(&c.chain);
     buf_fini(&out);
