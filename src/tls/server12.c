@@ -395,7 +395,8 @@ static int read_key_exchange(struct machine *m, struct bytes message, struct byt
     struct bytes point;
     if (m->suite->is_rsa_kx)
         return read_encrypted_premaster(m, message, body);
-    if (!wire_take_vector_8(&body, &point) || body.n)
+    /* RFC 8422 §5.4: opaque point<1..2^8-1>. */
+    if (!wire_take_vector_8(&body, &point) || body.n || !point.n)
         return machine_violation(m, ALERT_DECODE_ERROR, "length mismatch");
     if (!key_share_derive(m->hs->shares[0], point, premaster, &n))
         return machine_violation(m, ALERT_ILLEGAL_PARAMETER, "bad key share");

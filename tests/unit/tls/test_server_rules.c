@@ -804,7 +804,8 @@ TEST(tls12_before_its_finished)
         {BYTES("\x17\3\3\0\1a"), ALERT_UNEXPECTED_MESSAGE},
         {BYTES("\x16\3\3\0\4\x14\0\0\0"), ALERT_UNEXPECTED_MESSAGE}, /* Finished */
         {BYTES("\x16\3\3\0\7\x0b\0\0\3\0\0\0"), ALERT_UNEXPECTED_MESSAGE},
-        {BYTES("\x16\3\3\0\4\x10\0\0\0"), ALERT_DECODE_ERROR}, /* ClientKeyExchange */
+        {BYTES("\x16\3\3\0\4\x10\0\0\0"), ALERT_DECODE_ERROR},   /* ClientKeyExchange */
+        {BYTES("\x16\3\3\0\5\x10\0\0\1\0"), ALERT_DECODE_ERROR}, /* a point of no octets */
         {BYTES("\x16\3\3\0\6\x10\0\0\2\1a"), ALERT_ILLEGAL_PARAMETER},
         {BYTES("\x16\3\3\0\4\x18\0\0\0"), ALERT_UNEXPECTED_MESSAGE}, /* KeyUpdate */
     };
