@@ -366,14 +366,11 @@ static int read_finished(struct machine *m, struct bytes message, struct bytes b
 /* ---- afterwards ---- */
 
 /* RFC 5246 §7.4.1.1: "The client may also, if it wishes, respond with a no_renegotiation alert." */
-static int refuse_renegotiation(struct machine *m, struct bytes message, struct bytes body)
+static int decline_renegotiation(struct machine *m, struct bytes message, struct bytes body)
 {
     if (body.n)
         return machine_violation(m, ALERT_DECODE_ERROR, "length mismatch");
-    if (++m->warnings > MACHINE_WARNINGS_MAX)
-        return machine_violation(m, ALERT_UNEXPECTED_MESSAGE, "too many HelloRequest messages");
-    machine_put_alert(m, ALERT_LEVEL_WARNING, ALERT_NO_RENEGOTIATION);
-    return 0;
+    return machine_decline_renegotiation(m, "too many HelloRequest messages");
 }
 
 const struct machine_row client12_rows[] = {
@@ -388,6 +385,6 @@ const struct machine_row client12_rows[] = {
     {MACHINE_WAIT_SERVER_HELLO_DONE, MESSAGE_SERVER_HELLO_DONE, read_hello_done},
     {MACHINE_WAIT_NEW_SESSION_TICKET, MESSAGE_NEW_SESSION_TICKET, read_ticket},
     {MACHINE_WAIT_FINISHED, MESSAGE_FINISHED, read_finished},
-    {MACHINE_OPEN, MESSAGE_HELLO_REQUEST, refuse_renegotiation},
+    {MACHINE_OPEN, MESSAGE_HELLO_REQUEST, decline_renegotiation},
     {MACHINE_STATE_COUNT, 0, NULL},
 };

@@ -43,6 +43,9 @@ int machine_send_change_cipher_spec(struct machine *m);
 #define ALERT_LEVEL_WARNING 1
 #define ALERT_LEVEL_FATAL   2
 void machine_put_alert(struct machine *m, uint8_t level, uint8_t alert);
+/* TLS 1.2, after the handshake: the warning that there is no other; with more of them in a row than
+ * of other warnings, a violation, which TOO_MANY describes. */
+int machine_decline_renegotiation(struct machine *m, const char *too_many);
 /* A message went through: the owner is told. */
 void machine_tell(
     struct machine *m, enum tlsconn_message_direction direction, struct bytes message);

@@ -74,6 +74,14 @@ void machine_put_alert(struct machine *m, uint8_t level, uint8_t alert)
 
 /* ---- afterwards ---- */
 
+int machine_decline_renegotiation(struct machine *m, const char *too_many)
+{
+    if (++m->warnings > MACHINE_WARNINGS_MAX)
+        return machine_violation(m, ALERT_UNEXPECTED_MESSAGE, too_many);
+    machine_put_alert(m, ALERT_LEVEL_WARNING, ALERT_NO_RENEGOTIATION);
+    return 0;
+}
+
 static bool is_open(const struct machine *m)
 {
     return (m->state == MACHINE_OPEN || m->state == MACHINE_PEER_CLOSED) && !m->has_shut_down;

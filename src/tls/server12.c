@@ -416,11 +416,11 @@ static int read_certificate_verify(struct machine *m, struct bytes message, stru
     return 0;
 }
 
-/* RFC 5246 §7.4.1.2, RFC 5746 §4.4: we never renegotiate. To end the connection is what a client
- * that wanted to would do on a warning anyway. */
-static int refuse_renegotiation(struct machine *m, struct bytes message, struct bytes body)
+/* RFC 5246 §7.2.2: no_renegotiation "is always a warning", and "the original requester can decide
+ * whether to proceed with the connection". */
+static int decline_renegotiation(struct machine *m, struct bytes message, struct bytes body)
 {
-    return machine_violation(m, ALERT_NO_RENEGOTIATION, "no renegotiation");
+    return machine_decline_renegotiation(m, "too many wishes to renegotiate");
 }
 
 const struct machine_row server12_rows[] = {
@@ -428,6 +428,6 @@ const struct machine_row server12_rows[] = {
     {MACHINE_WAIT_CLIENT_KEY_EXCHANGE, MESSAGE_CLIENT_KEY_EXCHANGE, read_key_exchange},
     {MACHINE_WAIT_CERTIFICATE_VERIFY, MESSAGE_CERTIFICATE_VERIFY, read_certificate_verify},
     {MACHINE_WAIT_FINISHED, MESSAGE_FINISHED, read_finished},
-    {MACHINE_OPEN, MESSAGE_CLIENT_HELLO, refuse_renegotiation},
+    {MACHINE_OPEN, MESSAGE_CLIENT_HELLO, decline_renegotiation},
     {MACHINE_STATE_COUNT, 0, NULL},
 };

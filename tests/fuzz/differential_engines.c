@@ -268,6 +268,7 @@ static const struct difference {
     {"open, refused with unexpected_message: unexpected message", "open",
         "RFC 5246 7.4.1.2: it would be a renegotiation; libssl waits for all of it"},
     {"too many HelloRequest messages", "open", "we have a limit"},
+    {"too many wishes to renegotiate", "open", "we have a limit"},
     /* Where libssl is. */
     {"", "handshake, refused with unexpected_message: unexpected message",
         "RFC 8446 5: change_cipher_spec is dropped 'at any time after the first ClientHello', RFC "

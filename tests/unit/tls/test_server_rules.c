@@ -3,6 +3,8 @@
  * The machine's server and clients that break rules: ClientHellos written by the test, and records
  * sealed with the server's own secrets. Each refusal is for its reason, and only that.
  */
+#include <openssl/err.h>
+
 #include "base/memory.h"
 #include "base/panic.h"
 #include "side.h"
@@ -776,7 +778,8 @@ static void start_tls12(struct side *s, struct raw *client, SSL_CTX **ctx)
     raw_new(client, *ctx, "www.example", NULL);
 }
 
-TEST(renegotiation_is_refused)
+/* As a warning: whether to go on is the client's to decide, and libssl does not. */
+TEST(a_wish_to_renegotiate_is_declined)
 {
     struct side s;
     struct raw client;
@@ -786,11 +789,46 @@ TEST(renegotiation_is_refused)
     CHECK_INT(s.event, MACHINE_COMPLETE);
     CHECK(SSL_renegotiate(client.ssl) == 1);
     ignore_result(SSL_do_handshake(client.ssl));
-    side_handshake(&client, &s);
-    CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_NO_RENEGOTIATION));
+    raw_hello(&client, &s.m->wire_in);
+    CHECK_INT(side_run(&s), MACHINE_WANT_INPUT);
+    CHECK_INT(s.received[s.received_n - 1], MESSAGE_CLIENT_HELLO);
+    CHECK_INT(s.m->state, MACHINE_OPEN);
+    side_deliver(&s, &client);
+    CHECK_INT(ERR_GET_REASON(ERR_peek_error()), SSL_R_NO_RENEGOTIATION);
     raw_free(&client);
     SSL_CTX_free(ctx);
     side_free(&s);
+}
+
+static enum machine_event send_to(
+    struct side *to, struct side *from, enum record_type type, struct bytes content)
+{
+    CHECK_INT(record_put(&from->m->send, type, content, &to->m->wire_in, 0), content.n);
+    return side_run(to);
+}
+
+/* Application data goes on, and begins the count anew. */
+TEST(wishes_to_renegotiate_are_bounded)
+{
+    struct side client, server;
+    side_init(&client, &machine_client, NULL, 0);
+    side_init(&server, &machine_server, &ecdsa, 1);
+    client.policy.version_max = TLS_1_2;
+    side_start(&client);
+    side_start(&server);
+    side_meet(&client, &server);
+    for (int round = 0; round < 2; round++) {
+        CHECK_INT(send_to(&server, &client, RECORD_APPLICATION_DATA, BYTES("a")), MACHINE_DATA);
+        machine_take(server.m, 1);
+        for (int n = 0; n < MACHINE_WARNINGS_MAX; n++)
+            CHECK_INT(
+                send_to(&server, &client, RECORD_HANDSHAKE, BYTES("\1\0\0\0")), MACHINE_WANT_INPUT);
+    }
+    send_to(&server, &client, RECORD_HANDSHAKE, BYTES("\1\0\0\0"));
+    CHECK(side_has_failed(&server, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    CHECK_TEXT(server.m->failure.text, "too many wishes to renegotiate");
+    side_free(&client);
+    side_free(&server);
 }
 
 TEST(tls12_before_its_finished)
