@@ -314,8 +314,10 @@ static int take_message(struct machine *m)
     if (in.n < MESSAGE_HEADER_SIZE)
         return 0;
     size_t body_n = (size_t)in.at[1] << 16 | (size_t)in.at[2] << 8 | in.at[3];
+    /* RFC 8446 §6: a message "which cannot be parsed according to the syntax (e.g., […] contain an
+     * out-of-range length) MUST terminate the connection with a decode_error alert". */
     if (body_n > body_max(in.at[0]))
-        return machine_violation(m, ALERT_ILLEGAL_PARAMETER, "excessive message size");
+        return machine_violation(m, ALERT_DECODE_ERROR, "excessive message size");
     if (in.n - MESSAGE_HEADER_SIZE < body_n)
         return 0;
     return read_message(m, read, bytes_first(in, MESSAGE_HEADER_SIZE + body_n));

@@ -44,8 +44,10 @@
 #include "tls/signing.h"
 #include "tls/tlsconn.h"
 
-/* A handshake message: ten certificates of 64 KiB do not fit, ten ordinary ones do many times. */
-#define MACHINE_MESSAGE_MAX       (128 * 1024)
+/* A handshake message: as much as the syntax of ClientHello allows, so that none of these is too
+ * long (RFC 8446 §4.1.2: version, random, session, suites, compression, extensions). Ten
+ * certificates of 64 KiB do not fit, ten ordinary ones do many times. */
+#define MACHINE_MESSAGE_MAX       (2 + 32 + (1 + 32) + (2 + 65534) + (1 + 255) + (2 + 65535))
 #define MACHINE_KEY_UPDATES_MAX   100
 #define MACHINE_EMPTY_RECORDS_MAX 32 /* in a row, without content */
 #define MACHINE_WARNINGS_MAX      4  /* in a row */

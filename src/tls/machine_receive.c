@@ -29,7 +29,7 @@ static int take_handshake(struct machine *m, struct bytes content)
     if (!content.n)
         return machine_violation(m, ALERT_UNEXPECTED_MESSAGE, "empty handshake record");
     if (buf_append(&m->in, content) < 0)
-        return machine_violation(m, ALERT_ILLEGAL_PARAMETER, "excessive message size");
+        return machine_violation(m, ALERT_DECODE_ERROR, "excessive message size");
     return 0;
 }
 

@@ -301,8 +301,6 @@ static const struct difference {
         "libssl knows shorter limits for some messages; we wait for the rest"},
     {"unexpected_message: bad record type", "bad_record_mac",
         "RFC 8446 5.2: a protected record says application_data; libssl opens it first"},
-    {"illegal_parameter: excessive message size", "decode_error: length mismatch",
-        "RFC 8446 6.2: of a wrong length either can be said"},
     {"protocol_version: unsupported protocol", "illegal_parameter: bad extension",
         "two faults at a time: a version that was not offered has no extensions that were"},
     {"decode_error: length mismatch", "bad_certificate: ASN1 lib", "two faults at a time"},

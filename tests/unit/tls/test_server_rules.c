@@ -73,28 +73,34 @@ static void put_extensions(struct wire_writer *w, const struct hello *h)
         put_extension(w, (uint16_t)h->b.number, h->b.body);
 }
 
+static void put_vector(struct wire_writer *w, unsigned length_n, struct bytes content)
+{
+    struct wire_mark vector = wire_begin(w, length_n);
+    wire_put(w, content);
+    wire_end(w, vector);
+}
+
+static void put_message(struct wire_writer *w, const struct hello *h)
+{
+    uint8_t random[32] = {0};
+    struct wire_mark message = message_begin(w, MESSAGE_CLIENT_HELLO);
+    wire_put_16(w, TLS_1_2);
+    wire_put(w, (struct bytes){random, sizeof(random)});
+    put_vector(w, 1, h->session_id);
+    put_vector(w, 2, h->suites.at ? h->suites : BYTES("\x13\x01\xc0\x2b"));
+    put_vector(w, 1, h->compression.at ? h->compression : BYTES("\0"));
+    struct wire_mark extensions = wire_begin(w, 2);
+    put_extensions(w, h);
+    wire_end(w, extensions);
+    wire_end(w, message);
+}
+
 static void put_hello(struct buf *out, const struct hello *h)
 {
     struct wire_writer w = {.out = out};
-    uint8_t random[32] = {0};
     wire_put_24(&w, 0x160301);
-    struct wire_mark record = wire_begin(&w, 2), vector;
-    struct wire_mark message = message_begin(&w, MESSAGE_CLIENT_HELLO);
-    wire_put_16(&w, TLS_1_2);
-    wire_put(&w, (struct bytes){random, sizeof(random)});
-    vector = wire_begin(&w, 1);
-    wire_put(&w, h->session_id);
-    wire_end(&w, vector);
-    vector = wire_begin(&w, 2);
-    wire_put(&w, h->suites.at ? h->suites : BYTES("\x13\x01\xc0\x2b"));
-    wire_end(&w, vector);
-    vector = wire_begin(&w, 1);
-    wire_put(&w, h->compression.at ? h->compression : BYTES("\0"));
-    wire_end(&w, vector);
-    vector = wire_begin(&w, 2);
-    put_extensions(&w, h);
-    wire_end(&w, vector);
-    wire_end(&w, message);
+    struct wire_mark record = wire_begin(&w, 2);
+    put_message(&w, h);
     wire_end(&w, record);
     CHECK(!w.has_failed);
 }
@@ -256,6 +262,47 @@ TEST(nothing_follows_a_hello_that_is_retried)
     CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
     CHECK_TEXT(s.m->failure.text, "not on record boundary");
     buf_fini(&wire);
+    side_free(&s);
+}
+
+/* MESSAGE in as many records as it takes. */
+static void feed_records(struct side *s, struct bytes message)
+{
+    for (; message.n; message = bytes_skip(message, RECORD_PLAIN_MAX)) {
+        struct wire_writer w = {.out = &s->m->wire_in};
+        wire_put_24(&w, 0x160301);
+        put_vector(&w, 2, bytes_first(message, RECORD_PLAIN_MAX));
+        CHECK(!w.has_failed);
+        side_run(s);
+    }
+}
+
+/* RFC 8446 §4.1.2: every vector as long as it may be. One octet more is no ClientHello. */
+TEST(the_longest_client_hello)
+{
+    static uint8_t suites[65534], zeros[UINT16_MAX];
+    struct hello h = {
+        .is_tls12 = true, .session_id = {zeros, 32}, .suites = {suites, sizeof(suites)}};
+    struct buf out;
+    struct wire_writer w = {.out = &out};
+    struct side s;
+    suites[sizeof(suites) - 2] = 0xc0, suites[sizeof(suites) - 1] = 0x2b;
+    h.compression = (struct bytes){zeros, 255};
+    h.b = (struct addition){21, {zeros, sizeof(zeros) - 10 - 8 - 4}}; /* padding; groups, schemes */
+    buf_init(&out, 1 << 18);
+    put_message(&w, &h);
+    CHECK_INT(buf_size(&out), MESSAGE_HEADER_SIZE + MACHINE_MESSAGE_MAX);
+    side_init(&s, &machine_server, &ecdsa, 1);
+    side_start(&s);
+    feed_records(&s, buf_bytes(&out));
+    CHECK_INT(s.event, MACHINE_WANT_INPUT);
+    CHECK_INT(s.m->state, MACHINE_WAIT_CLIENT_KEY_EXCHANGE);
+    side_free(&s);
+    buf_fini(&out);
+    side_init(&s, &machine_server, &ecdsa, 1);
+    side_start(&s);
+    side_feed(&s, BYTES("\x16\3\1\0\4\1\2\1\x45"));
+    CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_DECODE_ERROR));
     side_free(&s);
 }
 
@@ -449,8 +496,7 @@ TEST(nothing_but_finished_completes_a_handshake)
         {"Finished of zeros", RECORD_HANDSHAKE, BYTES(FINISHED_OF_ZEROS), ALERT_DECRYPT_ERROR},
         {"Finished that is short", RECORD_HANDSHAKE, BYTES("\x14\0\0\1\0"), ALERT_DECODE_ERROR},
         {"Finished that is empty", RECORD_HANDSHAKE, BYTES("\x14\0\0\0"), ALERT_DECODE_ERROR},
-        {"Finished that is endless", RECORD_HANDSHAKE, BYTES("\x14\0\1\0"),
-            ALERT_ILLEGAL_PARAMETER},
+        {"Finished that is endless", RECORD_HANDSHAKE, BYTES("\x14\0\1\0"), ALERT_DECODE_ERROR},
         {"no handshake message", RECORD_HANDSHAKE, BYTES(""), ALERT_UNEXPECTED_MESSAGE},
         {"no alert", RECORD_ALERT, BYTES(""), ALERT_UNEXPECTED_MESSAGE},
         {"half an alert", RECORD_ALERT, BYTES("\2"), ALERT_DECODE_ERROR},
