@@ -174,7 +174,7 @@ static enum record_status check_header(
     /* RFC 8446 §5.1 has the version of plain records ignored; but what is not of the form 3.x is no
      * TLS. That of protected ones is fixed: §5.2, and RFC 5246 §6.2.1. */
     bool is_version = header[1] == LEGACY_VERSION_MAJOR &&
-                      (l->keys.format == RECORD_PLAIN || header[2] == LEGACY_VERSION_MINOR);
+                      (is_plain(l, header) || header[2] == LEGACY_VERSION_MINOR);
     if (!is_version)
         return refuse(alert, ALERT_PROTOCOL_VERSION);
     /* RFC 8446 §5.2: of TLS 1.3 the header of a protected record says application_data. */

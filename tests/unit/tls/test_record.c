@@ -272,6 +272,23 @@ TEST(header)
     refuse_bytes(RECORD_TLS13, BYTES("\x15\x03\x03\x00\x02\x01\x00"), ALERT_UNEXPECTED_MESSAGE);
 }
 
+/* RFC 8446 §5.1: the version of a plain record "MUST be ignored for all purposes". */
+TEST(version_of_a_plain_record)
+{
+    static const enum record_format formats[] = {RECORD_PLAIN, RECORD_TLS13};
+    for (size_t i = 0; i < COUNT_OF(formats); i++)
+        for (uint8_t minor = 0; minor < 6; minor++) {
+            uint8_t alert, ccs[] = {RECORD_CHANGE_CIPHER_SPEC, 3, minor, 0, 1, 1};
+            size_t used;
+            struct record r;
+            struct ends e;
+            ends_init(&e, formats[i]);
+            CHECK_INT(record_take(&e.open, ccs, sizeof(ccs), &r, &used, &alert), RECORD_OK);
+            CHECK_INT(used, sizeof(ccs));
+            ends_fini(&e);
+        }
+}
+
 TEST(length)
 {
     static const struct {
