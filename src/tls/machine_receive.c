@@ -145,6 +145,15 @@ static int take(struct machine *m, const struct record *r, uint8_t outer, size_t
     return result;
 }
 
+/* What a record of LENGTH octets takes of the early data that we skip: its content, as the client
+ * counts it (RFC 8446 §4.6.1, max_early_data_size), so that one which may send that much to another
+ * server of its name can talk to us. None is for nothing. */
+static size_t early_content(size_t length)
+{
+    size_t around = AEAD_TAG_SIZE + 1;
+    return length > around ? length - around : 1;
+}
+
 /* RFC 8446 §4.2.10: early data that we refused is skipped: after HelloRetryRequest records of type
  * application_data, otherwise records that do not open, until one does. */
 static int skip_early_data(struct machine *m, struct bytes wire)
@@ -154,9 +163,10 @@ static int skip_early_data(struct machine *m, struct bytes wire)
         return machine_violation(m, ALERT_RECORD_OVERFLOW, "encrypted length too long");
     if (wire.n < used)
         return 0;
-    if (used > m->hs->early_data_left)
+    size_t content = early_content(used - RECORD_HEADER_SIZE);
+    if (content > m->hs->early_data_left)
         return machine_violation(m, ALERT_UNEXPECTED_MESSAGE, "too much early data");
-    m->hs->early_data_left -= used;
+    m->hs->early_data_left -= content;
     buf_consume(&m->wire_in, used);
     return 1;
 }

@@ -952,7 +952,7 @@ TEST(early_data_is_skipped)
 {
     for (int retries = 0; retries < 2; retries++) {
         struct meeting t;
-        send_early_data(&t, retries, 12000);
+        send_early_data(&t, retries, MACHINE_EARLY_DATA_MAX);
         CHECK(is_complete(&t));
         CHECK_INT(facts(&t)->resumed, true);
         CHECK_INT(SSL_get_early_data_status(t.client.ssl), SSL_EARLY_DATA_REJECTED);
