@@ -372,11 +372,13 @@ static bool is_downgraded(const struct machine *m, const struct server_hello *he
            (offers_tls13(m) || hello->random.at[hello->random.n - 1] == 0);
 }
 
-/* RFC 8446 §4.1.3, §4.2.1. */
+/* RFC 8446 §4.1.3, §4.2.1; D.5: legacy_version 0x0300 is protocol_version, whatever the extension
+ * says. */
 static int check_version(struct machine *m, const struct server_hello *hello)
 {
-    bool is_by_extension = hello->version != hello->legacy_version;
-    bool is_offered = own_suites(m, hello->version).n;
+    bool is_old = hello->legacy_version <= SSL_3_0;
+    bool is_by_extension = hello->version != hello->legacy_version && !is_old;
+    bool is_offered = own_suites(m, hello->version).n && !is_old;
     if (is_by_extension && !is_offered)
         return machine_violation(m, ALERT_ILLEGAL_PARAMETER, "bad protocol version number");
     if (!is_offered)

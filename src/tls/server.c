@@ -79,6 +79,9 @@ static int choose_version(struct machine *m)
     } else if (hello->legacy_version >= TLS_1_2) {
         offered = (struct bytes){only_tls12, sizeof(only_tls12)};
     }
+    /* RFC 8446 D.5: legacy_version 0x0300 is protocol_version, whatever the extension says. */
+    if (hello->legacy_version <= SSL_3_0)
+        offered = (struct bytes){0};
     for (uint16_t v = m->policy->version_max; v >= m->policy->version_min; v--)
         if (wire_contains_16(offered, v)) {
             m->version = v;

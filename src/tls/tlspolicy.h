@@ -13,6 +13,7 @@
 #include "crypto/ratchet.h"
 #include "pki/credential.h"
 
+#define SSL_3_0 0x0300 /* to be refused, wherever it stands */
 #define TLS_1_2 0x0303
 #define TLS_1_3 0x0304
 

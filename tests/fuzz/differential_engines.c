@@ -261,6 +261,8 @@ static const struct difference {
         "RFC 8446 4.1.2: it is the same; libssl does not compare"},
     {"decode_error: malformed ClientHello", "open",
         "RFC 8446 4.2: none twice; libssl looks at those that it knows"},
+    {"protocol_version: unsupported protocol", "",
+        "RFC 8446 D.5: legacy_version of SSL 3.0 is refused; libssl looks at supported_versions"},
     {"unknown alert type", "",
         "RFC 8446 6: there are two levels; libssl looks at the description alone in TLS 1.3"},
     {"handshake, refused with unexpected_message: unexpected message", "open",

@@ -127,6 +127,8 @@ static void start(struct side *s, const struct hello *h)
 static const struct hello hellos[] = {
     {"as it should be", TLS13},
     {"an older version before the extension", TLS13, .legacy = 0x0302, .alert = 47},
+    {"SSL 3.0 before the extension", TLS13, .legacy = 0x0300, .alert = 70,
+        .fault = TLSCONN_FAULT_NO_COMMON},
     {"TLS 1.3 in the old place, too", TLS13, .legacy = 0x0304, .alert = 47},
     {"TLS 1.3 in the old place alone", TLS13, LEFT_OUT(43), .legacy = 0x0304, .alert = 47},
     {"a version that is not", TLS13, WITH(43, "\3\5"), .alert = 47},

@@ -39,6 +39,7 @@ struct addition {
 struct hello {
     const char *what;
     struct addition a;
+    uint16_t legacy; /* 0: TLS 1.2 */
     struct bytes session_id, suites, compression;
     uint8_t alert;
     bool is_left_out, is_tls12;
@@ -84,7 +85,7 @@ static void put_message(struct wire_writer *w, const struct hello *h)
 {
     uint8_t random[32] = {0};
     struct wire_mark message = message_begin(w, MESSAGE_CLIENT_HELLO);
-    wire_put_16(w, TLS_1_2);
+    wire_put_16(w, h->legacy ? h->legacy : TLS_1_2);
     wire_put(w, (struct bytes){random, sizeof(random)});
     put_vector(w, 1, h->session_id);
     put_vector(w, 2, h->suites.at ? h->suites : BYTES("\x13\x01\xc0\x2b"));
@@ -135,6 +136,9 @@ static const struct hello hellos[] = {
         .alert = ALERT_ILLEGAL_PARAMETER},
     {.what = "versions cut off", WITH(43, "\3\3\4"), .alert = ALERT_DECODE_ERROR},
     {.what = "no version of ours", WITH(43, "\2\3\2"), .alert = ALERT_PROTOCOL_VERSION},
+    {.what = "TLS 1.0 in the old place", .legacy = 0x0301},
+    {.what = "SSL 3.0 in the old place", .legacy = 0x0300, .alert = ALERT_PROTOCOL_VERSION},
+    {.what = "SSL 2.0 in the old place", .legacy = 0x0002, .alert = ALERT_PROTOCOL_VERSION},
     {.what = "no groups", LEFT_OUT(10), .alert = ALERT_MISSING_EXTENSION},
     {.what = "no shares", LEFT_OUT(51), .alert = ALERT_MISSING_EXTENSION},
     {.what = "no schemes", LEFT_OUT(13), .alert = ALERT_MISSING_EXTENSION},
