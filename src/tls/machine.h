@@ -151,6 +151,8 @@ struct handshake {
     struct secret client_secret, server_secret;              /* 1.3: handshake traffic secrets */
     struct handshake_traffic client_traffic, server_traffic; /* … and what they are for */
     uint8_t master[MASTER_SECRET_SIZE];                      /* 1.2 */
+    struct hmac_key master_key; /* 1.2: its pads hashed, if has_master_key */
+    bool has_master_key;
     struct prf_keys keys; /* 1.2: of the master secret, if has_keys */
     bool has_keys;
     bool has_extended_master_secret, is_renegotiation_safe, has_retried, has_ccs_sent;

@@ -133,12 +133,22 @@ int machine_send_secret(struct machine *m, const struct secret *traffic)
     return result;
 }
 
+/* Traffic keys and both Finished come of it. */
+static const struct hmac_key *master_key(struct handshake *hs, enum hash_kind hash)
+{
+    if (!hs->has_master_key)
+        hmac_key_init(&hs->master_key, hash, (struct bytes){hs->master, sizeof(hs->master)});
+    hs->has_master_key = true;
+    return &hs->master_key;
+}
+
 /* Both directions' come out of one derivation, so the second one finds it done. */
 static const struct record_keys *master_keys(struct machine *m, bool by_server)
 {
     struct handshake *hs = m->hs;
     if (!hs->has_keys)
-        prf_keys_make(m->suite, hs->master, hs->client_random, hs->server_random, &hs->keys);
+        prf_keys_make(m->suite, master_key(hs, m->suite->hash), hs->client_random,
+            hs->server_random, &hs->keys);
     hs->has_keys = true;
     return by_server ? &hs->keys.server : &hs->keys.client;
 }
@@ -220,13 +230,13 @@ int machine_put_signature(struct machine *m, struct wire_writer *w)
 static size_t verify_data(const struct machine *m, bool by_server, uint8_t out[HASH_SIZE_MAX])
 {
     uint8_t digest[HASH_SIZE_MAX];
-    const struct handshake *hs = m->hs;
+    struct handshake *hs = m->hs;
     struct bytes transcript = machine_transcript_hash(m, digest);
     if (m->version == TLS_1_3)
         return key_schedule_finish(
             by_server ? &hs->server_traffic.finished : &hs->client_traffic.finished, transcript,
             out);
-    prf_make(m->suite->hash, (struct bytes){hs->master, sizeof(hs->master)},
+    prf_expand(master_key(hs, m->suite->hash),
         (struct prf_seed){by_server ? "server finished" : "client finished", transcript, {0}}, out,
         VERIFY_DATA_SIZE);
     return VERIFY_DATA_SIZE;

@@ -23,27 +23,32 @@ static struct bytes join(struct prf_seed seed, uint8_t space[SEED_MAX])
 }
 
 /* RFC 5246 §5: P_hash. */
-void prf_make(
-    enum hash_kind hash, struct bytes secret, struct prf_seed seed, uint8_t *out, size_t out_n)
+void prf_expand(const struct hmac_key *secret, struct prf_seed seed, uint8_t *out, size_t out_n)
 {
     uint8_t space[SEED_MAX], chain[HASH_SIZE_MAX], piece[HASH_SIZE_MAX];
     const struct bytes whole = join(seed, space);
-    const size_t n = hash_size(hash);
-    struct hmac_key key;
-    hmac_key_init(&key, hash, secret);
-    hmac_make(&key, whole, (struct bytes){0}, chain);
+    const size_t n = hash_size(secret->inner.kind);
+    hmac_make(secret, whole, (struct bytes){0}, chain);
     for (size_t done = 0; done < out_n; done += n) {
         if (done)
-            hmac_make(&key, (struct bytes){chain, n}, (struct bytes){0}, chain);
-        hmac_make(&key, (struct bytes){chain, n}, whole, piece);
+            hmac_make(secret, (struct bytes){chain, n}, (struct bytes){0}, chain);
+        hmac_make(secret, (struct bytes){chain, n}, whole, piece);
         memcpy(out + done, piece, out_n - done < n ? out_n - done : n);
     }
-    hmac_key_wipe(&key);
     mem_wipe(chain, sizeof(chain));
     mem_wipe(piece, sizeof(piece));
 }
 
-void prf_keys_make(const struct suite *suite, const uint8_t master[MASTER_SECRET_SIZE],
+void prf_make(
+    enum hash_kind hash, struct bytes secret, struct prf_seed seed, uint8_t *out, size_t out_n)
+{
+    struct hmac_key key;
+    hmac_key_init(&key, hash, secret);
+    prf_expand(&key, seed, out, out_n);
+    hmac_key_wipe(&key);
+}
+
+void prf_keys_make(const struct suite *suite, const struct hmac_key *master,
     const uint8_t client_random[32], const uint8_t server_random[32], struct prf_keys *out)
 {
     const bool is_gcm = suite->aead != AEAD_CHACHA20_POLY1305;
@@ -52,9 +57,8 @@ void prf_keys_make(const struct suite *suite, const uint8_t master[MASTER_SECRET
     /* Of an AEAD: the client's key, the server's key, the client's IV, the server's. */
     uint8_t block[2 * (AEAD_KEY_MAX + AEAD_NONCE_SIZE)];
     const uint8_t *ivs = block + 2 * key_n;
-    prf_make(suite->hash, (struct bytes){master, MASTER_SECRET_SIZE},
-        (struct prf_seed){"key expansion", {server_random, 32}, {client_random, 32}}, block,
-        2 * (key_n + iv_n));
+    prf_expand(master, (struct prf_seed){"key expansion", {server_random, 32}, {client_random, 32}},
+        block, 2 * (key_n + iv_n));
     out->client = (struct record_keys){
         .format = is_gcm ? RECORD_TLS12_GCM : RECORD_TLS12_CHACHA20, .kind = suite->aead};
     out->server = out->client;

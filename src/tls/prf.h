@@ -19,10 +19,12 @@ struct prf_seed {
 };
 void prf_make(
     enum hash_kind hash, struct bytes secret, struct prf_seed seed, uint8_t *out, size_t out_n);
+/* The same with the pads of the secret hashed. */
+void prf_expand(const struct hmac_key *secret, struct prf_seed seed, uint8_t *out, size_t out_n);
 /* What either side writes with. */
 struct prf_keys {
     struct record_keys client, server;
 };
 /* RFC 5246 §6.3. */
-void prf_keys_make(const struct suite *suite, const uint8_t master[MASTER_SECRET_SIZE],
+void prf_keys_make(const struct suite *suite, const struct hmac_key *master,
     const uint8_t client_random[32], const uint8_t server_random[32], struct prf_keys *out);

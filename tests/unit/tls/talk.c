@@ -106,11 +106,13 @@ void talk_finished(struct talk *t)
 void talk_change_cipher_spec(struct talk *t)
 {
     const struct machine *m = t->side.m;
+    struct hmac_key key;
     struct prf_keys keys;
     talk_say(t, RECORD_CHANGE_CIPHER_SPEC, BYTES("\1"));
     if (!m->hs || !m->suite || t->side.event == MACHINE_FAILED)
         return;
-    prf_keys_make(m->suite, m->hs->master, m->hs->client_random, m->hs->server_random, &keys);
+    hmac_key_init(&key, m->suite->hash, (struct bytes){m->hs->master, MASTER_SECRET_SIZE});
+    prf_keys_make(m->suite, &key, m->hs->client_random, m->hs->server_random, &keys);
     record_set_keys(&t->seal, by_server(t) ? &keys.server : &keys.client);
 }
 

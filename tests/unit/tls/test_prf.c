@@ -54,6 +54,7 @@ TEST(key_block)
     vector_fill(randoms[0], sizeof(randoms), 4);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct prf_keys keys;
+        struct hmac_key key;
         const size_t key_n = cases[i].key_n, iv_n = cases[i].iv_n;
         OSSL_PARAM p[8], *at = p;
         kdf_set_text(at++, OSSL_KDF_PARAM_DIGEST, cases[i].digest);
@@ -63,7 +64,8 @@ TEST(key_block)
         kdf_set_octets(at++, OSSL_KDF_PARAM_SEED, (struct bytes){randoms[0], 32});
         *at = OSSL_PARAM_construct_end();
         kdf_derive("TLS1-PRF", p, block, 2 * (key_n + iv_n));
-        prf_keys_make(&cases[i].suite, master, randoms[0], randoms[1], &keys);
+        hmac_key_init(&key, cases[i].suite.hash, (struct bytes){master, sizeof(master)});
+        prf_keys_make(&cases[i].suite, &key, randoms[0], randoms[1], &keys);
         CHECK_INT(keys.client.format, cases[i].format);
         CHECK(keys.client.kind == cases[i].suite.aead && keys.server.kind == cases[i].suite.aead);
         CHECK(memcmp(keys.client.key, block, key_n) == 0);

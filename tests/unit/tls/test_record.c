@@ -166,6 +166,7 @@ static struct record_keys keys_of(struct raw *r, const struct suite *suite, bool
     struct record_keys keys;
     struct prf_keys both;
     uint8_t master[MASTER_SECRET_SIZE], client[32], server[32];
+    struct hmac_key key;
     if (suite->version == TLS_1_3) {
         struct secret *s = by_server ? &logged.server : &logged.client;
         s->hash = suite->hash;
@@ -175,7 +176,8 @@ static struct record_keys keys_of(struct raw *r, const struct suite *suite, bool
     SSL_SESSION_get_master_key(SSL_get_session(r->ssl), master, sizeof(master));
     SSL_get_client_random(r->ssl, client, sizeof(client));
     SSL_get_server_random(r->ssl, server, sizeof(server));
-    prf_keys_make(suite, master, client, server, &both);
+    hmac_key_init(&key, suite->hash, (struct bytes){master, sizeof(master)});
+    prf_keys_make(suite, &key, client, server, &both);
     return by_server ? both.server : both.client;
 }
 
