@@ -75,6 +75,13 @@ static bool add(struct numbers *set, uint16_t number)
     return is_new;
 }
 
+static bool contains(const struct numbers *set, uint16_t number)
+{
+    unsigned word = number / 64u;
+    bool is_used = set->used[word / 64u] >> word % 64u & 1;
+    return is_used && set->words[word] >> number % 64u & 1;
+}
+
 /* 0, or the alert. */
 static uint8_t check_place(enum extension e, enum extension_place place, unsigned asked)
 {
@@ -249,6 +256,20 @@ bool extension_read_key_shares(struct bytes body, struct bytes *entries, uint8_t
             return false;
         }
     }
+    return true;
+}
+
+bool extension_lists_key_shares(struct bytes groups, struct bytes entries)
+{
+    struct numbers listed;
+    struct bytes key;
+    uint16_t group;
+    clear(&listed);
+    while (wire_take_16(&groups, &group))
+        add(&listed, group);
+    while (extension_next_key_share(&entries, &group, &key))
+        if (!contains(&listed, group))
+            return false;
     return true;
 }
 

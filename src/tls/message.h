@@ -131,6 +131,8 @@ bool extension_read_psk_modes(struct bytes body, bool *has_dhe) MUST_USE;
 /* Of ClientHello: every entry checked. */
 bool extension_read_key_shares(struct bytes body, struct bytes *entries, uint8_t *alert) MUST_USE;
 bool extension_next_key_share(struct bytes *entries, uint16_t *group, struct bytes *key);
+/* Is the group of each of ENTRIES, in which there is no fault, one of GROUPS? */
+bool extension_lists_key_shares(struct bytes groups, struct bytes entries);
 /* Of ServerHello. */
 bool extension_read_key_share(struct bytes body, uint16_t *group, struct bytes *key) MUST_USE;
 struct psk_offer {

@@ -43,18 +43,19 @@ static struct bytes find_share(struct bytes shares, uint16_t group)
     return (struct bytes){0};
 }
 
-/* RFC 8446 §4.2.8: shares are for groups of supported_groups only; after HelloRetryRequest there is
- * one, for the group that was asked for. */
+/* RFC 8446 §4.2.8: after HelloRetryRequest there is one share, for the group that was asked for. */
+static bool is_share_asked_for(const struct machine *m, struct bytes shares)
+{
+    struct bytes key;
+    uint16_t group;
+    return extension_next_key_share(&shares, &group, &key) && group == m->hs->group && !shares.n;
+}
+
+/* RFC 8446 §4.2.8: shares are for groups of supported_groups only. */
 static int check_shares(struct machine *m, struct bytes groups, struct bytes shares)
 {
-    const struct handshake *hs = m->hs;
-    struct bytes key;
-    uint16_t number;
-    size_t n = 0;
-    for (; extension_next_key_share(&shares, &number, &key); n++)
-        if (!wire_contains_16(groups, number) || (hs->has_retried && number != hs->group))
-            return machine_violation(m, ALERT_ILLEGAL_PARAMETER, "bad key share");
-    if (hs->has_retried && n != 1)
+    if (!extension_lists_key_shares(groups, shares) ||
+        (m->hs->has_retried && !is_share_asked_for(m, shares)))
         return machine_violation(m, ALERT_ILLEGAL_PARAMETER, "bad key share");
     return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/attributes.h"
+#include "base/clock.h"
 #include "codec_cases.h"
 
 #include "base/ban.h"
@@ -308,6 +309,32 @@ TEST(alerts_of_contents)
     struct bytes one_binder = BYTES(IDENTITIES "\x00\x21" BINDER_32);
     CHECK(!extension_read_psk_offer(one_binder, one_binder, &offer, &alert));
     CHECK_INT(alert, ALERT_ILLEGAL_PARAMETER);
+}
+
+/* What a ClientHello of 64 KiB has room for: 6000 shares, each of a group that is listed, after
+ * 10,000 others. Looking each of them up in the list would take 25 ms. */
+TEST(many_key_shares_of_many_groups_cost_no_more_than_their_octets)
+{
+    enum { SHARES = 6000, OTHERS = 10000 };
+    struct buf groups, entries;
+    buf_init(&groups, UINT16_MAX);
+    buf_init(&entries, UINT16_MAX);
+    struct wire_writer g = {.out = &groups}, e = {.out = &entries};
+    for (uint16_t i = 0; i < OTHERS; i++)
+        wire_put_16(&g, 0x3000);
+    for (uint16_t i = 0; i < SHARES; i++) {
+        wire_put_16(&g, 0x4000 + i);
+        wire_put_16(&e, 0x4000 + i);
+        wire_put_24(&e, 1 << 8 | 'x'); /* a key of one octet */
+    }
+    CHECK(!g.has_failed && !e.has_failed);
+    uint64_t begin_us = clock_thread_us();
+    CHECK(extension_lists_key_shares(buf_bytes(&groups), buf_bytes(&entries)));
+    CHECK(clock_thread_us() - begin_us < 10000);
+    struct bytes but_the_last = bytes_first(buf_bytes(&groups), buf_size(&groups) - 2);
+    CHECK(!extension_lists_key_shares(but_the_last, buf_bytes(&entries)));
+    buf_fini(&groups);
+    buf_fini(&entries);
 }
 
 TEST(psk_offer_is_gone_through)
