@@ -5,8 +5,8 @@
  * walk has met an anchor, and from there downwards; every answer is kept, and a certificate from
  * which no anchor can be reached any more is not walked into. So who has no certificate of a
  * trusted CA makes us check no more than his certificates against those anchors whose name he uses,
- * by the anchors' keys, however he arranges his pool; and an ordinary chain costs exactly its own
- * signatures.
+ * by the anchors' keys, however he arranges his pool, and of these no more than FORGED_MAX; and an
+ * ordinary chain costs exactly its own signatures.
  */
 #include <stdlib.h>
 
@@ -20,6 +20,9 @@
 
 #define POOL_MAX 128 /* untrusted certificates that are looked at */
 #define NODE_MAX 256
+/* What signatures that do not verify may take, in units of PATH_BUDGET's. Honest chains have none,
+ * but where CAs share a name and their certificates have no key identifiers. */
+#define FORGED_MAX 12
 
 enum edge_state {
     EDGE_UNKNOWN,
@@ -70,6 +73,7 @@ struct path_search {
     size_t phase;
     bool has_found, is_over;
     bool is_used_up; /* the budget */
+    unsigned forged; /* of it, by signatures that did not verify */
     struct frame frames[PATH_LENGTH_MAX];
     size_t frames_n;
     size_t nodes_n;
@@ -199,24 +203,42 @@ static unsigned price_of(const struct certificate_facts *f)
     return public_key_kind_is_rsa(f->key_kind) ? 1 + f->key_bits / 4096 : prices[f->key_kind];
 }
 
+/* May a check for PRICE be made? The signer of a CRL must not be hidden by what is beside it. */
+static bool can_afford(const struct path_search *s, unsigned price)
+{
+    bool is_patient = s->forged < FORGED_MAX || s->request->purpose == PATH_CRL_SIGNER;
+    return is_patient && s->budget->signatures >= price;
+}
+
+static enum edge_state verify_edge(
+    struct path_search *s, const struct node *child, const struct node *issuer, unsigned price)
+{
+    const struct certificate_facts *c = facts_of(child);
+    const struct public_key *key = certificate_public_key(issuer->certificate);
+    if (!key)
+        return EDGE_WEAK;
+    if (public_key_verify(key, c->signature_algorithm, c->tbs, c->signature))
+        return EDGE_GOOD;
+    s->forged += price;
+    return EDGE_BAD;
+}
+
 static void check_edge(struct path_search *s, const struct node *child, struct edge *e)
 {
-    const struct certificate_facts *c = facts_of(child), *f = facts_of(&s->nodes[e->issuer]);
+    const struct node *issuer = &s->nodes[e->issuer];
     if (e->state != EDGE_UNKNOWN)
         return;
     e->state = EDGE_WEAK;
-    if (c->signature_algorithm <= SIGNATURE_WEAK || f->key_kind == KEY_UNSUPPORTED)
+    if (facts_of(child)->signature_algorithm <= SIGNATURE_WEAK ||
+        facts_of(issuer)->key_kind == KEY_UNSUPPORTED)
         return;
-    unsigned price = price_of(f);
-    if (s->budget->signatures < price) {
+    unsigned price = price_of(facts_of(issuer));
+    if (!can_afford(s, price)) {
         s->is_used_up = true;
         return;
     }
     s->budget->signatures -= price;
-    const struct public_key *key = certificate_public_key(s->nodes[e->issuer].certificate);
-    if (key)
-        e->state = public_key_verify(key, c->signature_algorithm, c->tbs, c->signature) ? EDGE_GOOD
-                                                                                        : EDGE_BAD;
+    e->state = verify_edge(s, child, issuer, price);
 }
 
 /* ---- the walk ---- */
