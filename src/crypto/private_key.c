@@ -297,7 +297,9 @@ static size_t sign_pss(RSA *rsa, enum signature_algorithm a, const uint8_t *dige
 static size_t sign_ecdsa(EC_KEY *ec, struct bytes digest, uint8_t *out)
 {
     unsigned n = 0;
-    return ECDSA_sign(0, digest.at, (int)digest.n, out, &n, ec) == 1 ? n : 0;
+    bool is_signed = ECDSA_sign(0, digest.at, (int)digest.n, out, &n, ec) == 1;
+    /* Without memory to encode it in, libcrypto 3.0 succeeds with a size of -1. */
+    return is_signed && n <= PRIVATE_KEY_SIGNATURE_MAX ? n : 0;
 }
 
 static size_t sign_ed25519(EVP_MD_CTX *c, struct bytes message, uint8_t *out)
