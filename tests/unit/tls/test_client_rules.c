@@ -53,6 +53,7 @@ struct hello {
     uint8_t compression;  /* 0: null */
     bool has_other_id;    /* than what belongs there */
     bool is_client_tls12; /* the client has nothing better */
+    bool is_client_rsa;   /* it takes RSA key transport, too */
     const char *mark;     /* the random ends with its eight octets */
     enum tlsconn_fault fault;
 };
@@ -113,6 +114,7 @@ static void start(struct side *s, const struct hello *h)
     side_init(s, &machine_client, &ecdsa, 1);
     if (h->is_client_tls12)
         s->policy.version_max = TLS_1_2;
+    s->policy.key_exchange_rsa = h->is_client_rsa;
     side_start(s);
     client_set_server_name(s->m, "www.example");
     CHECK_INT(side_run(s), MACHINE_WANT_INPUT);
@@ -182,6 +184,7 @@ static const struct hello hellos[] = {
     {"a name that is repeated", TLS12, WITH(0, "www"), .alert = 50},
     {"a tiny record_size_limit", TLS12, WITH(28, "\0\x3f"), .alert = 47},
     {"a status in the wrong place", TLS12, WITH(5, "\1"), .alert = 50},
+    {"points cut off", TLS12, WITH(11, "\2\0"), .alert = 50},
     {"compressed points only", TLS12, WITH(11, "\1\1"), .alert = 47},
     {"groups, as some servers have them", TLS12, WITH(10, "\0\2\0\x1d")},
 };
@@ -379,18 +382,24 @@ static enum machine_event say(struct forger *f, enum record_type type, struct by
     return side_run(&f->client);
 }
 
-/* The certificate of the test's server. */
-static void say_certificate(struct forger *f)
+static void show(struct forger *f, const struct credential *c)
 {
     struct buf message;
     buf_init(&message, 4096);
     struct wire_writer w = {.out = &message};
     struct wire_mark mark = message_begin(&w, MESSAGE_CERTIFICATE);
     message_put_certificate(
-        &w, f->client.m->version == TLS_1_3, (struct bytes){0}, &ecdsa->chain, (struct bytes){0});
+        &w, f->client.m->version == TLS_1_3, (struct bytes){0}, &c->chain, (struct bytes){0});
     wire_end(&w, mark);
-    CHECK_INT(say(f, RECORD_HANDSHAKE, buf_bytes(&message)), MACHINE_WANT_INPUT);
+    say(f, RECORD_HANDSHAKE, buf_bytes(&message));
     buf_fini(&message);
+}
+
+/* The certificate of the test's server. */
+static void say_certificate(struct forger *f)
+{
+    show(f, ecdsa);
+    CHECK_INT(f->client.event, MACHINE_WANT_INPUT);
 }
 
 static void say_verify(struct forger *f)
@@ -704,20 +713,199 @@ TEST(a_certificate_is_shown_to_who_asks_for_its_kind)
     }
 }
 
+/* RFC 8422 §2, RFC 5246 §7.4.2, RFC 4055 §1.2; also where the certificate is judged later, as a
+ * status was announced. */
 TEST(tls12_has_a_key_that_suits_the_suite)
 {
-    static const struct hello rsa = {"for RSA", TLS12, .suite = 0xc02f};
+    struct credential *pss = pair_credential(KEY_RSA_PSS, "www.example");
+    const struct {
+        const char *what;
+        struct hello hello;
+        const struct credential *shown;
+        struct bytes then;
+    } rows[] = {
+        {"ECDSA for RSA", {.kind = TLS12, .suite = 0xc02f}, ecdsa, {0}},
+        {"RSA-PSS for ECDSA", {.kind = TLS12}, pss, {0}},
+        {"RSA-PSS for key transport", {.kind = TLS12, .suite = 0x009c, .is_client_rsa = true}, pss,
+            {0}},
+        {"ECDSA for RSA, later", {.kind = TLS12, .suite = 0xc02f, WITH(5, "")}, ecdsa,
+            BYTES("\x0c\0\0\x09\3\0\x1d\1a\4\3\0\0")},
+        {"ECDSA for key transport, later",
+            {.kind = TLS12, .suite = 0x009c, .is_client_rsa = true, WITH(5, "")}, ecdsa,
+            BYTES(DONE)},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct forger f;
+        forge(&f, &rows[i].hello);
+        show(&f, rows[i].shown);
+        if (rows[i].then.n) {
+            CHECK_INT(f.client.event, MACHINE_WANT_INPUT);
+            say(&f, RECORD_HANDSHAKE, rows[i].then);
+        }
+        if (!side_has_failed(&f.client, TLSCONN_FAULT_PROTOCOL, ALERT_ILLEGAL_PARAMETER))
+            printf("# %s\n", rows[i].what);
+        CHECK_TEXT(f.client.m->failure.text, "wrong certificate type");
+        forget(&f);
+    }
+    pair_credential_free(&pss);
+}
+
+/* Where the server's key decrypts, it signs nothing. */
+TEST(tls12_has_no_key_exchange_where_the_key_decrypts)
+{
+    static const struct hello status = {
+        "with a status", TLS12, .suite = 0x009c, .is_client_rsa = true, WITH(5, "")};
     struct forger f;
-    struct buf message;
-    forge(&f, &rsa);
-    buf_init(&message, 4096);
-    struct wire_writer w = {.out = &message};
-    struct wire_mark mark = message_begin(&w, MESSAGE_CERTIFICATE);
-    message_put_certificate(&w, false, (struct bytes){0}, &ecdsa->chain, (struct bytes){0});
-    wire_end(&w, mark);
-    say(&f, RECORD_HANDSHAKE, buf_bytes(&message));
-    CHECK(side_has_failed(&f.client, TLSCONN_FAULT_PROTOCOL, ALERT_ILLEGAL_PARAMETER));
-    CHECK_TEXT(f.client.m->failure.text, "wrong certificate type");
-    buf_fini(&message);
+    forge(&f, &status);
+    say_certificate(&f);
+    say(&f, RECORD_HANDSHAKE, BYTES("\x0c\0\0\x09\3\0\x1d\1a\4\3\0\0"));
+    CHECK(side_has_failed(&f.client, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    forget(&f);
+}
+
+/* ServerKeyExchange with a share that is our base point, rightly signed. */
+static void say_key_exchange(struct forger *f)
+{
+    static const uint8_t parameters[4 + 32] = {3, 0, GROUP_X25519, 32, 9};
+    const struct handshake *hs = f->client.m->hs;
+    uint8_t content[64 + sizeof(parameters)],
+        message[4 + sizeof(parameters) + 4 + PRIVATE_KEY_SIGNATURE_MAX] = {
+            MESSAGE_SERVER_KEY_EXCHANGE};
+    memcpy(content, hs->client_random, 32);
+    memcpy(content + 32, hs->server_random, 32);
+    memcpy(content + 64, parameters, sizeof(parameters));
+    memcpy(message + 4, parameters, sizeof(parameters));
+    uint8_t *signature = message + 4 + sizeof(parameters);
+    size_t n = private_key_sign(ecdsa->key, SIGNATURE_ECDSA_SHA256,
+        (struct bytes){content, sizeof(content)}, signature + 4);
+    signature[0] = 4;
+    signature[1] = 3;
+    signature[3] = (uint8_t)n;
+    message[3] = (uint8_t)(sizeof(parameters) + 4 + n);
+    say(f, RECORD_HANDSHAKE, (struct bytes){message, 4u + message[3]});
+    CHECK_INT(f->client.event, MACHINE_WANT_INPUT);
+}
+
+static void after_key_exchange12(struct forger *f)
+{
+    after_certificate12(f);
+    say_key_exchange(f);
+}
+
+TEST(tls12_ends_the_flight_of_its_server)
+{
+    static const struct utterance rows[] = {
+        {"ServerHelloDone with a body", RECORD_HANDSHAKE, BYTES("\x0e\0\0\1\0"), 50},
+        {"a request that is cut off", RECORD_HANDSHAKE, BYTES("\x0d\0\0\1\1"), 50},
+        {"ServerKeyExchange again", RECORD_HANDSHAKE, BYTES("\x0c\0\0\1\3"), 10},
+        {"Certificate again", RECORD_HANDSHAKE, BYTES("\x0b\0\0\3\0\0\0"), 10},
+        {"change_cipher_spec", RECORD_CHANGE_CIPHER_SPEC, BYTES("\1"), 10},
+        {"Finished", RECORD_HANDSHAKE, BYTES("\x14\0\0\1\0"), 10},
+        {"data", RECORD_APPLICATION_DATA, BYTES("HTTP/1.1"), 10},
+    };
+    check_utterances(rows, COUNT_OF(rows), after_key_exchange12);
+}
+
+/* RFC 6066 §8: "If a server returns a 'CertificateStatus' message" – it need not: who announces one
+ * and leaves it out is judged all the same, before anything of ours is sent. */
+TEST(a_server_is_judged_though_its_status_never_came)
+{
+    for (uint8_t verdict = 0; verdict <= ALERT_UNKNOWN_CA; verdict += ALERT_UNKNOWN_CA) {
+        struct forger f;
+        after_announcement(&f);
+        f.client.policy.tickets = true;
+        f.client.answer = verdict;
+        say_key_exchange(&f);
+        CHECK_INT(f.client.judged, 0);
+        CHECK_INT(f.client.sent_n, 1);
+        say(&f, RECORD_HANDSHAKE, BYTES(DONE));
+        CHECK_INT(f.client.judged, 1);
+        CHECK_INT(f.client.chain_n, 1);
+        if (verdict) {
+            CHECK(side_has_failed(&f.client, TLSCONN_FAULT_PEER_CERTIFICATE, verdict));
+            CHECK_INT(f.client.sent_n, 1);
+        } else {
+            CHECK_INT(f.client.event, MACHINE_WANT_INPUT);
+            CHECK_INT(f.client.sent_n, 3); /* ClientKeyExchange and Finished */
+            CHECK_INT(f.client.m->shown.n, 1);
+        }
+        forget(&f);
+    }
+}
+
+/* As a server of our own has it, up to its ChangeCipherSpec; its keys are the test's. */
+static void after_change12(struct forger *f)
+{
+    struct side server;
+    side_init(&f->client, &machine_client, &ecdsa, 1);
+    side_init(&server, &machine_server, &ecdsa, 1);
+    f->client.policy.version_max = TLS_1_2;
+    side_start(&f->client);
+    side_start(&server);
+    for (int flight = 0; flight < 2; flight++) {
+        side_run(&f->client);
+        side_carry(&f->client, &server);
+        side_run(&server);
+        if (!flight)
+            side_carry(&server, &f->client);
+    }
+    CHECK_INT(server.event, MACHINE_COMPLETE);
+    record_init(&f->seal);
+    record_set_keys(&f->seal, &server.m->send.keys);
+    CHECK_INT(side_feed(&f->client, BYTES("\x14\3\3\0\1\1")), MACHINE_WANT_INPUT);
+    side_free(&server);
+}
+
+#define FINISHED_12 "\x14\0\0\x0c\0\0\0\0\0\0\0\0\0\0\0\0"
+
+TEST(tls12_is_not_open_before_finished)
+{
+    static const struct utterance rows[] = {
+        {"of zeros", RECORD_HANDSHAKE, BYTES(FINISHED_12), 51},
+        {"too short", RECORD_HANDSHAKE, BYTES("\x14\0\0\1\0"), 50},
+        {"data", RECORD_APPLICATION_DATA, BYTES("HTTP/1.1"), 10},
+        {"a ticket", RECORD_HANDSHAKE, BYTES(TICKET_0), 10},
+        {"change_cipher_spec again", RECORD_CHANGE_CIPHER_SPEC, BYTES("\1"), 10},
+        {"ServerHelloDone", RECORD_HANDSHAKE, BYTES(DONE), 10},
+    };
+    check_utterances(rows, COUNT_OF(rows), after_change12);
+}
+
+/* The Finished that the client expects. */
+static void after_finished12(struct forger *f)
+{
+    uint8_t digest[HASH_SIZE_MAX],
+        message[4 + VERIFY_DATA_SIZE] = {MESSAGE_FINISHED, 0, 0, VERIFY_DATA_SIZE};
+    after_change12(f);
+    const struct handshake *hs = f->client.m->hs;
+    struct bytes transcript = {digest, hash_peek(&hs->transcript, digest)};
+    prf_make(f->client.m->suite->hash, (struct bytes){hs->master, MASTER_SECRET_SIZE},
+        (struct prf_seed){"server finished", transcript, {0}}, message + 4, VERIFY_DATA_SIZE);
+    CHECK_INT(say(f, RECORD_HANDSHAKE, (struct bytes){message, sizeof(message)}), MACHINE_COMPLETE);
+}
+
+TEST(what_may_not_follow_the_handshake_of_tls12)
+{
+    static const struct utterance rows[] = {
+        {"HelloRequest with a body", RECORD_HANDSHAKE, BYTES("\0\0\0\1\0"), 50},
+        {"Finished", RECORD_HANDSHAKE, BYTES(FINISHED_12), 10},
+        {"ServerHello", RECORD_HANDSHAKE, BYTES("\2\0\0\0"), 10},
+        {"a ticket", RECORD_HANDSHAKE, BYTES(TICKET_0), 10},
+        {"KeyUpdate", RECORD_HANDSHAKE, BYTES("\x18\0\0\1\0"), 10},
+        {"change_cipher_spec", RECORD_CHANGE_CIPHER_SPEC, BYTES("\1"), 10},
+    };
+    check_utterances(rows, COUNT_OF(rows), after_finished12);
+}
+
+TEST(wishes_to_renegotiate_are_bounded)
+{
+    struct forger f;
+    unsigned n = 0;
+    after_finished12(&f);
+    while (say(&f, RECORD_HANDSHAKE, BYTES("\0\0\0\0")) == MACHINE_WANT_INPUT)
+        n++;
+    CHECK_INT(n, MACHINE_WARNINGS_MAX);
+    CHECK(side_has_failed(&f.client, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    CHECK_TEXT(f.client.m->failure.text, "too many HelloRequest messages");
     forget(&f);
 }
