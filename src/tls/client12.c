@@ -92,7 +92,6 @@ static int resume(struct machine *m)
         return machine_violation(m, ALERT_HANDSHAKE_FAILURE, "inconsistent extms");
     /* RFC 6066 §8 does not say what an announced status means where there is no Certificate; there
      * are servers that announce one as they would in a full handshake. None is sent. */
-    hs->wants_staple = false;
     client_settle_session(m, true);
     memcpy(hs->master, hs->offered->master, sizeof(hs->master));
     machine_transcript_forget(m);

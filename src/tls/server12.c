@@ -196,7 +196,6 @@ static int send_certificate_request(struct machine *m)
     vector = wire_begin(&w, 2);
     wire_put(&w, m->policy->native->authorities);
     wire_end(&w, vector);
-    m->hs->asked_peer = true;
     m->facts.peer_asked = true;
     return machine_send(m, &w);
 }

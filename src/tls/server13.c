@@ -317,7 +317,7 @@ static int answer(struct machine *m)
     if (machine_receive_with(m, &hs->client_traffic.keys) < 0 ||
         machine_send_with(m, &hs->server_traffic.keys) < 0 || send_encrypted_extensions(m) < 0)
         return -1;
-    if (!hs->has_retried && server_was_sent(m, EXTENSION_EARLY_DATA))
+    if (server_was_sent(m, EXTENSION_EARLY_DATA))
         hs->early_data_left = MACHINE_EARLY_DATA_MAX;
     return hs->is_resuming ? send_finished(m) : send_authentication(m);
 }

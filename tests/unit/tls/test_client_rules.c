@@ -54,7 +54,9 @@ struct hello {
     bool has_other_id;    /* than what belongs there */
     bool is_client_tls12; /* the client has nothing better */
     bool is_client_rsa;   /* it takes RSA key transport, too */
-    const char *mark;     /* the random ends with its eight octets */
+    bool is_client_tls13; /* it takes nothing less */
+    bool has_cookie;
+    const char *mark; /* the random ends with its eight octets */
     enum tlsconn_fault fault;
 };
 
@@ -82,6 +84,8 @@ static void put_extensions(struct wire_writer *w, const struct hello *h)
     }
     if (!is_put)
         put_extension(w, (uint16_t)h->a.number, h->a.body);
+    if (h->has_cookie)
+        put_extension(w, 44, BYTES(COOKIE));
 }
 
 static void put_hello(struct side *client, const struct hello *h)
@@ -111,10 +115,15 @@ static void put_hello(struct side *client, const struct hello *h)
 
 static void start(struct side *s, const struct hello *h)
 {
+    static uint8_t protocols[] = {1, 'a', 1, 'b'};
     side_init(s, &machine_client, &ecdsa, 1);
     if (h->is_client_tls12)
         s->policy.version_max = TLS_1_2;
+    if (h->is_client_tls13)
+        s->policy.version_min = TLS_1_3;
     s->policy.key_exchange_rsa = h->is_client_rsa;
+    s->policy.alpn = protocols;
+    s->policy.alpn_n = sizeof(protocols);
     side_start(s);
     client_set_server_name(s->m, "www.example");
     CHECK_INT(side_run(s), MACHINE_WANT_INPUT);
@@ -149,6 +158,7 @@ static const struct hello hellos[] = {
     {"a session that was not offered", TLS13, WITH(41, "\0\0"), .alert = 110},
     {"an extension that we do not know", TLS13, WITH(4660, ""), .alert = 110},
     {"an extension of another message", TLS13, WITH(0, ""), .alert = 47},
+    {"TLS 1.3 that looks like a fallback", TLS13, .mark = MARK_13},
     {"TLS 1.3 for a client that has not got it", TLS13, .is_client_tls12 = true, .alert = 47},
 
     {"a retry", RETRY},
@@ -157,6 +167,7 @@ static const struct hello hellos[] = {
     {"a retry for no group", RETRY, WITH(51, "\0"), .alert = 50},
     {"a retry for nothing", RETRY, LEFT_OUT(51), .alert = 47},
     {"a retry with a cookie", RETRY, WITH(44, COOKIE)},
+    {"a retry with a cookie and the same share", RETRY, LEFT_OUT(51), .has_cookie = true},
     {"a retry with an empty cookie", RETRY, WITH(44, "\0\0"), .alert = 50},
     {"a retry with another session id", RETRY, .has_other_id = true, .alert = 47},
     {"a retry with a suite that was not offered", RETRY, .suite = 0x1305, .alert = 47},
@@ -170,6 +181,8 @@ static const struct hello hellos[] = {
     {"less than TLS 1.2, but not quite", TLS12, .mark = MARK_12, .is_client_tls12 = true,
         .alert = 47},
     {"TLS 1.1", TLS12, .legacy = 0x0302, .alert = 70, .fault = TLSCONN_FAULT_NO_COMMON},
+    {"TLS 1.2 for a client that wants better", TLS12, .is_client_tls13 = true, .alert = 70,
+        .fault = TLSCONN_FAULT_NO_COMMON},
     {"the session id that stands for nothing", TLS12, .has_other_id = true, .alert = 47},
     {"a suite of TLS 1.3", TLS12, .suite = 0x1301, .alert = 47},
     {"RSA key transport unasked", TLS12, .suite = 0x009c, .alert = 47},
@@ -178,7 +191,11 @@ static const struct hello hellos[] = {
     {"a renegotiation", TLS12, WITH(0xff01, "\1a"), .alert = 40},
     {"no extended master secret", TLS12, LEFT_OUT(23)},
     {"an extended master secret with content", TLS12, WITH(23, "a"), .alert = 50},
-    {"ALPN unasked", TLS12, WITH(16, "\0\3\2h2"), .alert = 110},
+    {"ALPN", TLS12, WITH(16, "\0\2\1b")},
+    {"ALPN that we did not offer", TLS12, WITH(16, "\0\2\1c"), .alert = 47},
+    {"ALPN of two", TLS12, WITH(16, "\0\4\1a\1b"), .alert = 50},
+    {"ALPN of none", TLS12, WITH(16, "\0\0"), .alert = 50},
+    {"ALPN cut off", TLS12, WITH(16, "\0\2\2b"), .alert = 50},
     {"a ticket unasked", TLS12, WITH(35, ""), .alert = 110},
     {"a share in TLS 1.2", TLS12, WITH(51, SHARE), .alert = 47},
     {"a name that is repeated", TLS12, WITH(0, "www"), .alert = 50},
@@ -276,6 +293,38 @@ TEST(the_second_hello_is_the_first_but_for_what_was_asked)
     }
 }
 
+TEST(nothing_follows_a_retry_in_its_record)
+{
+    static const struct hello retry = {"a retry", RETRY};
+    struct side s;
+    side_init(&s, &machine_client, &ecdsa, 1);
+    side_start(&s);
+    side_run(&s);
+    put_hello(&s, &retry);
+    CHECK(buf_append(&s.m->wire_in, BYTES("\2")) == 0);
+    s.m->wire_in.at[s.m->wire_in.start + 4]++; /* of the record's length */
+    side_run(&s);
+    CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+    CHECK_TEXT(s.m->failure.text, "not on record boundary");
+    side_free(&s);
+}
+
+TEST(each_hello_has_a_random_of_its_own)
+{
+    struct side sides[2];
+    struct client_hello hellos13[2];
+    for (size_t i = 0; i < 2; i++) {
+        side_init(&sides[i], &machine_client, &ecdsa, 1);
+        side_start(&sides[i]);
+        side_run(&sides[i]);
+        hellos13[i] = sent_hello(&sides[i]);
+    }
+    CHECK(!bytes_equal(hellos13[0].random, hellos13[1].random));
+    CHECK(!bytes_equal(hellos13[0].session_id, hellos13[1].session_id));
+    side_free(&sides[0]);
+    side_free(&sides[1]);
+}
+
 /* ---- sessions ---- */
 
 /* A session that our own server gave. */
@@ -321,6 +370,22 @@ TEST(a_session_goes_on_as_it_was)
         side_run(&s);
         CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, rows[i].hello.alert));
         CHECK_TEXT(s.m->failure.text, rows[i].text);
+        side_free(&s);
+    }
+}
+
+/* RFC 8446 §4.1.4: the client "SHOULD NOT offer any pre-shared keys associated with a hash other
+ * than that of the selected cipher suite". */
+TEST(a_retry_with_another_hash_leaves_the_session_out)
+{
+    static const struct hello retries[] = {{"SHA-256", RETRY}, {"SHA-384", RETRY, .suite = 0x1302}};
+    for (size_t i = 0; i < COUNT_OF(retries); i++) {
+        struct side s;
+        start_again(&s, false);
+        buf_clear(&s.m->wire_out);
+        put_hello(&s, &retries[i]);
+        CHECK_INT(side_run(&s), MACHINE_WANT_INPUT);
+        CHECK_INT(sent_hello(&s).extensions.at[EXTENSION_PRE_SHARED_KEY].n > 0, i == 0);
         side_free(&s);
     }
 }
@@ -402,7 +467,7 @@ static void say_certificate(struct forger *f)
     CHECK_INT(f->client.event, MACHINE_WANT_INPUT);
 }
 
-static void say_verify(struct forger *f)
+static void say_signature(struct forger *f)
 {
     uint8_t digest[HASH_SIZE_MAX], content[SIGNING_VERIFY_MAX],
         message[8 + PRIVATE_KEY_SIGNATURE_MAX] = {MESSAGE_CERTIFICATE_VERIFY, 0, 0, 0, 4, 3, 0, 0};
@@ -412,7 +477,13 @@ static void say_verify(struct forger *f)
         ecdsa->key, SIGNATURE_ECDSA_SHA256, (struct bytes){content, content_n}, message + 8);
     message[3] = (uint8_t)(4 + n);
     message[7] = (uint8_t)n;
-    CHECK_INT(say(f, RECORD_HANDSHAKE, (struct bytes){message, 8 + n}), MACHINE_WANT_INPUT);
+    say(f, RECORD_HANDSHAKE, (struct bytes){message, 8 + n});
+}
+
+static void say_verify(struct forger *f)
+{
+    say_signature(f);
+    CHECK_INT(f->client.event, MACHINE_WANT_INPUT);
 }
 
 /* The Finished that the client expects now. */
@@ -498,7 +569,8 @@ TEST(extensions_follow_the_hello)
         {"data", RECORD_APPLICATION_DATA, BYTES("HTTP/1.1"), 10},
         {"none, cut off", RECORD_HANDSHAKE, BYTES("\x08\0\0\1\0"), 50},
         {"and something more", RECORD_HANDSHAKE, BYTES("\x08\0\0\3\0\0a"), 50},
-        {"ALPN unasked", RECORD_HANDSHAKE, BYTES("\x08\0\0\x0b\0\x09\0\x10\0\5\0\3\2h2"), 110},
+        {"ALPN that we did not offer", RECORD_HANDSHAKE,
+            BYTES("\x08\0\0\x0b\0\x09\0\x10\0\5\0\3\2h2"), 47},
         {"early data unasked", RECORD_HANDSHAKE, BYTES("\x08\0\0\6\0\4\0\x2a\0\0"), 110},
         {"a share", RECORD_HANDSHAKE, BYTES("\x08\0\0\6\0\4\0\x33\0\0"), 47},
         {"a name with content", RECORD_HANDSHAKE, BYTES("\x08\0\0\7\0\5\0\0\0\1a"), 50},
@@ -583,6 +655,22 @@ TEST(a_certificate_counts_with_its_signature_only)
         {"cut off", RECORD_HANDSHAKE, BYTES("\x0f\0\0\3\4\3\0"), 50},
     };
     check_utterances(rows, COUNT_OF(rows), after_certificate);
+}
+
+/* RFC 8446 §4.4.3: what we verify we have offered, whatever we could. */
+TEST(a_signature_is_by_a_scheme_that_was_offered)
+{
+    for (int is_offered = 0; is_offered < 2; is_offered++) {
+        struct forger f;
+        after_certificate(&f);
+        f.client.policy.schemes = is_offered ? BYTES("\4\3\x08\7") : BYTES("\5\3\x08\7");
+        say_signature(&f);
+        if (is_offered)
+            CHECK_INT(f.client.event, MACHINE_WANT_INPUT);
+        else
+            CHECK(side_has_failed(&f.client, TLSCONN_FAULT_PROTOCOL, ALERT_ILLEGAL_PARAMETER));
+        forget(&f);
+    }
 }
 
 TEST(nothing_but_finished_completes_a_handshake)

@@ -391,6 +391,21 @@ TEST(sequence_ends)
     ends_fini(&e);
 }
 
+/* RFC 5288 §3: "The nonce_explicit MUST be distinct for each distinct invocation of the GCM encrypt
+ * function for any fixed key"; also where another record was before. */
+TEST(explicit_nonce)
+{
+    struct ends e;
+    ends_init(&e, RECORD_TLS12_GCM);
+    for (uint8_t i = 0; i < 3; i++) {
+        const uint8_t nonce[] = {0, 0, 0, 0, 0, 0, 0, i};
+        put(&e, RECORD_APPLICATION_DATA, BYTES("content"));
+        CHECK(memcmp(wire_at(&e) + RECORD_HEADER_SIZE, nonce, sizeof(nonce)) == 0);
+        buf_clear(&e.wire);
+    }
+    ends_fini(&e);
+}
+
 TEST(wants_new_key)
 {
     struct ends e;
@@ -401,6 +416,8 @@ TEST(wants_new_key)
     CHECK(record_wants_new_key(&e.seal));
     e.seal.keys.kind = AEAD_CHACHA20_POLY1305;
     CHECK(!record_wants_new_key(&e.seal));
+    e.seal.sequence = UINT64_MAX - (1 << 24);
+    CHECK(record_wants_new_key(&e.seal));
     ends_fini(&e);
 }
 
@@ -520,6 +537,7 @@ TEST(no_room)
     ends_init(&e, RECORD_TLS13);
     e.wire.max = RECORD_HEADER_SIZE + 1 + AEAD_TAG_SIZE;
     CHECK_INT(record_room(&e.seal, &e.wire, 0), 0);
+    CHECK_INT(record_room(&e.seal, &e.wire, e.wire.max + 1), 0);
     CHECK_INT(record_put(&e.seal, RECORD_ALERT, BYTES("\2\x28"), &e.wire, 0), 0);
     CHECK_INT(e.seal.sequence, 0);
     ends_fini(&e);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The machine's server and clients that break rules: ClientHellos written by the test, and records
- * sealed with the server's own secrets. Each refusal is for its reason, and only that.
+ * The machine's server and clients that break rules after their ClientHello, in records sealed with
+ * the server's own secrets. Each refusal is for its reason, and only that.
  */
 #include <openssl/err.h>
 
 #include "base/memory.h"
 #include "base/panic.h"
-#include "side.h"
+#include "forged_hello.h"
 #include "test.h"
 #include "tls/machine_parts.h"
 
@@ -25,320 +25,12 @@ __attribute__((destructor)) static void free_credential(void)
     pair_credential_free(&ecdsa);
 }
 
-/* ---- ClientHello ---- */
-
-#define SHARE   "\0\x24\0\x1d\0\x20\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-#define SCHEMES "\0\2\4\3"
-
-struct addition {
-    int number; /* -1: none; one of the usual ones is replaced, with an empty TEXT left out */
-    struct bytes body;
-};
-
-/* A ClientHello that is in order, but for what a row says. */
-struct hello {
-    const char *what;
-    struct addition a;
-    uint16_t legacy; /* 0: TLS 1.2 */
-    struct bytes session_id, suites, compression;
-    uint8_t alert;
-    bool is_left_out, is_tls12;
-    struct addition b; /* at the end */
-};
-
-static void put_extension(struct wire_writer *w, uint16_t number, struct bytes body)
-{
-    wire_put_16(w, number);
-    struct wire_mark mark = wire_begin(w, 2);
-    wire_put(w, body);
-    wire_end(w, mark);
-}
-
-static void put_extensions(struct wire_writer *w, const struct hello *h)
-{
-    const struct addition usual[] = {{43, BYTES("\2\3\4")}, {10, BYTES("\0\4\0\x1d\0\x17")},
-        {51, BYTES(SHARE)}, {13, BYTES(SCHEMES)}};
-    bool is_put = !h->a.body.at || h->is_left_out;
-    for (size_t i = 0; i < COUNT_OF(usual); i++) {
-        bool is_other = h->is_tls12 && (usual[i].number == 43 || usual[i].number == 51);
-        bool is_changed = usual[i].number == h->a.number && (h->a.body.at || h->is_left_out);
-        if (is_changed && !h->is_left_out)
-            put_extension(w, (uint16_t)h->a.number, h->a.body);
-        else if (!is_changed && !is_other)
-            put_extension(w, (uint16_t)usual[i].number, usual[i].body);
-        is_put = is_put || is_changed;
-    }
-    if (!is_put)
-        put_extension(w, (uint16_t)h->a.number, h->a.body);
-    if (h->b.body.at)
-        put_extension(w, (uint16_t)h->b.number, h->b.body);
-}
-
-static void put_vector(struct wire_writer *w, unsigned length_n, struct bytes content)
-{
-    struct wire_mark vector = wire_begin(w, length_n);
-    wire_put(w, content);
-    wire_end(w, vector);
-}
-
-static void put_message(struct wire_writer *w, const struct hello *h)
-{
-    uint8_t random[32] = {0};
-    struct wire_mark message = message_begin(w, MESSAGE_CLIENT_HELLO);
-    wire_put_16(w, h->legacy ? h->legacy : TLS_1_2);
-    wire_put(w, (struct bytes){random, sizeof(random)});
-    put_vector(w, 1, h->session_id);
-    put_vector(w, 2, h->suites.at ? h->suites : BYTES("\x13\x01\xc0\x2b"));
-    put_vector(w, 1, h->compression.at ? h->compression : BYTES("\0"));
-    struct wire_mark extensions = wire_begin(w, 2);
-    put_extensions(w, h);
-    wire_end(w, extensions);
-    wire_end(w, message);
-}
-
-static void put_hello(struct buf *out, const struct hello *h)
-{
-    struct wire_writer w = {.out = out};
-    wire_put_24(&w, 0x160301);
-    struct wire_mark record = wire_begin(&w, 2);
-    put_message(&w, h);
-    wire_end(&w, record);
-    CHECK(!w.has_failed);
-}
-
 static void start(struct side *s, const struct hello *h)
 {
     side_init(s, &machine_server, &ecdsa, 1);
     side_start(s);
-    put_hello(&s->m->wire_in, h);
+    forged_hello_put(&s->m->wire_in, h);
     side_run(s);
-}
-
-#define LEFT_OUT(n)   .a = {n, {0}}, .is_left_out = true
-#define WITH(n, text) .a = {n, BYTES(text)}
-#define AND(n, text)  .b = {n, BYTES(text)}
-
-static const struct hello hellos[] = {
-    {.what = "as it should be"},
-    {.what = "in TLS 1.2", .is_tls12 = true},
-    {.what = "GREASE",
-        WITH(43, "\4\x1a\x1a\3\4"),
-        .suites = BYTES("\x2a\x2a\x13\x01"),
-        AND(0x3a3a, "\0")},
-    {.what = "no common suite", .suites = BYTES("\x13\x04"), .alert = ALERT_HANDSHAKE_FAILURE},
-    {.what = "compression", .compression = BYTES("\1\0"), .alert = ALERT_ILLEGAL_PARAMETER},
-    {.what = "compression is fine beside none in TLS 1.2",
-        .is_tls12 = true,
-        .compression = BYTES("\1\0")},
-    {.what = "compression alone",
-        .is_tls12 = true,
-        .compression = BYTES("\1"),
-        .alert = ALERT_ILLEGAL_PARAMETER},
-    {.what = "versions cut off", WITH(43, "\3\3\4"), .alert = ALERT_DECODE_ERROR},
-    {.what = "no version of ours", WITH(43, "\2\3\2"), .alert = ALERT_PROTOCOL_VERSION},
-    {.what = "TLS 1.0 in the old place", .legacy = 0x0301},
-    {.what = "SSL 3.0 in the old place", .legacy = 0x0300, .alert = ALERT_PROTOCOL_VERSION},
-    {.what = "SSL 2.0 in the old place", .legacy = 0x0002, .alert = ALERT_PROTOCOL_VERSION},
-    {.what = "no groups", LEFT_OUT(10), .alert = ALERT_MISSING_EXTENSION},
-    {.what = "no shares", LEFT_OUT(51), .alert = ALERT_MISSING_EXTENSION},
-    {.what = "no schemes", LEFT_OUT(13), .alert = ALERT_MISSING_EXTENSION},
-    {.what = "no groups in TLS 1.2", LEFT_OUT(10), .is_tls12 = true},
-    {.what = "no schemes in TLS 1.2",
-        LEFT_OUT(13),
-        .is_tls12 = true,
-        .alert = ALERT_HANDSHAKE_FAILURE},
-    {.what = "a share of another group", WITH(10, "\0\2\0\x17"), .alert = ALERT_ILLEGAL_PARAMETER},
-    {.what = "a share that is no point",
-        WITH(51, "\0\6\0\x1d\0\2ab"),
-        .alert = ALERT_ILLEGAL_PARAMETER},
-    {.what = "no share of ours: a retry", WITH(51, "\0\0")},
-    {.what = "server_name cut off", AND(0, "\0\5\0\0\7a"), .alert = ALERT_DECODE_ERROR},
-    {.what = "ALPN cut off", AND(16, "\0\3\3h"), .alert = ALERT_DECODE_ERROR},
-    {.what = "status_request cut off", AND(5, "\1"), .alert = ALERT_DECODE_ERROR},
-    {.what = "a tiny record_size_limit", AND(28, "\0\x3f"), .alert = ALERT_ILLEGAL_PARAMETER},
-    {.what = "signature_algorithms_cert cut off", AND(50, "\0\3\4"), .alert = ALERT_DECODE_ERROR},
-    {.what = "certificate_authorities", AND(47, "\0\3\0\1a")},
-    {.what = "certificate_authorities of nobody", AND(47, "\0\0"), .alert = ALERT_DECODE_ERROR},
-    {.what = "twice the same", AND(13, SCHEMES), .alert = ALERT_DECODE_ERROR},
-    {.what = "renegotiation of nothing",
-        .is_tls12 = true,
-        AND(0xff01, "\1a"),
-        .alert = ALERT_HANDSHAKE_FAILURE},
-    {.what = "only compressed points",
-        .is_tls12 = true,
-        AND(11, "\1\1"),
-        .alert = ALERT_ILLEGAL_PARAMETER},
-    {.what = "extended_master_secret with content",
-        .is_tls12 = true,
-        AND(23, "a"),
-        .alert = ALERT_DECODE_ERROR},
-    {.what = "another curve than our key's",
-        .is_tls12 = true,
-        WITH(10, "\0\2\0\x1d"),
-        .alert = ALERT_HANDSHAKE_FAILURE},
-    {.what = "a PSK without its modes",
-        AND(41, "\0\7\0\1a\0\0\0\0\0\x21\x20"
-                "01234567890123456789012345678901"),
-        .alert = ALERT_MISSING_EXTENSION},
-    {.what = "a PSK that is not the last",
-        WITH(41, "\0\7\0\1a\0\0\0\0\0\x21\x20"
-                 "01234567890123456789012345678901"),
-        AND(45, "\1\1"),
-        .alert = ALERT_ILLEGAL_PARAMETER},
-};
-
-TEST(client_hellos)
-{
-    for (size_t i = 0; i < COUNT_OF(hellos); i++) {
-        struct side s;
-        start(&s, &hellos[i]);
-        if (hellos[i].alert)
-            CHECK(s.event == MACHINE_FAILED && s.m->failure.alert == hellos[i].alert);
-        else
-            CHECK_INT(s.event, MACHINE_WANT_INPUT);
-        if (test_failed)
-            printf("# %s: event %d, %d: %s\n", hellos[i].what, s.event, s.m->failure.alert,
-                s.m->failure.text);
-        side_free(&s);
-    }
-}
-
-/* RFC 8446 §4.1.2: the second hello has the share that was asked for, and nothing that was early.
- */
-TEST(after_a_retry)
-{
-    static const struct hello first = {.what = "no share", WITH(51, "\0\0"), AND(42, "")},
-                              bare = {.what = "no share", WITH(51, "\0\0")},
-                              early = {.what = "early data", AND(42, "")},
-                              second = {.what = "as it should be"};
-    static const uint8_t garbage[RECORD_HEADER_SIZE + 30] = {23, 3, 3, 0, 30};
-    const struct hello *answers[] = {&bare, &early, &second};
-    for (size_t i = 0; i < COUNT_OF(answers); i++) {
-        struct side s;
-        start(&s, &first);
-        CHECK_INT(side_feed(&s, (struct bytes){garbage, sizeof(garbage)}), MACHINE_WANT_INPUT);
-        put_hello(&s.m->wire_in, answers[i]);
-        side_run(&s);
-        if (answers[i] == &second)
-            side_feed(&s, (struct bytes){garbage, sizeof(garbage)});
-        CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL,
-            answers[i] == &second ? ALERT_BAD_RECORD_MAC : ALERT_ILLEGAL_PARAMETER));
-        side_free(&s);
-    }
-}
-
-/* What is the same only if one does not look where a field ends. */
-TEST(the_second_hello_is_the_same_field_by_field)
-{
-    static const struct hello first = {.what = "no share",
-        WITH(51, "\0\0"),
-        .session_id = BYTES("\x13\x03"),
-        .suites = BYTES("\x13\x01")};
-    static const struct hello seconds[] = {
-        {.what = "the same", .session_id = BYTES("\x13\x03"), .suites = BYTES("\x13\x01")},
-        {.what = "shifted", .suites = BYTES("\x13\x03\x13\x01")},
-        {.what = "shifted", .session_id = BYTES("\x13"), .suites = BYTES("\x03\x13\x01\0")}};
-    for (size_t i = 0; i < COUNT_OF(seconds); i++) {
-        struct side s;
-        start(&s, &first);
-        put_hello(&s.m->wire_in, &seconds[i]);
-        side_run(&s);
-        if (i)
-            CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_ILLEGAL_PARAMETER));
-        else
-            CHECK_INT(s.event, MACHINE_WANT_INPUT);
-        side_free(&s);
-    }
-}
-
-TEST(nothing_follows_a_hello_that_is_retried)
-{
-    static const struct hello first = {.what = "no share", WITH(51, "\0\0")};
-    struct side s;
-    struct buf wire;
-    side_init(&s, &machine_server, &ecdsa, 1);
-    side_start(&s);
-    buf_init(&wire, 4096);
-    put_hello(&wire, &first);
-    CHECK(buf_append(&wire, BYTES("\1")) == 0);
-    wire.at[4]++; /* of the record's length */
-    side_feed(&s, buf_bytes(&wire));
-    CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
-    CHECK_TEXT(s.m->failure.text, "not on record boundary");
-    buf_fini(&wire);
-    side_free(&s);
-}
-
-/* MESSAGE in as many records as it takes. */
-static void feed_records(struct side *s, struct bytes message)
-{
-    for (; message.n; message = bytes_skip(message, RECORD_PLAIN_MAX)) {
-        struct wire_writer w = {.out = &s->m->wire_in};
-        wire_put_24(&w, 0x160301);
-        put_vector(&w, 2, bytes_first(message, RECORD_PLAIN_MAX));
-        CHECK(!w.has_failed);
-        side_run(s);
-    }
-}
-
-/* RFC 8446 §4.1.2: every vector as long as it may be. One octet more is no ClientHello. */
-TEST(the_longest_client_hello)
-{
-    static uint8_t suites[65534], zeros[UINT16_MAX];
-    struct hello h = {
-        .is_tls12 = true, .session_id = {zeros, 32}, .suites = {suites, sizeof(suites)}};
-    struct buf out;
-    struct wire_writer w = {.out = &out};
-    struct side s;
-    suites[sizeof(suites) - 2] = 0xc0, suites[sizeof(suites) - 1] = 0x2b;
-    h.compression = (struct bytes){zeros, 255};
-    h.b = (struct addition){21, {zeros, sizeof(zeros) - 10 - 8 - 4}}; /* padding; groups, schemes */
-    buf_init(&out, 1 << 18);
-    put_message(&w, &h);
-    CHECK_INT(buf_size(&out), MESSAGE_HEADER_SIZE + MACHINE_MESSAGE_MAX);
-    side_init(&s, &machine_server, &ecdsa, 1);
-    side_start(&s);
-    feed_records(&s, buf_bytes(&out));
-    CHECK_INT(s.event, MACHINE_WANT_INPUT);
-    CHECK_INT(s.m->state, MACHINE_WAIT_CLIENT_KEY_EXCHANGE);
-    side_free(&s);
-    buf_fini(&out);
-    side_init(&s, &machine_server, &ecdsa, 1);
-    side_start(&s);
-    side_feed(&s, BYTES("\x16\3\1\0\4\1\2\1\x45"));
-    CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_DECODE_ERROR));
-    side_free(&s);
-}
-
-/* The key of the test's share is the base point: zeros would be its product with nothing. */
-TEST(a_share_that_gives_zeros)
-{
-    struct hello h = {.what = "zeros"};
-    uint8_t zeros[] = SHARE;
-    struct side s;
-    zeros[6] = 0;
-    h.a = (struct addition){51, {zeros, sizeof(zeros) - 1}};
-    start(&s, &h);
-    CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_ILLEGAL_PARAMETER));
-    side_free(&s);
-}
-
-/* RFC 8449 §4: 256 octets, of which the content type is one; ServerHello is not protected. */
-TEST(records_are_as_small_as_asked_for)
-{
-    static const struct hello h = {.what = "record_size_limit", AND(28, "\1\0")};
-    struct side s;
-    size_t largest = 0;
-    start(&s, &h);
-    CHECK_INT(s.event, MACHINE_WANT_INPUT);
-    for (struct bytes out = buf_bytes(&s.m->wire_out); out.n;) {
-        size_t n = (size_t)(out.at[3] << 8 | out.at[4]);
-        if (out.at[0] == RECORD_APPLICATION_DATA && n > largest)
-            largest = n;
-        out = bytes_skip(out, RECORD_HEADER_SIZE + n);
-    }
-    CHECK_INT(largest, 256 + AEAD_TAG_SIZE);
-    side_free(&s);
 }
 
 TEST(no_tls_at_all)
@@ -392,7 +84,7 @@ static void forge(struct forger *f, enum tlspolicy_peer peer)
     side_init(&f->server, &machine_server, &ecdsa, 1);
     f->server.policy.peer = peer;
     side_start(&f->server);
-    put_hello(&f->server.m->wire_in, &usual);
+    forged_hello_put(&f->server.m->wire_in, &usual);
     CHECK_INT(side_run(&f->server), MACHINE_WANT_INPUT);
     record_init(&f->seal);
     use(f, &f->server.m->hs->client_secret);
@@ -543,6 +235,13 @@ TEST(a_record_that_does_not_open)
     forge(&f, PEER_NOT_ASKED);
     side_feed(&f.server, (struct bytes){record, sizeof(record)});
     CHECK(side_has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_BAD_RECORD_MAC));
+    CHECK_TEXT(f.server.m->failure.text, "decryption failed or bad record mac");
+    forget(&f);
+    /* RFC 8446 §5.3: a number that comes once more would open what was sent before. */
+    forge(&f, PEER_NOT_ASKED);
+    f.server.m->receive.sequence = UINT64_MAX;
+    side_feed(&f.server, (struct bytes){record, sizeof(record)});
+    CHECK(side_has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_INTERNAL_ERROR));
     forget(&f);
 }
 
@@ -550,10 +249,13 @@ TEST(a_record_that_does_not_open)
 TEST(an_alert_in_plaintext)
 {
     static const uint8_t alert[] = {21, 3, 3, 0, 2, 2, 47};
-    for (int has_keys = 0; has_keys < 2; has_keys++) {
+    for (int has_keys = 0; has_keys < 3; has_keys++) {
         struct forger f;
-        forge(&f, PEER_NOT_ASKED);
-        if (has_keys)
+        if (has_keys == 2)
+            open_connection(&f); /* whose keys have not been used yet, either */
+        else
+            forge(&f, PEER_NOT_ASKED);
+        if (has_keys == 1)
             CHECK_INT(say(&f, RECORD_ALERT, BYTES("\1\x5a")), MACHINE_WANT_INPUT);
         CHECK_INT(side_feed(&f.server, (struct bytes){alert, 5}),
             has_keys ? MACHINE_FAILED : MACHINE_WANT_INPUT);
@@ -563,6 +265,22 @@ TEST(an_alert_in_plaintext)
             has_keys ? ALERT_UNEXPECTED_MESSAGE : ALERT_ILLEGAL_PARAMETER));
         forget(&f);
     }
+}
+
+/* RFC 8446 §4.2.10: what does not open is skipped until one does. */
+TEST(early_data_ends_with_a_record_that_opens)
+{
+    static const uint8_t garbage[RECORD_HEADER_SIZE + 30] = {23, 3, 3, 0, 30};
+    static const struct hello early = {.what = "early data", AND(42, "")};
+    struct forger f;
+    start(&f.server, &early);
+    record_init(&f.seal);
+    use(&f, &f.server.m->hs->client_secret);
+    CHECK_INT(side_feed(&f.server, (struct bytes){garbage, sizeof(garbage)}), MACHINE_WANT_INPUT);
+    CHECK_INT(say(&f, RECORD_ALERT, BYTES("\1\x5a")), MACHINE_WANT_INPUT);
+    side_feed(&f.server, (struct bytes){garbage, sizeof(garbage)});
+    CHECK(side_has_failed(&f.server, TLSCONN_FAULT_PROTOCOL, ALERT_BAD_RECORD_MAC));
+    forget(&f);
 }
 
 TEST(user_canceled_and_change_cipher_spec_mean_nothing)
@@ -719,6 +437,20 @@ TEST(data_is_taken_bit_by_bit)
     machine_take(f.server.m, 9);
     CHECK_INT(side_run(&f.server), MACHINE_WANT_INPUT);
     CHECK_INT(f.server.m->wire_in.capacity, 0);
+    forget(&f);
+}
+
+/* … and what it makes up for. */
+TEST(warnings_are_counted_between_data)
+{
+    struct forger f;
+    open_connection(&f);
+    for (int round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < MACHINE_WARNINGS_MAX; i++)
+            CHECK_INT(say(&f, RECORD_ALERT, BYTES("\1\x5a")), MACHINE_WANT_INPUT);
+        CHECK_INT(say(&f, RECORD_APPLICATION_DATA, BYTES("a")), MACHINE_DATA);
+        machine_take(f.server.m, 1);
+    }
     forget(&f);
 }
 
@@ -895,6 +627,7 @@ TEST(tls12_before_its_finished)
         {BYTES("\x16\3\3\0\4\x10\0\0\0"), ALERT_DECODE_ERROR},   /* ClientKeyExchange */
         {BYTES("\x16\3\3\0\5\x10\0\0\1\0"), ALERT_DECODE_ERROR}, /* a point of no octets */
         {BYTES("\x16\3\3\0\6\x10\0\0\2\1a"), ALERT_ILLEGAL_PARAMETER},
+        {BYTES("\x16\3\3\0\7\x10\0\0\3\1ab"), ALERT_DECODE_ERROR},
         {BYTES("\x16\3\3\0\4\x18\0\0\0"), ALERT_UNEXPECTED_MESSAGE}, /* KeyUpdate */
     };
     static const struct hello tls12 = {.what = "TLS 1.2", .is_tls12 = true};
@@ -958,7 +691,7 @@ TEST(what_a_premaster_decrypts_to_does_not_show)
         side_init(&s, &machine_server, &rsa, 1);
         s.policy.key_exchange_rsa = true;
         side_start(&s);
-        put_hello(&s.m->wire_in, &hello);
+        forged_hello_put(&s.m->wire_in, &hello);
         CHECK_INT(side_run(&s), MACHINE_WANT_INPUT);
         say_encrypted(&s, (struct bytes){encrypted, lengths[i / 2]});
         side_run(&s);
@@ -980,7 +713,7 @@ TEST(no_rsa_key_transport_for_who_says_tls12_by_supported_versions_alone)
         side_init(&s, &machine_server, &rsa, 1);
         s.policy.key_exchange_rsa = true;
         side_start(&s);
-        put_hello(&s.m->wire_in, &hello);
+        forged_hello_put(&s.m->wire_in, &hello);
         uint8_t *version = s.m->wire_in.at + s.m->wire_in.start + RECORD_HEADER_SIZE + 4;
         version[1] = (uint8_t)minor;
         if (minor >= 3)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sealed tickets: what comes out again, when, under which policy; and that nothing else opens. */
 #include "base/memory.h"
+#include "base/panic.h"
+#include "crypto/aead.h"
 #include "pair.h"
 #include "test.h"
 #include "tls/ticket.h"
@@ -125,10 +127,17 @@ TEST(what_went_in_comes_out)
 TEST(no_two_tickets_have_an_octet_in_common_but_the_name)
 {
     struct holder h;
+    uint8_t nonce[12];
     struct buf a = sealed(hold(&h), content12()), b = sealed(&h.policy, content12());
     CHECK_INT(buf_size(&a), buf_size(&b));
     CHECK(memcmp(buf_bytes(&a).at, buf_bytes(&b).at, TICKET_NAME_SIZE) == 0);
     CHECK(memcmp(buf_bytes(&a).at + TICKET_NAME_SIZE, buf_bytes(&b).at + TICKET_NAME_SIZE, 12));
+    /* Also where one was before. */
+    struct ticket_content c = content12();
+    memcpy(nonce, buf_bytes(&a).at + TICKET_NAME_SIZE, sizeof(nonce));
+    a.end = a.start;
+    CHECK_INT(ticket_seal(&h.policy, &c, &a), 0);
+    CHECK(memcmp(buf_bytes(&a).at + TICKET_NAME_SIZE, nonce, sizeof(nonce)) != 0);
     buf_fini(&a);
     buf_fini(&b);
 }
@@ -259,4 +268,115 @@ TEST(a_chain_that_does_not_fit_makes_no_ticket)
     CHECK_INT(buf_size(&out), 0);
     certificate_list_fini(&c.chain);
     buf_fini(&out);
+}
+
+/* ---- content that we would not have sealed ---- */
+
+#define HEAD_SIZE (TICKET_NAME_SIZE + AEAD_NONCE_SIZE)
+
+/* The content of T, which was sealed under H at NOW_S. */
+static struct bytes unsealed(const struct holder *h, struct buf *t)
+{
+    const struct ticket_key *key = &h->keys.current;
+    uint8_t *at = t->at + t->start;
+    size_t n = buf_size(t) - HEAD_SIZE - AEAD_TAG_SIZE;
+    struct aead *a = aead_new(AEAD_AES_256_GCM, key->aead);
+    CHECK(aead_open(a, at + TICKET_NAME_SIZE, (struct bytes){at, TICKET_NAME_SIZE}, at + HEAD_SIZE,
+        n, at + HEAD_SIZE + n));
+    aead_free(&a);
+    return (struct bytes){at + HEAD_SIZE, n};
+}
+
+/* Does it open, sealed with the right key? */
+static bool opens_as(const struct holder *h, struct bytes content)
+{
+    const struct ticket_key *key = &h->keys.current;
+    uint8_t ticket[TICKET_SIZE_MAX + 1] = {0};
+    size_t n = HEAD_SIZE + content.n + AEAD_TAG_SIZE;
+    ASSERT(n <= sizeof(ticket));
+    memcpy(ticket, key->name, TICKET_NAME_SIZE);
+    memcpy(ticket + HEAD_SIZE, content.at, content.n);
+    struct aead *a = aead_new(AEAD_AES_256_GCM, key->aead);
+    aead_seal(a, ticket + TICKET_NAME_SIZE, (struct bytes){ticket, TICKET_NAME_SIZE},
+        ticket + HEAD_SIZE, content.n, ticket + HEAD_SIZE + content.n);
+    aead_free(&a);
+    return opens(&h->policy, (struct bytes){ticket, n}, NOW_S);
+}
+
+/* It is authentic, but of another version of this program, or of a key that is no secret. */
+TEST(content_that_is_not_ours_is_not_read)
+{
+    struct holder h;
+    struct buf t = sealed(hold(&h), content13());
+    struct bytes content = unsealed(&h, &t);
+    CHECK(opens_as(&h, content));
+    size_t leaf_n = 3 + certificate_der(client->chain.at[0]).n;
+    for (size_t n = 0; n < content.n; n++) /* without its chain it is one of nobody */
+        if (n != content.n - leaf_n)
+            CHECK(!opens_as(&h, bytes_first(content, n)));
+    static const struct {
+        const char *what;
+        size_t at;
+        uint8_t octet;
+    } rows[] = {
+        {"layout", 0, 99},
+        {"kind of hash", 25, 7},
+        {"hash of another size", 25, HASH_SHA256},
+        {"NUL in a name", 26 + 1 + 48 + 1, 0},
+        {"certificate", 26 + 1 + 48 + 1 + 11 + 1 + 2 + 3, 0x31},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        uint8_t *octet = t.at + t.start + HEAD_SIZE + rows[i].at, was = *octet;
+        *octet = rows[i].octet;
+        if (opens_as(&h, content))
+            printf("# %s\n", rows[i].what);
+        CHECK(!opens_as(&h, content));
+        *octet = was;
+    }
+    CHECK(opens_as(&h, content));
+    buf_fini(&t);
+}
+
+TEST(a_chain_has_sixteen_certificates_at_most)
+{
+    for (size_t n = 16; n <= 17; n++) {
+        struct holder h;
+        struct ticket_content c = content12();
+        while (c.chain.n < n)
+            certificate_list_add(&c.chain, client->chain.at[0]);
+        struct buf t = sealed(hold(&h), c);
+        CHECK_INT(opens(&h.policy, buf_bytes(&t), NOW_S), n == 16);
+        buf_fini(&t);
+    }
+}
+
+/* TEXT fits what it is read into, with its end. */
+TEST(a_text_that_is_too_long_is_not_read)
+{
+    struct holder h;
+    uint8_t longer[TICKET_SIZE_MAX];
+    struct buf t = sealed(hold(&h), content12());
+    struct bytes content = unsealed(&h, &t);
+    size_t before = 26 + 1 + MASTER_SECRET_SIZE + 1; /* and then the size of ALPN */
+    for (uint8_t n = 15; n <= 16; n++) {
+        memcpy(longer, content.at, before);
+        longer[before] = n;
+        memset(longer + before + 1, 'a', n);
+        CHECK_INT(opens_as(&h, (struct bytes){longer, before + 1u + n}), n == 15);
+    }
+    buf_fini(&t);
+}
+
+TEST(a_ticket_has_a_size_at_most)
+{
+    struct holder h;
+    struct ticket_content c = content12();
+    struct buf small;
+    buf_init(&small, 64);
+    CHECK_INT(ticket_seal(hold(&h), &c, &small), -1);
+    CHECK_INT(buf_size(&small), 0);
+    buf_fini(&small);
+    static const uint8_t zeros[TICKET_SIZE_MAX + 1];
+    for (size_t n = TICKET_SIZE_MAX; n <= sizeof(zeros); n++)
+        CHECK(!opens(&h.policy, (struct bytes){zeros, n}, NOW_S));
 }
