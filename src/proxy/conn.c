@@ -212,15 +212,20 @@ static void conclude(struct conn *c, enum close_reason reason, const char *detai
     log_end(c);
 }
 
-void conn_close(struct conn *c, enum close_reason reason, const char *detail)
+static void begin_closing(
+    struct conn *c, enum close_reason reason, const char *detail, enum target_release how)
 {
-    if (c->state == CONN_CLOSING || c->state == CONN_CLOSED)
-        return;
     conclude(c, reason, detail);
-    exchange_release(&c->exchange, TARGET_CLOSE);
+    exchange_release(&c->exchange, how);
     exchange_clear(&c->exchange);
     conn_wait(c, CONN_CLOSING, LINGER_MS);
     stream_shutdown(&c->client);
+}
+
+void conn_close(struct conn *c, enum close_reason reason, const char *detail)
+{
+    if (c->state != CONN_CLOSING && c->state != CONN_CLOSED)
+        begin_closing(c, reason, detail, TARGET_CLOSE);
 }
 
 void conn_reset(struct conn *c, enum close_reason reason, const char *detail)
@@ -237,12 +242,16 @@ void conn_reset(struct conn *c, enum close_reason reason, const char *detail)
 
 void conn_client_failed(struct conn *c)
 {
-    if (c->client.tls && !c->client.errno_value) {
-        stream_flush(&c->client); /* the alert */
-        conn_reset(c, CLOSE_TLS_FAILED, tlsconn_failure(c->client.tls)->text);
-    } else {
+    if (!c->client.tls || c->client.errno_value) {
         conn_reset(c, CLOSE_CLIENT_RESET, "");
+        return;
     }
+    const char *why = tlsconn_failure(c->client.tls)->text;
+    stream_flush(&c->client); /* the alert, which a reset of ours might overtake */
+    if (c->state == CONN_CLOSING || c->state == CONN_CLOSED || c->client.write_failed)
+        conn_reset(c, CLOSE_TLS_FAILED, why);
+    else
+        begin_closing(c, CLOSE_TLS_FAILED, why, TARGET_RESET);
 }
 
 /* A slow client may still be taking its response: until that is sent, it must keep pace as with a

@@ -217,6 +217,18 @@ def test_a_client_that_resets_in_the_handshake_has_a_line_and_no_target(world, p
     assert [stage.accepted for stage in stages.values()] == accepted
 
 
+def test_a_client_that_breaks_the_rules_of_tls_gets_to_know(world, pki):
+    """The alert arrives, and behind it the end: no reset, which could overtake it. In TLS 1.2 its type can be seen."""
+    with peers.connect(world.port("tls"), peers.client_context(pki.ca("servers"), version="1.2")) as tls, \
+            socket.socket(fileno=os.dup(tls.fileno())) as raw:
+        raw.settimeout(10)
+        raw.sendall(b"\x17\x03\x03\x00\x30" + bytes(48))
+        received = b""
+        while data := raw.recv(1000):
+            received += data
+        assert received[:3] == b"\x15\x03\x03", received
+
+
 # ---- the target resets ----
 
 def answer_of(client):
