@@ -232,7 +232,7 @@ static void connected(struct upstream *u)
 static bool is_between_exchanges(const struct upstream *u)
 {
     const struct stream *s = &u->stream;
-    return s->state == STREAM_OPEN && !s->write_failed && !s->shut &&
+    return s->state == STREAM_OPEN && !s->fin && !s->write_failed && !s->shut &&
            group_has_address(u->target, &u->address) && buf_size(&s->in) == 0 &&
            !stream_has_unsent(s) && !(s->tls && tlsconn_has_pending(s->tls));
 }

@@ -265,7 +265,9 @@ static bool has_pending(const struct tlsconn *base)
 {
     const struct connection *c = (const struct connection *)base;
     const struct machine *m = c->m;
-    return m->state == MACHINE_OPEN && (m->opened_n || buf_size(&m->wire_in) > c->looked_at);
+    if (m->state != MACHINE_OPEN)
+        return m->is_completion_told;
+    return m->opened_n || buf_size(&m->wire_in) > c->looked_at;
 }
 
 static void say_goodbye(struct tlsconn *base)

@@ -360,7 +360,7 @@ static bool has_pending(const struct tlsconn *base)
 {
     const struct connection *c = as_connection(base);
     if (c->state != CONNECTION_OPEN)
-        return false;
+        return c->state != CONNECTION_HANDSHAKE;
     return buf_size(&c->wire_in) > 0 || (!c->is_drained && SSL_has_pending(c->ssl));
 }
 

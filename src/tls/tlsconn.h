@@ -105,7 +105,8 @@ enum tlsconn_status tlsconn_read(struct tlsconn *c, struct buf *out) MUST_USE;
 enum tlsconn_status tlsconn_write(struct tlsconn *c, struct bytes data, size_t *taken) MUST_USE;
 /* How many plaintext bytes tlsconn_write would take now: a bound for back-pressure. */
 size_t tlsconn_write_room(const struct tlsconn *c);
-/* Does the engine hold decrypted bytes that tlsconn_read would give without more input? */
+/* Once the handshake is complete: has tlsconn_read something to give without more input, bytes or
+ * the end of them, which may have come in one piece? */
 bool tlsconn_has_pending(const struct tlsconn *c);
 /* Put close_notify into wire_out. Once; later calls do nothing. */
 void tlsconn_close(struct tlsconn *c);

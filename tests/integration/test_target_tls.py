@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a target, or somebody between us and it, says before and outside of TLS never reaches a client (peers.md T14)."""
+import contextlib
 import pathlib
 import socket
 import ssl
+import types
 
 import pytest
 
 import peers
 import programs
-from files import ocsp_answer
+from files import ocsp_answer, pem, write
 from instance import Instance
 
 EVIL = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
@@ -185,3 +187,116 @@ workers: 1
     assert answer.startswith(b"HTTP/1.1 200" if is_used else b"HTTP/1.1 502"), answer[:100]
     said = instance.line(listener="web")["target_peer"]
     assert said["reason"] == ("accepted" if is_used else "revoked" if status else "revocation_unknown"), said
+
+
+# ---- how targets end, and what they leave out ----
+
+each_version = pytest.mark.parametrize("version", ["1.2", "1.3"])
+
+
+def hear(tls, incoming, connection):
+    """What comes next inside of TLS; b"" at the end."""
+    while True:
+        try:
+            return tls.read(65536)
+        except ssl.SSLWantReadError:
+            data = connection.recv(65536)
+            if not data:
+                return b""
+            incoming.write(data)
+
+
+def answering(context, answer, is_clean):
+    """A target that gives ANSWER to the first thing it hears, and ends in the same piece: with close_notify, keeping the socket open, or
+    without it."""
+    def serve(target, connection):
+        tls, incoming, outgoing = handshake(context, connection)
+        hear(tls, incoming, connection)
+        tls.write(answer)
+        if is_clean:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                tls.unwrap()
+        connection.sendall(outgoing.read())
+        if not is_clean:
+            connection.shutdown(socket.SHUT_WR)
+        target.received += hear(tls, incoming, connection)
+    return serve
+
+
+def towards(targets, more=""):
+    """A configuration with a listener and a group of its name for each of TARGETS, name → (protocol of the group, target, CAs)."""
+    front = {"HTTPS": "protocol: HTTP, rules: [{{domain: localhost, target_group: {0}}}]", "TCP_SSL": "protocol: TCP, target_group: {0}"}
+    listeners = "".join(f"\n  - {{name: {name}, address: '127.0.0.1:0', {front[kind].format(name)}}}" for name, (kind, _, _) in targets.items())
+    groups = "".join(f"\n  - {{name: {name}, protocol: {kind}, targets: [{{address: '127.0.0.1:{t.port}'}}], "
+                     f"tls: {{ca: [{', '.join(str(ca.crt) for ca in cas)}], name: localhost}}}}" for name, (kind, t, cas) in targets.items())
+    return f"listeners:{listeners}\ntarget_groups:{groups}\naccess_log: {{file: access.log}}\nworkers: 1\n{more}"
+
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+def told(instance, listener):
+    """(what came through LISTENER, how it ended, its line)"""
+    got, end = b"", "fin"
+    with socket.create_connection(("127.0.0.1", instance.port(listener)), 10) as s:
+        s.sendall(REQUEST)
+        try:
+            while data := s.recv(65536):
+                got += data
+        except ConnectionResetError:
+            end = "reset"
+    return got, end, instance.line(listener=listener)
+
+
+@each_version
+def test_what_a_target_cuts_off_without_close_notify_never_looks_complete(pki, lb, target, version):
+    context, ca = peers.server_context(pki.server, version=version), [pki.ca("servers")]
+    until_close = b"HTTP/1.1 200 OK\r\n\r\nall of it"
+    instance = lb(towards({
+        "http-cut": ("HTTPS", target(answering(context, until_close, False)), ca), "http-whole": ("HTTPS", target(answering(context, until_close, True)), ca),
+        "raw-cut": ("TCP_SSL", target(answering(context, b"all of it", False)), ca), "raw-whole": ("TCP_SSL", target(answering(context, b"all of it", True)), ca)}))
+    got, end, line = told(instance, "http-whole")
+    assert got.endswith(b"9\r\nall of it\r\n0\r\n\r\n") and (end, line["close"]) == ("fin", "done")
+    got, end, line = told(instance, "http-cut")
+    assert got.endswith(b"9\r\nall of it\r\n") and (end, line["close"]) == ("reset", "target_closed")
+    got, end, line = told(instance, "raw-whole")
+    assert (got, end, line["close"]) == (b"all of it", "fin", "done")
+    got, end, line = told(instance, "raw-cut")
+    assert (got, end) == (b"all of it", "reset") and (line["close"], line["detail"]) == ("target_closed", "without close_notify")
+
+
+@each_version
+def test_a_target_that_ended_right_behind_its_response_is_not_asked_again(pki, lb, target, version):
+    """Its close_notify came in one piece with the response, and nothing follows that would draw attention to it."""
+    context = peers.server_context(pki.server, version=version)
+    t = target(answering(context, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", True))
+    instance = lb(towards({"web": ("HTTPS", t, [pki.ca("servers")])}))
+    with socket.create_connection(("127.0.0.1", instance.port("web")), 10) as s:
+        f = s.makefile("rb")
+        for n in (1, 2, 3):
+            s.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+            assert peers.read_head(f)[0] == "HTTP/1.1 200 OK" and f.read(2) == b"ok"
+            assert t.accepted == n
+    assert t.received == b""
+
+
+@pytest.mark.parametrize("kind", ["HTTPS", "TCP_SSL"])
+def test_a_target_that_takes_its_time_over_the_handshake_is_given_up(pki, lb, target, kind):
+    silent = target(lambda target, connection: connection.recv(65536) and connection.recv(65536))  # a ClientHello, and the end
+    instance = lb(towards({"web": (kind, silent, [pki.ca("servers")])}, "timeouts: {handshake: 200ms}\n"))
+    got, end, line = told(instance, "web")
+    assert got.startswith(b"HTTP/1.1 504 ") if kind == "HTTPS" else got == b""
+    assert (end, line["close"]) == ("fin", "target_timeout") and "TLS handshake" in line["detail"]
+
+
+@each_version
+def test_a_target_sends_all_cas_below_the_root_or_they_are_configured(pki, lb, target, version):
+    root = pki.ca("inner-root")
+    middle = pki.ca("inner", issuer=root)
+    leaf = middle.issue("inner-target", "server", ["DNS:localhost"])
+    alone = types.SimpleNamespace(crt=write(pki.folder / "inner-alone.crt", pem(leaf)), key_file=leaf.key_file)
+    t = target(peers.http_echo, context=peers.server_context(alone, version=version))
+    instance = lb(towards({"root": ("HTTPS", t, [root]), "both": ("HTTPS", t, [root, middle])}))
+    assert told(instance, "root")[2]["target_peer"]["reason"] == "untrusted"
+    got, _, line = told(instance, "both")
+    assert got.startswith(b"HTTP/1.1 200 ") and line["target_peer"]["accepted"]

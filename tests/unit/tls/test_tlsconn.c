@@ -388,6 +388,8 @@ TEST(close_notify)
     pair_carry(&p.client, &p.server);
     CHECK_INT(tlsconn_read(p.server.c, &plain), TLSCONN_OK);
     buf_clear(&plain);
+    /* It came with the last bytes, and nothing will come that could draw attention to it. */
+    CHECK(tlsconn_has_pending(p.server.c));
     CHECK_INT(tlsconn_read(p.server.c, &plain), TLSCONN_CLOSED);
     CHECK_INT(tlsconn_read(p.server.c, &plain), TLSCONN_CLOSED);
     /* Half-closed: the other direction still works. */
