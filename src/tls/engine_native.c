@@ -42,7 +42,9 @@ static struct bytes make_authorities(const struct certificate_list *ca)
     struct buf names;
     buf_init(&names, TLSPOLICY_CA_NAMES_MAX);
     struct wire_writer w = {.out = &names};
-    for (size_t i = 0; ca && i < ca->n; i++) {
+    for (size_t i = 0; ca && i < ca->n && !w.has_failed; i++) {
+        if (!tlspolicy_is_first_of_name(ca, i))
+            continue;
         struct wire_mark name = wire_begin(&w, 2);
         wire_put(&w, certificate_facts(ca->at[i])->subject);
         wire_end(&w, name);

@@ -169,13 +169,12 @@ static int add_credential(
 static STACK_OF(X509_NAME) * ca_names(const struct certificate_list *ca)
 {
     size_t total = 0;
-    for (size_t i = 0; ca && i < ca->n; i++)
-        total += 2 + certificate_facts(ca->at[i])->subject.n;
-    if (!total || total > TLSPOLICY_CA_NAMES_MAX)
-        return NULL;
     STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
-    for (size_t i = 0; i < ca->n; i++) {
+    for (size_t i = 0; ca && i < ca->n && total <= TLSPOLICY_CA_NAMES_MAX; i++) {
+        if (!tlspolicy_is_first_of_name(ca, i))
+            continue;
         struct bytes der = certificate_facts(ca->at[i])->subject;
+        total += 2 + der.n;
         const uint8_t *at = der.at;
         X509_NAME *name = d2i_X509_NAME(NULL, &at, (long)der.n);
         /* One that libcrypto cannot read (a BMPString of odd length) is not sent: the list is a
@@ -184,7 +183,10 @@ static STACK_OF(X509_NAME) * ca_names(const struct certificate_list *ca)
             panic("out of memory");
     }
     ERR_clear_error();
-    return names;
+    if (total && total <= TLSPOLICY_CA_NAMES_MAX)
+        return names;
+    sk_X509_NAME_pop_free(names, X509_NAME_free);
+    return NULL;
 }
 
 /* A context with everything but certificates. */

@@ -15,6 +15,9 @@
 /* Bytes of certificate_authorities: beyond it clients choke (HAProxy #1011). */
 #define TLSPOLICY_CA_NAMES_MAX (16 * 1024)
 
+/* Of CAs that share a name, as those that changed their key do, the first is named. */
+bool tlspolicy_is_first_of_name(const struct certificate_list *ca, size_t i);
+
 struct ticket_keys;
 struct engine_openssl_policy; /* libssl contexts */
 struct engine_native_policy;  /* messages made beforehand: Certificate, CertificateRequest's

@@ -31,6 +31,17 @@ const char *tlspolicy_engine_name(enum tlspolicy_engine e)
     return engines[e]->name;
 }
 
+bool tlspolicy_is_first_of_name(const struct certificate_list *ca, size_t i)
+{
+    const struct certificate_facts *f = certificate_facts(ca->at[i]);
+    for (size_t k = 0; k < i; k++) {
+        const struct certificate_facts *before = certificate_facts(ca->at[k]);
+        if (before->subject_hash == f->subject_hash && bytes_equal(before->subject, f->subject))
+            return false;
+    }
+    return true;
+}
+
 /* Can the key of C sign a handshake under CONFIG, or serve it otherwise? */
 static bool is_usable(const struct tlspolicy_config *config, const struct credential *c)
 {
