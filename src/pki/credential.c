@@ -246,38 +246,58 @@ static void warn_about_use(const struct credential_files *files, const struct cr
             file, subject);
 }
 
-static void warn_about_staple(const struct credential_files *files, const struct credential *c,
-    int64_t now_s, struct report *report)
+static enum ocsp_status ask_staple(const struct credential_files *files, const struct credential *c,
+    int64_t now_s, struct report *report, struct ocsp_answer *out)
 {
     const struct certificate *leaf = c->chain.at[0];
-    const struct certificate *issuer = c->chain.n > 1 ? c->chain.at[1] : NULL;
+    const struct certificate *issuer = c->chain.n > 1                            ? c->chain.at[1]
+                                       : certificate_facts(leaf)->is_self_issued ? leaf
+                                                                                 : NULL;
+    if (issuer) {
+        ocsp_ask(c->ocsp, leaf, issuer, now_s, out);
+    } else {
+        report_warning(report, files->ocsp_at,
+            "the OCSP answer's signature cannot be checked: append the certificate of %.200s to %s",
+            verdict_dn(certificate_issuer(leaf)), files->certificate_path);
+        ocsp_ask_unsigned(c->ocsp, leaf, now_s, out);
+    }
+    return out->status;
+}
+
+static void drop_staple(struct credential *c)
+{
+    free((void *)(uintptr_t)c->ocsp.at);
+    c->ocsp = (struct bytes){0};
+}
+
+/* What helps no client is not shown to any. That the certificate is revoked is. */
+static void judge_staple(const struct credential_files *files, struct credential *c, int64_t now_s,
+    struct report *report)
+{
+    struct ocsp_answer answer;
     if (!c->ocsp.n)
         return;
-    if (!issuer && !certificate_facts(leaf)->is_self_issued) {
-        report_warning(report, files->ocsp_at,
-            "the OCSP answer cannot be checked: append the certificate of %.200s to %s",
-            verdict_dn(certificate_issuer(leaf)), files->certificate_path);
-        return;
-    }
-    struct ocsp_answer answer;
-    ocsp_ask(c->ocsp, leaf, issuer ? issuer : leaf, now_s, &answer);
-    switch (answer.status) {
+    const char *subject = subject_of(c->chain.at[0]);
+    switch (ask_staple(files, c, now_s, report, &answer)) {
     case OCSP_GOOD:
-        return;
+        break;
     case OCSP_REVOKED:
         report_warning(report, files->ocsp_at,
-            "the OCSP answer says that %.200s is revoked: issue a new certificate",
-            subject_of(leaf));
-        return;
+            "the OCSP answer says that %.200s is revoked: issue a new certificate", subject);
+        break;
     case OCSP_UNKNOWN:
         report_warning(report, files->ocsp_at,
-            "the OCSP answer says that the responder does not know %.200s", subject_of(leaf));
-        return;
+            "the OCSP answer is not stapled: it says that the responder does not know %.200s",
+            subject);
+        drop_staple(c);
+        break;
     case OCSP_UNUSABLE:
+        report_warning(report, files->ocsp_at,
+            "the OCSP answer is not stapled: %s; fetch a new one", answer.detail);
+        drop_staple(c);
         break;
     }
-    report_warning(
-        report, files->ocsp_at, "the OCSP answer is of no use: %s; fetch a new one", answer.detail);
+    c->ocsp_until_s = answer.usable_until ? answer.usable_until : INT64_MAX;
 }
 
 /* ---- public ---- */
@@ -300,7 +320,7 @@ struct credential *credential_load(const struct credential_files *files, enum pa
     }
     warn_about_time(files, c, now_s, report);
     warn_about_use(files, c, purpose, report);
-    warn_about_staple(files, c, now_s, report);
+    judge_staple(files, c, now_s, report);
     return c;
 }
 
@@ -310,7 +330,7 @@ void credential_free(struct credential **c)
         return;
     certificate_list_fini(&(*c)->chain);
     private_key_unref(&(*c)->key);
-    free((void *)(uintptr_t)(*c)->ocsp.at);
+    drop_staple(*c);
     free(*c);
     *c = NULL;
 }

@@ -26,13 +26,21 @@ struct credential {
     struct certificate_list chain; /* leaf first, each next the issuer of the one before */
     struct private_key *key;       /* NULL: see handle */
     struct key_handle handle;
-    struct bytes ocsp; /* DER OCSPResponse to staple, or empty; owned */
+    struct bytes ocsp; /* DER OCSPResponse, or empty; owned: see credential_staple */
+    int64_t ocsp_until_s;
 };
 
 /* What kind of key the peer sees: the certificate may restrict a KEY_RSA_PSS. */
 static inline enum key_kind credential_key_kind(const struct credential *c)
 {
     return certificate_facts(c->chain.at[0])->key_kind;
+}
+
+/* What to staple to the certificate at NOW_S, or nothing: clients refuse who staples what has
+ * expired, and take who staples nothing. */
+static inline struct bytes credential_staple(const struct credential *c, int64_t now_s)
+{
+    return now_s <= c->ocsp_until_s ? c->ocsp : (struct bytes){0};
 }
 
 /* What the signer has made of a key file. */
@@ -56,8 +64,8 @@ struct credential_files {
  * peers accept; the chain is in order without gaps. That its end is missing cannot be seen: an
  * intermediate left out looks like a root left out, and a root need not be there. Errors with the
  * remedy go to REPORT and give NULL. Warnings: expired or not yet valid at NOW_S, not usable for
- * PURPOSE, a CA's own certificate, a server without subjectAltName, a staple that is unusable or
- * says revoked. */
+ * PURPOSE, a CA's own certificate, a server without subjectAltName, a staple that says revoked or
+ * is of no use, which is left out. */
 struct credential *credential_load(const struct credential_files *files, enum path_purpose purpose,
     int64_t now_s, struct report *report) MUST_USE;
 /* Frees and sets the pointer to NULL. */

@@ -22,7 +22,7 @@
 /* One question in progress. */
 struct question {
     struct ocsp_response response;
-    const struct certificate *certificate, *issuer;
+    const struct certificate *certificate, *issuer; /* issuer NULL: not at hand */
     enum signature_algorithm algorithm;
     int64_t now_s;
 };
@@ -56,8 +56,8 @@ static bool is_about_us(const struct question *q, const struct ocsp_single *s)
     for (size_t i = 0; i < COUNT_OF(digests); i++)
         if (bytes_equal(s->digest, digests[i].oid))
             return is_digest_of(s->issuer_name_digest, digests[i].kind, ours->issuer) &&
-                   is_digest_of(
-                       s->issuer_key_digest, digests[i].kind, certificate_facts(q->issuer)->key);
+                   (!q->issuer || is_digest_of(s->issuer_key_digest, digests[i].kind,
+                                      certificate_facts(q->issuer)->key));
     return false;
 }
 
@@ -212,22 +212,34 @@ static const char *judge_response(const struct question *q, struct ocsp_answer *
     if (!find_answer(q, out))
         return "it says nothing about this certificate";
     out->usable_until = out->next_update;
-    return judge_signer(q, out);
+    return q->issuer ? judge_signer(q, out) : NULL;
+}
+
+static void ask(struct question *q, struct bytes response, struct ocsp_answer *out)
+{
+    struct error err;
+    if (ocsp_parse_response(response, &q->response, &err)) {
+        set_unusable(out, err.text);
+        return;
+    }
+    q->algorithm = algorithm_of_signature(q->response.algorithm);
+    const char *why = judge_response(q, out);
+    if (why)
+        set_unusable(out, why);
 }
 
 void ocsp_ask(struct bytes response, const struct certificate *certificate,
     const struct certificate *issuer, int64_t now_s, struct ocsp_answer *out)
 {
-    struct question q = {.certificate = certificate, .issuer = issuer, .now_s = now_s};
-    struct error err;
-    if (ocsp_parse_response(response, &q.response, &err)) {
-        set_unusable(out, err.text);
-        return;
-    }
-    q.algorithm = algorithm_of_signature(q.response.algorithm);
-    const char *why = judge_response(&q, out);
-    if (why)
-        set_unusable(out, why);
+    ASSERT(issuer); /* without it nobody's signature counts */
+    ask(&(struct question){.certificate = certificate, .issuer = issuer, .now_s = now_s}, response,
+        out);
+}
+
+void ocsp_ask_unsigned(struct bytes response, const struct certificate *certificate, int64_t now_s,
+    struct ocsp_answer *out)
+{
+    ask(&(struct question){.certificate = certificate, .now_s = now_s}, response, out);
 }
 
 /* ---- for showing ---- */

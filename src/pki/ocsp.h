@@ -37,6 +37,11 @@ struct ocsp_answer {
 void ocsp_ask(struct bytes response, const struct certificate *certificate,
     const struct certificate *issuer, int64_t now_s, struct ocsp_answer *out);
 
+/* The same of a response that we have from our operator, not from a peer, where the issuer is not
+ * at hand: what it says and when, but not who said so. */
+void ocsp_ask_unsigned(struct bytes response, const struct certificate *certificate, int64_t now_s,
+    struct ocsp_answer *out);
+
 /* What a response says, for showing it and for telling its age: neither its signature nor its dates
  * are checked. */
 struct ocsp_entry {

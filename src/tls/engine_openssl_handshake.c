@@ -295,14 +295,15 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n
 /* RFC 6066 §8: the client asked for a status, and the certificate is chosen. */
 static int staple(SSL *ssl, void *unused)
 {
-    const struct credential *c =
-        engine_policy_credential(engine_connection_of(ssl)->base.policy, ssl);
-    if (!c || !c->ocsp.n)
+    const struct connection *connection = engine_connection_of(ssl);
+    const struct credential *c = engine_policy_credential(connection->base.policy, ssl);
+    struct bytes ours = c ? credential_staple(c, connection->now_s) : (struct bytes){0};
+    if (!ours.n)
         return SSL_TLSEXT_ERR_NOACK;
-    unsigned char *copy = OPENSSL_memdup(c->ocsp.at, c->ocsp.n);
+    unsigned char *copy = OPENSSL_memdup(ours.at, ours.n);
     if (!copy)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
-    SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)c->ocsp.n); /* takes it */
+    SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)ours.n); /* takes it */
     return SSL_TLSEXT_ERR_OK;
 }
 

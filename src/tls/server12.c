@@ -169,7 +169,7 @@ static int send_certificate_status(struct machine *m)
     struct wire_writer w = machine_begin(m, MESSAGE_CERTIFICATE_STATUS);
     wire_put_8(&w, STATUS_TYPE_OCSP);
     struct wire_mark response = wire_begin(&w, 3);
-    wire_put(&w, m->hs->credential->ocsp);
+    wire_put(&w, credential_staple(m->hs->credential, m->now_s));
     wire_end(&w, response);
     return machine_send(m, &w);
 }
@@ -242,7 +242,7 @@ static int start_full(struct machine *m)
     if (choose_suite(m) < 0)
         return -1;
     machine_transcript_start(m);
-    hs->wants_staple = hs->wants_staple && hs->credential->ocsp.n;
+    hs->wants_staple = hs->wants_staple && credential_staple(hs->credential, m->now_s).n;
     if (send_server_hello(m) < 0 || send_certificate(m) < 0)
         return -1;
     if (hs->wants_staple && send_certificate_status(m) < 0)

@@ -242,7 +242,7 @@ static int send_certificate_request(struct machine *m)
 static int send_certificate(struct machine *m)
 {
     const struct credential *c = m->hs->credential;
-    struct bytes staple = m->hs->wants_staple ? c->ocsp : (struct bytes){0};
+    struct bytes staple = m->hs->wants_staple ? credential_staple(c, m->now_s) : (struct bytes){0};
     struct wire_writer w = machine_begin(m, MESSAGE_CERTIFICATE);
     message_put_certificate(&w, true, (struct bytes){0}, &c->chain, staple);
     m->facts.credential = c;

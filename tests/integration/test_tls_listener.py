@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A TLS listener: which certificate it shows to whom, what it staples and negotiates, where it listens."""
-import datetime
 import re
 import socket
 import ssl
 import subprocess
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509 import ocsp
-
 import peers
+from files import HOUR, ocsp_answer, pem, write
 from http_peers import Client, Scripted, descriptors, group, header, running
 from instance import until
 
@@ -24,17 +20,6 @@ def shown(pki):
     """The listener's certificates: for each set of names one with each kind of key; CN is `names-key`."""
     return {f"{name}-{key}": pki.ca("servers").issue(f"{name}-{key}", "server", NAMES[name], key=key)
             for name in ("default", "exact", "wildcard") for key in KEYS}
-
-
-def staple(ca, certificate, path):
-    """An OCSP answer of CA that CERTIFICATE is good."""
-    now = datetime.datetime.utcnow().replace(microsecond=0)
-    b = ocsp.OCSPResponseBuilder().add_response(
-        cert=certificate.cert, issuer=ca.cert, algorithm=hashes.SHA1(), cert_status=ocsp.OCSPCertStatus.GOOD,
-        this_update=now - datetime.timedelta(hours=1), next_update=now + datetime.timedelta(days=1), revocation_time=None, revocation_reason=None)
-    answer = b.responder_id(ocsp.OCSPResponderEncoding.HASH, ca.cert).sign(ca.key, hashes.SHA256())
-    path.write_bytes(answer.public_bytes(serialization.Encoding.DER))
-    return path
 
 
 def for_pss(folder, ca, name, usage, *restriction):
@@ -61,7 +46,7 @@ def world(pki, shown, of_pss, tmp_path_factory):
     target, folder = Scripted(), tmp_path_factory.mktemp("listeners")
     rules = "rules: [{domain: localhost, path: /, target_group: web}]"
     one = f"certificates: [{pki.server.yaml()}]"
-    stapled = shown["exact-ec"].yaml()[:-1] + f", ocsp: {staple(pki.ca('servers'), shown['exact-ec'], folder / 'www.ocsp')}}}"
+    stapled = shown["exact-ec"].yaml()[:-1] + f", ocsp: {ocsp_answer(folder / 'www.ocsp', shown['exact-ec'], pki.ca('servers'))}}}"
     many = ", ".join([stapled if c.name == "exact-ec" else c.yaml() for c in shown.values()])
     pss = "certificates: [{{certificate: {}, key: {}}}]".format(*of_pss["server"])
     config = f"""
@@ -73,7 +58,7 @@ listeners:
   - {{name: v6, protocol: HTTPS, address: "[::1]:0", {one}, {rules}}}
   - {{name: any6, protocol: HTTPS, address: "[::]:0", {one}, {rules}}}
   - {{name: both, protocol: HTTPS, address: ":0", {one}, {rules}}}
-  - {{name: raw, protocol: TCP_SSL, address: "127.0.0.1:0", {one}, target_group: raw}}
+  - {{name: raw, protocol: TCP_SSL, address: "127.0.0.1:0", certificates: [{many}], target_group: raw}}
 target_groups: {group("web", target)} {group("raw", target, protocol="TCP")}
 access_log: {{file: access.log}}
 workers: 1
@@ -96,14 +81,15 @@ def subject(told):
 # ---- certificates ---------------------------------------------------------------------------------
 
 SIGNATURES = {"ec": "ecdsa_secp256r1_sha256", "rsa": "rsa_pss_rsae_sha256", "ed25519": "ed25519"}
-SNI = {"www.test": "exact", "other.test": "exact", "WWW.TEST": "exact", "a.test": "wildcard", "localhost": "default", "a.b.test": "default",
+SNI = {"www.test": "exact", "other.test": "exact", "WWW.TEST": "exact", "www.test.": "exact", "a.test": "wildcard", "localhost": "default", "a.b.test": "default",
        "test": "default", "nobody.example": "default"}
 
 
 @pytest.mark.parametrize("name", SNI)
 @pytest.mark.parametrize("key", KEYS)
-def test_the_certificate_is_chosen_by_name_and_by_what_the_client_can_verify(world, pki, name, key):
-    told = s_client(world, pki, "-servername", name, "-sigalgs", SIGNATURES[key])
+@pytest.mark.parametrize("listener", ["many", "raw"])
+def test_the_certificate_is_chosen_by_name_and_by_what_the_client_can_verify(world, pki, name, key, listener):
+    told = s_client(world, pki, "-servername", name, "-sigalgs", SIGNATURES[key], listener=listener)
     assert subject(told) == f"{SNI[name]}-{key}" and "Verification: OK" in told
 
 
@@ -149,6 +135,49 @@ def test_the_ocsp_answer_is_stapled_to_its_certificate_and_to_no_other(world, pk
 
 def test_nothing_is_stapled_for_who_does_not_ask(world, pki):
     assert "OCSP" not in s_client(world, pki, "-servername", "www.test", "-sigalgs", "ecdsa_secp256r1_sha256")
+
+
+STAPLES = {  # what the new file says → what clients are shown of it
+    "good": (dict(status="good"), "good"),
+    "revoked": (dict(status="revoked"), "revoked"),
+    "unknown": (dict(status="unknown"), None),
+    "expired": (dict(this_update=-3 * HOUR, next_update=-HOUR), None),
+    "of_the_future": (dict(this_update=HOUR), None),
+    "of_another": (dict(), None),
+    "of_another_ca": (dict(), None),
+    "try_later": (dict(), None),
+}
+
+
+@pytest.mark.parametrize("has_issuer", [True, False], ids=["with_issuer", "alone"])
+def test_a_reload_brings_the_new_answer_and_one_that_helps_nobody_is_not_shown(pki, lb, target, tmp_path, has_issuer):
+    """Clients refuse who staples what has expired, or what is about somebody else; who staples nothing they take. Whose signature it is
+    can be seen only where the issuer's certificate is in the file."""
+    ca = pki.ca("servers")
+    leaf, other = (ca.issue(f"stapled-{n}", "server", ["DNS:localhost"]) for n in (1, 2))
+    chain = write(tmp_path / "chain.crt", pem(leaf, ca) if has_issuer else pem(leaf))
+    file = ocsp_answer(tmp_path / "answer", leaf, ca)
+    instance = lb(f"""
+listeners:
+  - name: web
+    protocol: HTTPS
+    address: 127.0.0.1:0
+    certificates: [{{certificate: {chain}, key: {leaf.key_file}, ocsp: {file}}}]
+    rules: [{{domain: localhost, target_group: web}}]
+target_groups: {group("web", target())}
+workers: 1
+""")
+    for case, (keys, shown) in STAPLES.items():
+        ocsp_answer(file, other if case == "of_another" else leaf, ca, signer=pki.ca("strangers") if case == "of_another_ca" else None, **keys)
+        if case == "try_later":
+            file.write_bytes(b"\x30\x03\x0a\x01\x03")
+        if case == "of_another_ca" and not has_issuer:
+            shown = "good"
+        said = instance.reload()
+        assert ("the OCSP answer is not stapled: " in said) == (shown is None), (case, said)
+        for version in ("-tls1_2", "-tls1_3"):
+            status = re.search(r"Cert Status: (\w+)|OCSP response: no response sent", s_client(instance, pki, "-status", version, listener="web"))
+            assert status and status[1] == shown, (case, version)
 
 
 # ---- what is negotiated ---------------------------------------------------------------------------

@@ -226,13 +226,20 @@ TEST(staples)
     CHECK(o.is_loaded && o.ocsp_n > 0);
     o = load(chain, key, forge_ocsp(ca, leaf, OCSP_UNKNOWN), PATH_SERVER);
     CHECK_TEXT(o.text,
-        "warning: x.yaml:5:6: the OCSP answer says that the responder does not know CN=a\n");
+        "warning: x.yaml:5:6: the OCSP answer is not stapled: it says that the responder does not "
+        "know CN=a\n");
+    CHECK(o.is_loaded && o.ocsp_n == 0);
     o = load(chain, key, forge_ocsp(ca, other, OCSP_GOOD), PATH_SERVER);
-    check_text(&o, "warning: x.yaml:5:6: the OCSP answer is of no use: ");
-    CHECK(o.is_loaded);
+    check_text(&o, "warning: x.yaml:5:6: the OCSP answer is not stapled: it says nothing about "
+                   "this certificate; ");
+    CHECK(o.is_loaded && o.ocsp_n == 0);
     o = load(alone, key, good, PATH_SERVER);
-    CHECK_TEXT(o.text, "warning: x.yaml:5:6: the OCSP answer cannot be checked: append the "
-                       "certificate of CN=CA to server.crt\n");
+    CHECK_TEXT(o.text, "warning: x.yaml:5:6: the OCSP answer's signature cannot be checked: append "
+                       "the certificate of CN=CA to server.crt\n");
+    CHECK(o.ocsp_n > 0);
+    o = load(alone, key, forge_ocsp(ca, other, OCSP_GOOD), PATH_SERVER);
+    CHECK_INT(o.warnings, 2);
+    CHECK(o.is_loaded && o.ocsp_n == 0);
 
     const struct bytes broken[] = {BYTES("x"), BYTES("garbage"),
         BYTES("-----BEGIN OCSP RESPONSE-----\n"), bytes_first(good, good.n - 1),

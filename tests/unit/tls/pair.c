@@ -127,6 +127,7 @@ struct credential *pair_credential(enum key_kind kind, const char *names)
 void pair_staple(struct credential *c, const char *ocsp)
 {
     c->ocsp = (struct bytes){(const uint8_t *)mem_strdup(ocsp), strlen(ocsp)};
+    c->ocsp_until_s = INT64_MAX;
 }
 
 void pair_credential_free(struct credential **c)

@@ -24,6 +24,9 @@ __attribute__((constructor)) static void make_credentials(void)
     all[CRED_EXACT] = pair_credential(KEY_EC_P521, "exact.wild.example");
     pair_staple(all[CRED_ECDSA], "staple of ECDSA");
     pair_staple(all[CRED_RSA], "staple of RSA");
+    pair_staple(all[CRED_ED25519], "staple that has ended");
+    all[CRED_ECDSA]->ocsp_until_s = NOW_S;
+    all[CRED_ED25519]->ocsp_until_s = NOW_S - 1;
 }
 
 __attribute__((destructor)) static void free_credentials(void)
@@ -178,7 +181,7 @@ TEST(the_client_gets_a_kind_that_it_verifies)
     tlspolicy_free(&policy);
 }
 
-TEST(the_staple_is_that_of_the_certificate)
+TEST(the_staple_is_that_of_the_certificate_while_it_lasts)
 {
     static const struct {
         const char *schemes, *staple;
