@@ -164,6 +164,7 @@ static int read_der(struct content *c, struct bytes file, struct error *err)
     case FILE_CRL:
         return read_certificates(c, file, err) == 0 || read_crls(c, file, NULL) == 0 ? 0 : -1;
     case FILE_EMPTY:
+    case FILE_TRUSTED_CERTIFICATE:
     case FILE_REQUEST:
     case FILE_ENCRYPTED_KEY:
     case FILE_OTHER_PEM:

@@ -16,6 +16,8 @@ static const struct refusal {
     [FILE_OTHER_PEM] = {"is PEM, but of another kind", "give the file that belongs here"},
     [FILE_EMPTY] = {"is empty", "write it again"},
     [FILE_CERTIFICATE] = {"looks like a certificate", "give the file that belongs here"},
+    [FILE_TRUSTED_CERTIFICATE] = {"has a TRUSTED CERTIFICATE, which only OpenSSL reads",
+        "write it as a CERTIFICATE with: openssl x509 -in FILE"},
     [FILE_CRL] = {"looks like a certificate revocation list", "give the file that belongs here"},
     [FILE_REQUEST] = {"looks like a certificate signing request",
         "give the certificate that the CA made from it"},
@@ -38,6 +40,7 @@ static const struct {
 } labels[] = {
     {PEM_STRING_X509, FILE_CERTIFICATE},
     {PEM_STRING_X509_OLD, FILE_CERTIFICATE},
+    {PEM_STRING_X509_TRUSTED, FILE_TRUSTED_CERTIFICATE},
     {PEM_STRING_X509_CRL, FILE_CRL},
     {PEM_STRING_X509_REQ, FILE_REQUEST},
     {PEM_STRING_X509_REQ_OLD, FILE_REQUEST},

@@ -13,6 +13,7 @@ enum file_kind {
     FILE_OTHER_PEM,
     FILE_EMPTY,
     FILE_CERTIFICATE,
+    FILE_TRUSTED_CERTIFICATE, /* with OpenSSL's own notes about what it is good for */
     FILE_CRL,
     FILE_REQUEST,
     FILE_KEY,

@@ -63,6 +63,8 @@ static int parse_pem(
             rc = pem_reader_refuse(number, err);
         else if (block.kind == FILE_CERTIFICATE)
             rc = add_numbered(out, block.der, out->n + 1, err) && !is_store ? -1 : 0;
+        else if (block.kind == FILE_TRUSTED_CERTIFICATE && !is_store)
+            rc = file_kind_refuse(block.kind, "a certificate", err); /* it would be missed */
         else
             other = block.kind;
     }

@@ -5,6 +5,7 @@ In the configurations here `»` stands where the message has to point; it is tak
 """
 import os
 import re
+import subprocess
 
 import pytest
 from cryptography import x509
@@ -73,6 +74,7 @@ def folder(tmp_path_factory):
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.BestAvailableEncryption(b"x")))
     for name in "server.p12", "encrypted.key", "old-encrypted.key":
         (folder / name).chmod(0o600)
+    write(folder / "trusted.crt", pem(ca) + pem(ca).replace(b" CERT", b" TRUSTED CERT"))
     write(folder / "empty", b"")
     write(folder / "garbage", os.urandom(200))
     return folder
@@ -112,6 +114,7 @@ ERRORS = {
     "client_ca_under_one_way": (https("»client_ca: [ca.crt]"), "client_ca is of no use", "authentication: mutual"),
     "client_ca_that_is_no_ca": (https("authentication: mutual\n    client_ca: [»server.crt]"), "is not a CA", "name the certificate of the CA"),
     "client_ca_that_is_an_intermediate": (https("authentication: mutual\n    client_ca: [»middle.crt]"), "intermediate", "name the root"),
+    "client_ca_of_which_only_openssl_knows_the_form": (https("authentication: mutual\n    client_ca: [»trusted.crt]"), "TRUSTED CERTIFICATE", "openssl x509 -in"),
     "crl_that_is_a_certificate": (https(MUTUAL + "\n    revocation: {crl: [»ca.crt]}"), "looks like a certificate", "give the file"),
     "unknown_key": (https("»autentication: mutual"), "unknown key", "did you mean authentication?"),
     "unknown_key_far_from_any": (https("»zebra: 1"), "unknown key", "accepted in a listener: "),
@@ -170,6 +173,41 @@ def test_warning_leaves_the_configuration_usable(folder, name):
     assert done.returncode == 0 and re.search(": ok, [12] warning", done.stdout), done
     here = "\n".join(messages.get(place, []))
     assert here.startswith("warning: ") and wrong in here and remedy in here, (place, done.stderr)
+
+
+def openssl(*args, stdin=None):
+    return subprocess.run(["openssl", *map(str, args)], input=stdin, check=True, capture_output=True).stdout
+
+
+def forms(folder):
+    """name → (certificate file, key file), as the tools of others write them; the key may be in the same file."""
+    crt, key = (folder / "under.crt").read_bytes(), (folder / "under.key").read_bytes()
+    leaf, issuer = re.findall(rb"-----BEGIN.*?-----END CERTIFICATE-----\n", crt, re.S)
+    traditional = openssl("ec", "-in", folder / "under.key")
+    parameters = openssl("ecparam", "-name", "prime256v1")
+    bundle = openssl("pkcs12", "-export", "-in", folder / "under.crt", "-inkey", folder / "under.key", "-passout", "pass:")
+    return {
+        "windows": (crt.replace(b"\n", b"\r\n"), key.replace(b"\n", b"\r\n")),
+        "byte_order_mark": (b"\xef\xbb\xbf" + crt, b"\xef\xbb\xbf" + key),
+        "no_newline_at_the_end": (crt[:-1], key[:-1]),
+        "with_text": (openssl("x509", "-in", folder / "under.crt", "-text") + b"\n# the CA\n\n" + issuer, key),
+        "old_label": (crt.replace(b" CERTIFICATE", b" X509 CERTIFICATE"), key),
+        "with_the_root": (crt + (folder / "ca.crt").read_bytes(), key),
+        "ec_parameters": (crt, parameters + traditional),
+        "one_file": (crt + key, None),
+        "one_file_key_first": (parameters + traditional + crt, None),
+        "one_file_key_between": (leaf + key + issuer, None),
+        "bag_attributes": (openssl("pkcs12", "-nodes", "-passin", "pass:", stdin=bundle), None),
+        "der": ((folder / "server.der").read_bytes(), openssl("pkey", "-in", folder / "server.key", "-outform", "DER")),
+    }
+
+
+def test_files_are_taken_as_the_tools_of_others_write_them(folder, tmp_path):
+    for name, (certificate, key) in forms(folder).items():
+        files = [write(tmp_path / f"{name}.crt", certificate), write(tmp_path / f"{name}.key", key) if key else tmp_path / f"{name}.crt"]
+        files[1].chmod(0o600)
+        done, _, _ = check(folder, https(certificates=CERT(*files).replace("»", "")))
+        assert (done.returncode, done.stderr) == (0, ""), name
 
 
 def test_own_certificate_with_another_name_than_it_serves_is_warned_about(folder):
