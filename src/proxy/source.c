@@ -130,8 +130,18 @@ struct name_pattern *source_names(const struct source *s, const struct config_te
     return patterns;
 }
 
-static void check_anchor(
-    const struct source *s, const struct config_file *file, const struct certificate *c)
+static bool has_issuer(const struct certificate_list *all, const struct certificate *c)
+{
+    for (size_t i = 0; i < all->n; i++)
+        if (certificate_issued_by(c, all->at[i]))
+            return true;
+    return false;
+}
+
+/* Beside its root an intermediate CA helps peers that do not send it, and trusts nobody more; alone
+ * it would look like an anchor, and be none. */
+static void check_anchor(const struct source *s, const struct config_file *file,
+    const struct certificate *c, const struct certificate_list *all)
 {
     const struct certificate_facts *f = certificate_facts(c);
     char until[CLOCK_RFC3339_MAX];
@@ -139,10 +149,10 @@ static void check_anchor(
         report_error(s->report, file->at,
             "%s: %s is not a CA that may sign certificates; name the certificate of the CA",
             file->path, certificate_subject(c));
-    } else if (!certificate_issued_by(c, c)) {
+    } else if (!has_issuer(all, c)) {
         report_error(s->report, file->at,
-            "%s: %s is an intermediate CA, issued by %s; name the root certificate: peers send the "
-            "intermediates",
+            "%s: %s is an intermediate CA, issued by %s; name the root certificate, instead or as "
+            "well: peers send the intermediates",
             file->path, certificate_subject(c), certificate_issuer(c));
     } else if (f->not_after < s->from->now_s) {
         clock_format(f->not_after, until);
@@ -158,22 +168,31 @@ static bool is_system_store(const struct config_file *file)
     return file->at.line == 0;
 }
 
+/* The certificates of FILE, appended to OUT. */
+static void add_anchors(
+    const struct source *s, const struct config_file *file, struct certificate_list *out)
+{
+    struct certificate_list list;
+    struct error err;
+    struct bytes content = source_file(s, file);
+    if ((is_system_store(file) ? certificate_list_parse_store(content, &list, &err)
+                               : certificate_list_parse(content, &list, &err)) < 0)
+        report_error(s->report, file->at, "%s: %s", file->path, err.text);
+    certificate_list_add_all(out, &list);
+    certificate_list_fini(&list);
+}
+
 void source_anchors(const struct source *s, const struct config_file *files, size_t files_n,
     struct certificate_list *out)
 {
+    size_t *begins = mem_calloc(files_n + 1, sizeof(*begins));
     for (size_t i = 0; i < files_n; i++) {
-        struct certificate_list list = {0};
-        struct error err;
-        struct bytes file = source_file(s, &files[i]);
-        bool is_system = is_system_store(&files[i]);
-        if ((is_system ? certificate_list_parse_store(file, &list, &err)
-                       : certificate_list_parse(file, &list, &err)) < 0)
-            report_error(s->report, files[i].at, "%s: %s", files[i].path, err.text);
-        for (size_t k = 0; k < list.n; k++) {
-            if (!is_system)
-                check_anchor(s, &files[i], list.at[k]);
-            certificate_list_add(out, list.at[k]);
-        }
-        certificate_list_fini(&list);
+        begins[i] = out->n;
+        add_anchors(s, &files[i], out);
     }
+    begins[files_n] = out->n;
+    for (size_t i = 0; i < files_n; i++)
+        for (size_t k = begins[i]; k < begins[i + 1] && !is_system_store(&files[i]); k++)
+            check_anchor(s, &files[i], out->at[k], out);
+    free(begins);
 }

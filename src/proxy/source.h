@@ -48,7 +48,8 @@ struct credential *source_credential(const struct source *s,
 struct name_pattern *source_names(
     const struct source *s, const struct config_text *names, size_t n) MUST_USE;
 
-/* All CA certificates of FILES in OUT; those that are no self-signed CA are errors. */
+/* Append all CA certificates of FILES to OUT. Errors: what is no CA, or is an intermediate one
+ * whose issuer is not there. */
 void source_anchors(const struct source *s, const struct config_file *files, size_t files_n,
     struct certificate_list *out);
 /* The revocation part of POLICY; CRLs of CAs other than ANCHORS are allowed (intermediates), stale
