@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A session never carries an authentication to where it was not made (peers.md T1–T6)."""
 import datetime
+import json
 import os
 import pathlib
 import signal
 import time
+import types
 
 import pytest
 
@@ -75,7 +77,8 @@ def world(pki, certificates, tmp_path_factory):
 
 
 class Client:
-    """One client, as one ssl context: sessions can only be offered by the context that got them."""
+    """One client, as one ssl context: sessions can only be offered by the context that got them. .told is what the target was told
+    in the head of the last request, .shown the certificate of the last handshake."""
 
     def __init__(self, pki, version, certificate=None):
         self.context = peers.nameless(peers.client_context(pki.ca("servers"), certificate, version))
@@ -85,14 +88,14 @@ class Client:
         mark, self.reused = world.mark(), None
         try:
             with peers.connect(world.port(listener), self.context, name, session) as tls:
-                reused = tls.session_reused
-                status, _, _ = peers.ask(tls, f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+                reused, self.shown = tls.session_reused, tls.getpeercert(True)
+                status, _, body = peers.ask(tls, f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
                 assert status == 200
-                self.reused, session = reused, tls.session
+                self.reused, session, self.told = reused, tls.session, json.loads(body)["headers"]
         except peers.Refused:
             session = None
         line = world.line(listener=listener, since=mark)
-        assert line["tls"].get("resumed") == self.reused, line
+        assert line["tls"].get("resumed") == self.reused and line["sni"] == name, line
         return line, session
 
 
@@ -232,9 +235,11 @@ def test_t5_where_clients_are_asked_sessions_say_who_they_are(world, pki, certif
         assert outcome(line) == "no_certificate"
         return
     assert session.has_ticket == (listener in RESUMING)
+    told = client.told
+    assert ["X-Client-Cert-Verified", "accepted" if certificate else "none"] in told
     again, _ = client.visit(world, listener, session)
     assert client.reused == (listener in RESUMING)
-    assert again["peer"] == line["peer"]
+    assert again["peer"] == line["peer"] and client.told == told
 
 
 @pytest.fixture
@@ -318,6 +323,30 @@ def test_t6_a_ticket_survives_a_reload_that_leaves_its_policy(pki, changing, ver
     instance.reload()
     client.visit(instance, "web", session)
     assert client.reused
+
+
+@each_version
+@pytest.mark.parametrize("policy", ["one_way", "mutual"])
+def test_t6_a_renewed_certificate_is_shown_to_those_who_have_a_session(pki, certificates, lb, target, tmp_path, version, policy):
+    """The new files have the names of the old ones, as those of ACME clients have."""
+    web, shown = target(), types.SimpleNamespace(crt=tmp_path / "web.crt", key_file=tmp_path / "web.key")
+    first, second = (pki.ca("servers").issue(f"renewed-{n}", "server", ["DNS:localhost"]) for n in (1, 2))
+
+    def put(certificate):
+        shown.crt.write_bytes(certificate.crt.read_bytes())
+        shown.key_file.write_bytes(certificate.key_file.read_bytes())
+
+    shown.yaml = lambda: f"{{certificate: {shown.crt}, key: {shown.key_file}}}"
+    put(first)
+    instance = lb("listeners:" + listener("web", POLICIES[policy], pki, {"server": shown}) + groups(web) + "workers: 1\n")
+    client = Client(pki, version, certificates["visitor"])
+    _, session = client.visit(instance, "web")
+    put(second)
+    instance.reload()
+    _, session = client.visit(instance, "web", session)
+    assert not client.reused and client.shown == second.der
+    client.visit(instance, "web", session)
+    assert bool(client.reused) == (policy in RESUMING)
 
 
 @each_version
