@@ -209,7 +209,13 @@ static void session(void *owner, struct tlsconn_session *s)
     e->sessions_n++;
 }
 
-static const struct tlsconn_handler handler = {choose, judge, message, session};
+static void resume(void *owner)
+{
+    struct end *e = owner;
+    e->resumed++;
+}
+
+static const struct tlsconn_handler handler = {choose, judge, message, session, resume};
 
 void end_server(struct end *e, const struct tlspolicy *policy)
 {

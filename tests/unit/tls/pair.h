@@ -42,6 +42,7 @@ struct end {
     size_t sent_n, received_n;
     struct tlsconn_session *session; /* client: the last that it was given; owned */
     unsigned sessions_n;             /* how many that were */
+    unsigned resumed;                /* how often it was told that an answer had come */
     int64_t now_s;
     enum tlsconn_status status; /* of the last tlsconn_handshake */
 };

@@ -542,3 +542,32 @@ TEST(a_wish_to_renegotiate_is_declined)
     CHECK_INT(ERR_GET_REASON(ERR_peek_error()), SSL_R_NO_RENEGOTIATION);
     leave(&t);
 }
+
+/* RFC 5246 §7.4.1.1: a HelloRequest "will be ignored by the client if the client is currently
+ * negotiating a session", and "MUST NOT be included in the message hashes"; not without end. */
+TEST(hello_requests_during_a_handshake_are_ignored)
+{
+    for (unsigned n = MACHINE_WARNINGS_MAX; n <= MACHINE_WARNINGS_MAX + 1; n++) {
+        struct side client, server;
+        side_init(&client, &machine_client, NULL, 0);
+        side_init(&server, &machine_server, &credentials[OF_P256], 1);
+        client.policy.version_max = TLS_1_2;
+        side_start(&client);
+        side_start(&server);
+        side_run(&client);
+        side_carry(&client, &server);
+        side_run(&server);
+        side_carry(&server, &client);
+        side_run(&client);
+        for (unsigned i = 0; i < n; i++)
+            side_feed(&client, BYTES("\x16\3\3\0\4\0\0\0\0"));
+        if (n > MACHINE_WARNINGS_MAX) {
+            CHECK(side_has_failed(&client, TLSCONN_FAULT_PROTOCOL, ALERT_UNEXPECTED_MESSAGE));
+        } else {
+            side_meet(&client, &server);
+            CHECK(client.m->facts.is_handshake_complete && server.m->facts.is_handshake_complete);
+        }
+        side_free(&client);
+        side_free(&server);
+    }
+}

@@ -566,6 +566,7 @@ TEST(extensions_follow_the_hello)
         {"ServerHello", RECORD_HANDSHAKE, BYTES("\2\0\0\0"), 10},
         {"NewSessionTicket", RECORD_HANDSHAKE, BYTES(TICKET_0), 10},
         {"KeyUpdate", RECORD_HANDSHAKE, BYTES("\x18\0\0\1\0"), 10},
+        {"HelloRequest", RECORD_HANDSHAKE, BYTES("\0\0\0\0"), 10},
         {"data", RECORD_APPLICATION_DATA, BYTES("HTTP/1.1"), 10},
         {"none, cut off", RECORD_HANDSHAKE, BYTES("\x08\0\0\1\0"), 50},
         {"and something more", RECORD_HANDSHAKE, BYTES("\x08\0\0\3\0\0a"), 50},

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "pair.h"
 #include "test.h"
+#include "tls/signing.h"
 
 #include "base/ban.h"
 
@@ -233,4 +234,115 @@ TEST(a_session_of_another_engine_is_not_offered)
     end_free(&m.server);
     leave(&m);
     leave(&other);
+}
+
+/* ---- a key that is elsewhere ---- */
+
+/* Who has it: one question at a time. */
+struct desk {
+    struct signing_office office; /* first */
+    struct signing_call *call;
+    unsigned asked, cancelled;
+};
+
+static void ask(struct signing_office *o, struct signing_call *call)
+{
+    struct desk *d = (struct desk *)o;
+    d->call = call;
+    d->asked++;
+}
+
+static void cancel(struct signing_office *o, struct signing_call *call)
+{
+    struct desk *d = (struct desk *)o;
+    CHECK(d->call == call);
+    d->call = NULL;
+    d->cancelled++;
+}
+
+static void answer(struct desk *d, const struct signing_answer *a)
+{
+    struct signing_call *call = d->call;
+    d->call = NULL;
+    call->answered(call, a);
+}
+
+static struct desk desk = {.office = {ask, cancel}};
+
+/* A server whose key DESK has, as far as to its question. */
+static void meet_elsewhere(struct meeting *m, bool is_rsa_kx)
+{
+    static struct credential remote;
+    static const struct credential *all[] = {&remote};
+    remote = is_rsa_kx ? *client_key : *server_key;
+    remote.key = NULL;
+    remote.handle = (struct key_handle){.office = &desk.office, .store = 7, .index = 3};
+    struct tlspolicy_config s = pair_config(TLSPOLICY_SERVER, all, 1),
+                            c = pair_config(TLSPOLICY_CLIENT, NULL, 0);
+    s.engine = c.engine = ENGINE_NATIVE;
+    s.key_exchange_rsa = c.key_exchange_rsa = c.key_exchange_rsa_only = is_rsa_kx;
+    if (is_rsa_kx)
+        c.version_max = TLS_1_2;
+    *m = (struct meeting){.server_policy = pair_policy(&s), .client_policy = pair_policy(&c)};
+    end_server(&m->server, m->server_policy);
+    end_client(&m->client, m->client_policy, "www.example");
+    desk = (struct desk){.office = {ask, cancel}};
+    pair_handshake(&m->client, &m->server);
+    CHECK_INT(m->server.status, TLSCONN_WANT_SIGNATURE);
+    CHECK_INT(desk.asked, 1);
+    CHECK(desk.call->head.store == 7 && desk.call->head.key == 3);
+}
+
+static void leave_elsewhere(struct meeting *m)
+{
+    end_free(&m->server);
+    end_free(&m->client);
+    leave(m);
+}
+
+TEST(a_key_that_is_elsewhere_is_asked_once)
+{
+    for (int is_rsa_kx = 0; is_rsa_kx < 2; is_rsa_kx++) {
+        struct meeting m;
+        struct signing_answer a;
+        meet_elsewhere(&m, is_rsa_kx);
+        pair_handshake(&m.client, &m.server); /* meanwhile nothing happens */
+        CHECK_INT(m.server.status, TLSCONN_WANT_SIGNATURE);
+        CHECK_INT(desk.asked, 1);
+        signing_answer(&desk.call->request, (is_rsa_kx ? client_key : server_key)->key, ~0u, &a);
+        answer(&desk, &a);
+        CHECK_INT(m.server.resumed, 1);
+        pair_handshake(&m.client, &m.server);
+        CHECK_INT(m.server.status, TLSCONN_OK);
+        CHECK_INT(m.client.status, TLSCONN_OK);
+        leave_elsewhere(&m);
+        CHECK_INT(desk.cancelled, 0);
+    }
+}
+
+/* Also where a premaster secret was asked for, and is no such thing. */
+TEST(a_key_that_is_elsewhere_may_not_answer)
+{
+    static const struct signing_answer answers[] = {
+        {.outcome = SIGNING_LATE}, {.outcome = SIGNING_DONE, .at = {1}, .n = 47}};
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        struct meeting m;
+        meet_elsewhere(&m, i);
+        answer(&desk, &answers[i]);
+        pair_handshake(&m.client, &m.server);
+        CHECK_INT(m.server.status, TLSCONN_FAILED);
+        CHECK_INT(tlsconn_failure(m.server.c)->fault, TLSCONN_FAULT_INTERNAL);
+        CHECK_TEXT(tlsconn_failure(m.server.c)->text,
+            signing_outcome_text(i ? SIGNING_IMPOSSIBLE : SIGNING_LATE));
+        leave_elsewhere(&m);
+    }
+}
+
+TEST(who_leaves_before_the_answer_cancels_the_question)
+{
+    struct meeting m;
+    meet_elsewhere(&m, false);
+    leave_elsewhere(&m);
+    CHECK_INT(desk.cancelled, 1);
+    CHECK(!desk.call);
 }

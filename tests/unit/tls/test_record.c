@@ -277,14 +277,14 @@ TEST(header)
 /* RFC 8446 §5.1: the version of a plain record "MUST be ignored for all purposes". */
 TEST(version_of_a_plain_record)
 {
-    static const enum record_format formats[] = {RECORD_PLAIN, RECORD_TLS13};
-    for (size_t i = 0; i < COUNT_OF(formats); i++)
+    static const enum record_format plain[] = {RECORD_PLAIN, RECORD_TLS13};
+    for (size_t i = 0; i < COUNT_OF(plain); i++)
         for (uint8_t minor = 0; minor < 6; minor++) {
             uint8_t alert, ccs[] = {RECORD_CHANGE_CIPHER_SPEC, 3, minor, 0, 1, 1};
             size_t used;
             struct record r;
             struct ends e;
-            ends_init(&e, formats[i]);
+            ends_init(&e, plain[i]);
             CHECK_INT(record_take(&e.open, ccs, sizeof(ccs), &r, &used, &alert), RECORD_OK);
             CHECK_INT(used, sizeof(ccs));
             ends_fini(&e);

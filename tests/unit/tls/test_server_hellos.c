@@ -38,6 +38,8 @@ static const struct hello hellos[] = {
         .suites = BYTES("\x2a\x2a\x13\x01"),
         AND(0x3a3a, "\0")},
     {.what = "no common suite", .suites = BYTES("\x13\x04"), .alert = ALERT_HANDSHAKE_FAILURE},
+    {.what = "a fallback that is none", .suites = BYTES("\x13\x01\x56\0")},
+    {.what = "compressed points, which TLS 1.3 does not have", AND(11, "\1\1")},
     {.what = "compression", .compression = BYTES("\1\0"), .alert = ALERT_ILLEGAL_PARAMETER},
     {.what = "compression is fine beside none in TLS 1.2",
         .is_tls12 = true,
@@ -216,6 +218,7 @@ TEST(a_retry_says_for_what)
     start(&s, &first);
     struct server_hello retry = sent_hello(&s);
     CHECK(retry.is_retry);
+    CHECK_INT(buf_bytes(&s.m->wire_out).at[2], 3); /* only a ClientHello says 3.1 */
     CHECK_INT(retry.version, TLS_1_3);
     CHECK_INT(retry.suite, 0x1301);
     CHECK(bytes_equal(retry.session_id, first.session_id));
@@ -239,18 +242,38 @@ TEST(change_cipher_spec_is_for_who_looks_like_tls12)
     }
 }
 
-/* RFC 8422 §5.2, RFC 5246 §7.4.1.3. */
+/* RFC 8422 §5.2, RFC 8449 §4, RFC 5746 §3.6; without any there is no empty block, either (RFC 5246
+ * §7.4.1.3). */
 TEST(tls12_answers_what_was_sent)
 {
-    static const struct hello points = {.what = "points", .is_tls12 = true, AND(11, "\1\0")},
-                              bare = {.what = "no points", .is_tls12 = true};
-    struct bytes body;
-    for (int is_bare = 0; is_bare < 2; is_bare++) {
+    static const struct {
+        struct hello hello;
+        enum extension e;
+        struct bytes body;
+    } rows[] = {
+        {{.what = "points", .is_tls12 = true, AND(11, "\1\0")}, EXTENSION_EC_POINT_FORMATS,
+            BYTES("\1\0")},
+        {{.what = "limit", .is_tls12 = true, AND(28, "\1\0")}, EXTENSION_RECORD_SIZE_LIMIT,
+            BYTES("\x40\0")},
+        {{.what = "renegotiation", .is_tls12 = true, AND(0xff01, "\0")},
+            EXTENSION_RENEGOTIATION_INFO, BYTES("\0")},
+        {{.what = "as a suite", .is_tls12 = true, .suites = BYTES("\xc0\x2b\0\xff")},
+            EXTENSION_RENEGOTIATION_INFO, BYTES("\0")},
+        {{.what = "nothing", .is_tls12 = true}, EXTENSION_COUNT, {0}},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct side s;
-        start(&s, is_bare ? &bare : &points);
+        struct extensions e = {0};
+        uint8_t alert;
+        start(&s, &rows[i].hello);
         struct server_hello hello = sent_hello(&s);
-        CHECK_INT(hello.has_extensions, !is_bare);
-        CHECK_INT(extension_find(hello.block, EXTENSION_EC_POINT_FORMATS, &body), !is_bare);
+        bool is_one = rows[i].e < EXTENSION_COUNT;
+        CHECK_INT(hello.has_extensions, is_one);
+        if (is_one) {
+            CHECK(extensions_read(hello.block, IN_SERVER_HELLO_12, ~0u, &e, &alert));
+            CHECK_INT(e.present, EXTENSION_BIT(rows[i].e));
+            CHECK(bytes_equal(e.at[rows[i].e], rows[i].body));
+        }
         side_free(&s);
     }
 }

@@ -629,6 +629,7 @@ TEST(tls12_before_its_finished)
         {BYTES("\x16\3\3\0\6\x10\0\0\2\1a"), ALERT_ILLEGAL_PARAMETER},
         {BYTES("\x16\3\3\0\7\x10\0\0\3\1ab"), ALERT_DECODE_ERROR},
         {BYTES("\x16\3\3\0\4\x18\0\0\0"), ALERT_UNEXPECTED_MESSAGE}, /* KeyUpdate */
+        {BYTES("\x16\3\3\0\4\0\0\0\0"), ALERT_UNEXPECTED_MESSAGE},   /* HelloRequest */
     };
     static const struct hello tls12 = {.what = "TLS 1.2", .is_tls12 = true};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

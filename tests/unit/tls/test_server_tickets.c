@@ -177,8 +177,9 @@ TEST(a_handshake_that_outlasts_its_session_gives_none)
         }
 }
 
-/* RFC 6066 §8: a status goes with a Certificate, of which there is none. */
-TEST(no_status_is_announced_with_a_session_that_goes_on)
+/* RFC 6066 §8: a status goes with a Certificate, of which there is none; §3: "the server MUST NOT
+ * include a server_name extension". */
+TEST(neither_status_nor_name_comes_with_a_session_that_goes_on)
 {
     struct couple c;
     struct server_hello hello;
@@ -186,8 +187,13 @@ TEST(no_status_is_announced_with_a_session_that_goes_on)
     uint8_t alert;
     pair_up(&c, TLS_1_2);
     pair_staple(ecdsa, "a response");
-    take_session(&c);
     begin(&c);
+    client_set_server_name(c.client.m, "www.example");
+    side_meet(&c.client, &c.server);
+    c.session = c.client.session;
+    c.client.session = NULL;
+    begin(&c);
+    client_set_server_name(c.client.m, "www.example");
     side_run(&c.client);
     side_carry(&c.client, &c.server);
     side_run(&c.server);
@@ -197,6 +203,7 @@ TEST(no_status_is_announced_with_a_session_that_goes_on)
     CHECK(wire_take_vector_24(&flight, &body) && server_hello_read(body, &hello, &alert));
     CHECK(extension_find(hello.block, EXTENSION_EXTENDED_MASTER_SECRET, &body));
     CHECK(!extension_find(hello.block, EXTENSION_STATUS_REQUEST, &body));
+    CHECK(!extension_find(hello.block, EXTENSION_SERVER_NAME, &body));
     part(&c);
 }
 

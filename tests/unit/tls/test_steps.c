@@ -260,3 +260,32 @@ TEST(broken_messages_are_no_evidence)
     steps_see(&seen, TLSCONN_SENT, BYTES("\x01\x00\x00\x05\x03"));
     CHECK_INT(seen.messages, 0);
 }
+
+/* What tells a client of TLS 1.3 that it was accepted, as the server says nothing of its own. */
+TEST(a_client_of_tls13_looks_for_a_sign)
+{
+    LIST(TLS13, MUTUAL_13);
+    CHECK_TEXT(steps[4].evidence, "no alert has come after our Finished");
+    handshake.has_close = true;
+    CHECK_INT(steps_list(&handshake, steps), 9);
+    CHECK(strstr(steps[4].evidence, "answered our close_notify with its own"));
+    handshake.seen.messages |= SERVER_TICKET;
+    CHECK_INT(steps_list(&handshake, steps), 9);
+    CHECK_TEXT(steps[4].evidence, "the server sent NewSessionTicket after our Finished");
+    handshake.has_answer = true;
+    CHECK_INT(steps_list(&handshake, steps), 9);
+    CHECK_TEXT(steps[4].evidence, "the server sent application data after our Finished");
+}
+
+TEST(a_verdict_is_noted_factor_by_factor)
+{
+    struct verdict v = {.reason = REASON_EXPIRED};
+    struct steps_verdict noted = {.accepted = true};
+    v.factors[0].result = (enum factor_result)1;
+    v.factors[FACTOR_COUNT - 1].result = (enum factor_result)2;
+    steps_note_verdict(&noted, &v);
+    CHECK(noted.is_judged && !noted.accepted);
+    CHECK_INT(noted.reason, REASON_EXPIRED);
+    CHECK_INT(noted.factors[0], 1);
+    CHECK_INT(noted.factors[FACTOR_COUNT - 1], 2);
+}
