@@ -129,6 +129,20 @@ def test_the_client_ends_first_and_still_gets_the_answer(world, connect, target,
         assert (line["bytes_in"], line["bytes_out"]) == (7, 11)
 
 
+def test_an_end_in_one_piece_with_the_last_bytes_is_passed_on(connect, target):
+    """close_notify, behind which the socket stays open: nothing more comes that could draw attention to it."""
+    seen = Ends()
+
+    def answer(connection):
+        seen.read(connection)
+        connection.sendall(b"got " + seen.data)
+    serve(target, answer)
+    peer = connect("tls")
+    peer.tls.write(b"request")
+    peer.end_writing()
+    assert read_all(peer) == b"got request" and seen.end == "fin"
+
+
 def test_the_target_ends_first_and_still_gets_the_rest(world, connect, target, way):
     seen = Ends()
 
