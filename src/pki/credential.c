@@ -246,13 +246,21 @@ static void warn_about_use(const struct credential_files *files, const struct cr
             file, subject);
 }
 
+/* ---- the staple ---- */
+
+/* NULL: not in the file, which may do without the root. */
+static const struct certificate *issuer_of_leaf(const struct certificate_list *chain)
+{
+    if (chain->n > 1)
+        return chain->at[1];
+    return certificate_facts(chain->at[0])->is_self_issued ? chain->at[0] : NULL;
+}
+
 static enum ocsp_status ask_staple(const struct credential_files *files, const struct credential *c,
     int64_t now_s, struct report *report, struct ocsp_answer *out)
 {
     const struct certificate *leaf = c->chain.at[0];
-    const struct certificate *issuer = c->chain.n > 1                            ? c->chain.at[1]
-                                       : certificate_facts(leaf)->is_self_issued ? leaf
-                                                                                 : NULL;
+    const struct certificate *issuer = issuer_of_leaf(&c->chain);
     if (issuer) {
         ocsp_ask(c->ocsp, leaf, issuer, now_s, out);
     } else {
