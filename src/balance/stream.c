@@ -220,7 +220,8 @@ static void encrypt(struct stream *s)
     }
 }
 
-void stream_flush(struct stream *s)
+/* With IS_LAST what is sent ends with close_notify, and our end follows if that was all. */
+static void flush(struct stream *s, bool is_last)
 {
     struct buf *wire = s->tls ? tlsconn_wire_out(s->tls) : &s->out;
     if (s->is_held)
@@ -228,10 +229,13 @@ void stream_flush(struct stream *s)
     while (!s->write_failed) {
         if (s->tls)
             encrypt(s);
+        if (is_last && is_established(s) && buf_size(&s->out) == 0)
+            tlsconn_close(s->tls);
         size_t before = buf_size(wire);
         if (before == 0)
             break;
-        enum socket_status status = socket_send(s->fd, wire);
+        enum socket_status status =
+            is_last ? socket_send_last(s->fd, wire) : socket_send(s->fd, wire);
         s->sent += before - buf_size(wire);
         if (status == SOCKET_FAILED || status == SOCKET_EOF) {
             s->errno_value = errno;
@@ -248,6 +252,11 @@ void stream_flush(struct stream *s)
     buf_release(wire);
 }
 
+void stream_flush(struct stream *s)
+{
+    flush(s, false);
+}
+
 uint64_t stream_taken(const struct stream *s)
 {
     size_t waiting = socket_unacknowledged(s->fd);
@@ -258,14 +267,8 @@ void stream_shutdown(struct stream *s)
 {
     if (s->shut || s->write_failed)
         return;
-    if (s->is_held) { /* the signature will not be waited for */
-        s->is_held = false;
-        stream_flush(s);
-    }
-    if (s->tls && is_established(s) && buf_size(&s->out) == 0) {
-        tlsconn_close(s->tls);
-        stream_flush(s);
-    }
+    s->is_held = false; /* the signature will not be waited for */
+    flush(s, true);
     if (stream_has_unsent(s))
         return;
     shutdown(s->fd, SHUT_WR);

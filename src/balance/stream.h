@@ -81,8 +81,8 @@ void stream_flush(struct stream *s);
 bool stream_has_unsent(const struct stream *s);
 /* Wire bytes that the peer has taken: what lies in the kernel is not. */
 uint64_t stream_taken(const struct stream *s);
-/* Announce our end (close_notify, FIN) once everything was sent; call again after each flush until
- * s->shut. */
+/* Send what there is, and with the last of it our end (close_notify, FIN), in as few packets as
+ * that takes; call again after each flush until s->shut. */
 void stream_shutdown(struct stream *s);
 
 /* Bytes that its buffers take. */

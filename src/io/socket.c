@@ -166,11 +166,11 @@ enum socket_status socket_receive(int fd, struct buf *b, size_t n)
     return is_wait(why) ? SOCKET_WAIT : SOCKET_FAILED;
 }
 
-enum socket_status socket_send(int fd, struct buf *b)
+static enum socket_status send_all(int fd, struct buf *b, int flags)
 {
     while (buf_size(b)) {
         struct bytes left = buf_bytes(b);
-        ssize_t sent = send(fd, left.at, left.n, MSG_NOSIGNAL);
+        ssize_t sent = send(fd, left.at, left.n, MSG_NOSIGNAL | flags);
         if (sent >= 0)
             buf_consume(b, (size_t)sent);
         else if (is_wait(errno))
@@ -179,6 +179,16 @@ enum socket_status socket_send(int fd, struct buf *b)
             return SOCKET_FAILED;
     }
     return SOCKET_OK;
+}
+
+enum socket_status socket_send(int fd, struct buf *b)
+{
+    return send_all(fd, b, 0);
+}
+
+enum socket_status socket_send_last(int fd, struct buf *b)
+{
+    return send_all(fd, b, MSG_MORE);
 }
 
 size_t socket_unacknowledged(int fd)

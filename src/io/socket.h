@@ -36,6 +36,9 @@ enum socket_status socket_receive(int fd, struct buf *b, size_t n) MUST_USE;
 /* Send as much of B as the kernel takes, and consume it. OK: all of it; WAIT: some is left; FAILED:
  * errno says why. */
 enum socket_status socket_send(int fd, struct buf *b) MUST_USE;
+/* The same, and if that was all, a shutdown or close follows at once, whose FIN it goes out with.
+ */
+enum socket_status socket_send_last(int fd, struct buf *b) MUST_USE;
 /* How many bytes of what was sent the peer has not acknowledged yet. */
 size_t socket_unacknowledged(int fd);
 /* The round-trip time to the peer, in microseconds, as the kernel has it by now; 0: it has none. */

@@ -3,6 +3,7 @@
 import re
 import socket
 import ssl
+import struct
 import subprocess
 
 import pytest
@@ -278,6 +279,22 @@ def test_a_listener_is_reached_where_it_says(world, pki, listener, address, list
     host = "[::1]" if address == "::1" else "127.0.0.1"
     assert world.line(since=mark, listener=listener)["client"].startswith(f"{host}:")
     assert dict((k.lower(), v) for k, v in world.target.calls[-1].headers)["x-forwarded-for"] == address
+
+
+def segments_with_data(sock):
+    """How many have come: tcpi_data_segs_in of <linux/tcp.h>."""
+    return struct.unpack_from("I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 156), 152)[0]
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_the_last_response_and_the_end_come_in_one_segment(world, pki, version):
+    peer = peers.TLS(world.port(f"only_{version}"), peers.client_context(pki.ca("servers")))
+    with Client(sock=peer) as client:
+        client.ask()  # whatever belongs to the handshake has come
+        before = segments_with_data(peer.sock)
+        assert client.ask("/", "GET", "Connection: close").status == 200
+        assert client.end() == "fin"  # after close_notify, or it were an SSLEOFError
+        assert segments_with_data(peer.sock) - before == 1
 
 
 def test_hundreds_of_handshakes_leave_nothing_behind(world, pki):
