@@ -521,6 +521,28 @@ TEST(key_updates_are_bounded)
     forget(&f);
 }
 
+/* RFC 8446 §5.5; TLS 1.2 has no such message. */
+TEST(a_key_that_has_sealed_enough_is_replaced)
+{
+    for (uint16_t version = TLS_1_2; version <= TLS_1_3; version++) {
+        struct side client, server;
+        side_init(&client, &machine_client, NULL, 0);
+        side_init(&server, &machine_server, &ecdsa, 1);
+        client.policy.version_max = version;
+        side_start(&client);
+        side_start(&server);
+        side_meet(&client, &server);
+        CHECK(server.m->facts.is_handshake_complete);
+        server.m->send.sequence = 1 << 24;
+        CHECK_INT(machine_write(server.m, BYTES("a")), 1);
+        bool is_replaced = server.sent[server.sent_n - 1] == MESSAGE_KEY_UPDATE;
+        CHECK_INT(is_replaced, version == TLS_1_3);
+        CHECK_INT(server.m->send.sequence, is_replaced ? 1 : (1 << 24) + 1);
+        side_free(&client);
+        side_free(&server);
+    }
+}
+
 TEST(close_notify_ends_one_direction)
 {
     struct forger f;
