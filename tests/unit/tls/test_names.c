@@ -55,3 +55,28 @@ TEST(names_of_each_kind)
     CHECK_TEXT(names_group(0x001d), "x25519");
     CHECK_TEXT(names_version(0x0304), "TLS 1.3");
 }
+
+/* No two numbers of a kind have a name in common, and each is found by its own. */
+TEST(a_name_is_that_of_one_number)
+{
+    const char *(*const octets[])(uint8_t) = {tlsconn_alert_name, tlsconn_message_name};
+    for (size_t i = 0; i < 2; i++)
+        for (unsigned a = 0; a < 256; a++)
+            for (unsigned b = 0; b < a; b++) {
+                const char *name = octets[i]((uint8_t)a);
+                CHECK(strcmp(name, "unknown") == 0 || strcmp(name, octets[i]((uint8_t)b)) != 0);
+            }
+    for (unsigned n = 0; n <= UINT16_MAX; n++) {
+        const char *scheme = names_signature_scheme((uint16_t)n), *group = names_group((uint16_t)n);
+        CHECK(!scheme || names_find_signature_scheme(scheme) == n);
+        CHECK(!group || names_find_group(group) == n);
+    }
+}
+
+/* TLSv1.3, as in access logs; none of a version that is not spoken. */
+TEST(versions_as_tokens)
+{
+    CHECK_TEXT(names_version_token(TLS_1_3), "TLSv1.3");
+    CHECK_TEXT(names_version_token(TLS_1_2), "TLSv1.2");
+    CHECK_TEXT(names_version_token(0x0302), "");
+}
