@@ -2,6 +2,7 @@
 """Input files for the commands, made by hand: OCSP answers, bundles, damaged ones; and what a command must never do."""
 import datetime
 import json
+import subprocess
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -44,6 +45,18 @@ def ocsp_answer(path, certificate, issuer, status="good", signer=None, this_upda
     if send_signer:
         b = b.certificates([signer.cert])
     return write(path, b.sign(signer.key, hash_for(signer.key)).public_bytes(serialization.Encoding.DER))
+
+
+def for_pss(folder, ca, name, usage, *restriction):
+    """A certificate of CA whose key is for RSASSA-PSS only (RFC 4055), which `cryptography` does not make; as (.crt, .key)."""
+    crt, key, csr = (folder / f"{name}.{kind}" for kind in ("crt", "key", "csr"))
+    extensions = folder / f"{name}.cnf"
+    extensions.write_text(f"subjectAltName=DNS:{name}.test\nextendedKeyUsage={usage}\nkeyUsage=digitalSignature\n")
+    options = [o for r in ("rsa_keygen_bits:2048", *restriction) for o in ("-pkeyopt", r)]
+    for command in (["req", "-new", "-newkey", "rsa-pss", *options, "-nodes", "-keyout", key, "-subj", f"/CN={name}", "-out", csr],
+                    ["x509", "-req", "-in", csr, "-CA", ca.crt, "-CAkey", ca.key_file, "-days", "2", "-extfile", extensions, "-out", crt]):
+        subprocess.run(["openssl", *map(str, command)], check=True, capture_output=True)
+    return crt, key
 
 
 def rename(der, old, new):

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 import peers
-from files import HOUR, ocsp_answer, pem, write
+from files import HOUR, for_pss, ocsp_answer, pem, write
 from http_peers import Client, Scripted, descriptors, group, header, running
 from instance import until
 
@@ -21,18 +21,6 @@ def shown(pki):
     """The listener's certificates: for each set of names one with each kind of key; CN is `names-key`."""
     return {f"{name}-{key}": pki.ca("servers").issue(f"{name}-{key}", "server", NAMES[name], key=key)
             for name in ("default", "exact", "wildcard") for key in KEYS}
-
-
-def for_pss(folder, ca, name, usage, *restriction):
-    """A certificate of CA whose key is for RSASSA-PSS only (RFC 4055), which `cryptography` does not make; as (.crt, .key)."""
-    crt, key, csr = (folder / f"{name}.{kind}" for kind in ("crt", "key", "csr"))
-    extensions = folder / f"{name}.cnf"
-    extensions.write_text(f"subjectAltName=DNS:{name}.test\nextendedKeyUsage={usage}\nkeyUsage=digitalSignature\n")
-    options = [o for r in ("rsa_keygen_bits:2048", *restriction) for o in ("-pkeyopt", r)]
-    for command in (["req", "-new", "-newkey", "rsa-pss", *options, "-nodes", "-keyout", key, "-subj", f"/CN={name}", "-out", csr],
-                    ["x509", "-req", "-in", csr, "-CA", ca.crt, "-CAkey", ca.key_file, "-days", "2", "-extfile", extensions, "-out", crt]):
-        subprocess.run(["openssl", *map(str, command)], check=True, capture_output=True)
-    return crt, key
 
 
 @pytest.fixture(scope="module")
