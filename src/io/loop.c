@@ -15,6 +15,7 @@
 #define FETCHED_MAX       128
 #define TURN_ENDS_MAX     8
 #define HEAP_CAPACITY_MIN 64
+#define PATIENT_US        1000 /* of a turn, for patient watches */
 
 struct turn_end {
     loop_turn_fn *fn;
@@ -30,6 +31,7 @@ struct loop {
     struct epoll_event
         fetched[FETCHED_MAX]; /* of this turn; data.ptr is NULL where the watch was stopped since */
     size_t fetched_n;
+    const void *next_patient; /* the watch whose turn it is; may be gone */
 
     struct timer **heap; /* binary min-heap by due_ms; slot of heap[i] is i + 1 */
     size_t heap_n, heap_capacity;
@@ -206,17 +208,56 @@ static int time_to_wait(const struct loop *l, int wait_ms)
     return (int)(left_ms < longest_ms ? left_ms : longest_ms);
 }
 
+/* The event at I, once. */
+static void deliver_one(struct loop *l, size_t i)
+{
+    struct watch *w = l->fetched[i].data.ptr;
+    l->fetched[i].data.ptr = NULL;
+    /* What the watch no longer waits for is not told either; errors and hang-ups always are. */
+    uint32_t events = l->fetched[i].events & (w->events | EPOLLERR | EPOLLHUP);
+    if (events)
+        w->ready(w, events);
+}
+
+/* Where the one stands whose turn it is; the first, if it has nothing to tell any more. */
+static size_t find_next_patient(const struct loop *l)
+{
+    for (size_t i = 0; l->next_patient && i < l->fetched_n; i++)
+        if (l->fetched[i].data.ptr == l->next_patient)
+            return i;
+    return 0;
+}
+
+/* What is left over the kernel tells again, perhaps in the same order: so the next turn begins with
+ * it, and not with those that always have something to tell. */
+static void deliver_patient(struct loop *l)
+{
+    uint64_t end_us = 0;
+    size_t first = find_next_patient(l);
+    l->next_patient = NULL;
+    for (size_t k = 0; k < l->fetched_n; k++) {
+        size_t i = (first + k) % l->fetched_n;
+        if (!l->fetched[i].data.ptr)
+            continue;
+        uint64_t now_us = clock_monotonic_us();
+        if (!end_us)
+            end_us = now_us + PATIENT_US;
+        if (now_us >= end_us) {
+            l->next_patient = l->fetched[i].data.ptr;
+            return;
+        }
+        deliver_one(l, i);
+    }
+}
+
 static void deliver(struct loop *l)
 {
     for (size_t i = 0; i < l->fetched_n; i++) {
-        struct watch *w = l->fetched[i].data.ptr;
-        if (!w)
-            continue;
-        /* What the watch no longer waits for is not told either; errors and hang-ups always are. */
-        uint32_t events = l->fetched[i].events & (w->events | EPOLLERR | EPOLLHUP);
-        if (events)
-            w->ready(w, events);
+        const struct watch *w = l->fetched[i].data.ptr;
+        if (w && !w->is_patient)
+            deliver_one(l, i);
     }
+    deliver_patient(l);
     l->fetched_n = 0;
 }
 

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 
@@ -27,6 +28,9 @@ struct watch {
     int fd;          /* -1: not watched */
     uint32_t events; /* what is waited for now */
     watch_fn *ready;
+    /* Set by the owner of a level-triggered watch whose work is dear: those of others come first,
+     * and each turn has a millisecond, or one event, for such as this one. */
+    bool is_patient;
 };
 
 struct timer {

@@ -15,7 +15,7 @@
 
 #include "base/ban.h"
 
-#define ACCEPTS_PER_TURN 64   /* of one listener, so that connections get their turn */
+#define ACCEPTS_PER_TURN 8    /* of one listener, so that connections get their turn */
 #define CALM_MS          1000 /* after a pause: nothing is tried, or told to be over, before */
 
 /* What a worker has open besides connections and listening sockets: the loop, its channel, rings
@@ -57,6 +57,7 @@ static void watch_all(struct proxy *p)
         if (loop_watch(p->loop, &a->watch, a->fd, EPOLLIN, acceptor_ready) < 0)
             log_error(
                 "listener %s: the event loop cannot watch its socket", a->listener->config->name);
+        a->watch.is_patient = true; /* whoever waits in the queue is served in order */
     }
 }
 

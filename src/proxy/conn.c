@@ -105,6 +105,7 @@ static void conn_goto(struct conn *c, enum conn_state next)
 {
     ASSERT(steps[c->state].next & TO(next));
     c->state = next;
+    c->client.watch.is_patient = next <= CONN_HANDSHAKE;
     if (next == CONN_CLOSED)
         loop_timer_stop(c->proxy->loop, &c->timer);
 }
@@ -596,6 +597,8 @@ void conn_open(struct proxy *proxy, struct service *service, const struct listen
         free(c);
         return;
     }
+    /* A flood of handshakes is not to hold up those who are in. */
+    c->client.watch.is_patient = true;
     exchange_init(&c->exchange, c, client_http1_init(&c->http1, &c->client), &c->timer, timed_out);
     buf_init(&c->identity, IDENTITY_MAX);
     buf_init(&c->peer_json, VERDICT_JSON_MAX);

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "io/loop.h"
 #include "test.h"
 
@@ -128,6 +129,38 @@ static void free_owner(struct watch *w, uint32_t events)
     loop_unwatch(l, w);
     close(end_of(w)->fd);
     free(end_of(w));
+}
+
+/* What it does takes two milliseconds. */
+static void toil(struct watch *w, uint32_t events)
+{
+    uint64_t begin_us = clock_monotonic_us();
+    while (clock_monotonic_us() - begin_us < 2000)
+        ;
+    note(w, events);
+}
+
+TEST(patient_ones_come_last_and_not_all_in_one_turn)
+{
+    struct end patient[3] = {0};
+    open_pair();
+    for (size_t i = 0; i < 3; i++) { /* writable at once, and before the other one */
+        patient[i].fd = dup(a.fd);
+        CHECK_INT(loop_watch(l, &patient[i].watch, patient[i].fd, EPOLLOUT, toil), 0);
+        patient[i].watch.is_patient = true;
+    }
+    CHECK_INT(loop_watch(l, &b.watch, b.fd, EPOLLOUT, note), 0);
+    for (int turns = 1; turns <= 3; turns++) {
+        loop_turn(l, 0);
+        CHECK_INT(b.calls, turns);
+        CHECK_INT(patient[0].calls + patient[1].calls + patient[2].calls, turns);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        CHECK_INT(patient[i].calls, 1); /* in turn */
+        loop_unwatch(l, &patient[i].watch);
+        close(patient[i].fd);
+    }
+    close_pair();
 }
 
 TEST(an_owner_may_free_itself)
