@@ -9,7 +9,10 @@
 
 #include "base/ban.h"
 
-#define RECEIVE_MAX (32 * 1024) /* per readiness: fair to the other connections of the loop */
+/* Per readiness: fair to the other connections of the loop. */
+#define RECEIVE_MAX SOCKET_LITTLE_MAX
+/* Is cheaper to copy than to make room for all that there might be. */
+#define LITTLE (4 * 1024)
 
 /* A record is of no use before it has arrived whole. While the peer's kernel and ours still feel
  * their way (a first window of ten segments, or again after a rest), a record is three segments;
@@ -104,8 +107,10 @@ static void receive(struct stream *s)
     size_t before = buf_size(wire), n = RECEIVE_MAX;
     if (s->allowance && *s->allowance < n)
         n = *s->allowance;
-    enum socket_status status = socket_receive(s->fd, wire, n);
+    enum socket_status status =
+        s->receives_much ? socket_receive(s->fd, wire, n) : socket_receive_little(s->fd, wire, n);
     size_t got = buf_size(wire) - before;
+    s->receives_much = got > LITTLE;
     s->received += got;
     if (s->allowance) {
         *s->allowance -= got;
@@ -178,6 +183,25 @@ void stream_write(struct stream *s, struct bytes data)
     ASSERT(result == 0);
 }
 
+/* The socket takes no more. */
+static void stop_writing(struct stream *s)
+{
+    s->errno_value = errno;
+    s->write_failed = true;
+}
+
+void stream_send(struct stream *s, struct bytes data)
+{
+    struct bytes left = data;
+    if (!s->tls && !buf_size(&s->out) && !s->write_failed) {
+        if (socket_send_bytes(s->fd, &left) == SOCKET_FAILED)
+            stop_writing(s);
+        s->sent += data.n - left.n;
+    }
+    if (!s->write_failed)
+        stream_write(s, left);
+}
+
 static size_t unsent(const struct stream *s)
 {
     return buf_size(&s->out) + (s->tls ? buf_size(tlsconn_wire_out(s->tls)) : 0);
@@ -237,10 +261,8 @@ static void flush(struct stream *s, bool is_last)
         enum socket_status status =
             is_last ? socket_send_last(s->fd, wire) : socket_send(s->fd, wire);
         s->sent += before - buf_size(wire);
-        if (status == SOCKET_FAILED || status == SOCKET_EOF) {
-            s->errno_value = errno;
-            s->write_failed = true;
-        }
+        if (status == SOCKET_FAILED)
+            stop_writing(s);
         if (status != SOCKET_OK)
             break;
     }

@@ -35,6 +35,7 @@ struct stream {
     size_t *allowance; /* what may be received by all streams that have it; NULL: no such bound */
     enum stream_state state; /* of what we receive */
     bool fin; /* the socket ended; what was received before may still wait to be decrypted */
+    bool receives_much; /* the last time it received more than a little */
     bool write_failed;
     bool shut;               /* our end was announced */
     bool is_held;            /* a flight waits for our signature: it goes out whole, in one piece */
@@ -73,6 +74,9 @@ enum tlsconn_status stream_handshake(struct stream *s);
 
 /* Append to out. The caller keeps to stream_room, but for heads, which always fit. */
 void stream_write(struct stream *s, struct bytes data);
+/* The same for what is to go at once and whose owner keeps it: sent from there, as far as that is
+ * possible. */
+void stream_send(struct stream *s, struct bytes data);
 /* How many bytes the owner may still append without exceeding the soft maximum. */
 size_t stream_room(const struct stream *s);
 /* Encrypt and send what can be sent. */

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+
 #include "base/ban.h"
 
 /* Of one connection, what the kernel takes and has not put on the wire yet: beyond its window, a
@@ -143,42 +145,72 @@ static bool is_wait(int why)
     return why == EAGAIN || why == EWOULDBLOCK;
 }
 
-enum socket_status socket_receive(int fd, struct buf *b, size_t n)
+/* At most N bytes into SPACE; *GOT is how many. */
+static enum socket_status receive(int fd, uint8_t *space, size_t n, size_t *got)
 {
-    if (n > buf_room(b))
-        n = buf_room(b);
+    ssize_t result;
+    *got = 0;
     if (!n) /* recv of nothing would look like the end */
         return SOCKET_WAIT;
-    uint8_t *space = buf_space(b, n);
-    ssize_t got;
     do {
-        got = recv(fd, space, n, 0);
-    } while (got < 0 && errno == EINTR);
-    if (got > 0) {
-        buf_added(b, (size_t)got);
-        return SOCKET_OK;
-    }
-    int why = errno;
-    buf_release(b);
-    errno = why;
-    if (got == 0)
+        result = recv(fd, space, n, 0);
+    } while (result < 0 && errno == EINTR);
+    if (result == 0)
         return SOCKET_EOF;
-    return is_wait(why) ? SOCKET_WAIT : SOCKET_FAILED;
+    if (result < 0)
+        return is_wait(errno) ? SOCKET_WAIT : SOCKET_FAILED;
+    *got = (size_t)result;
+    return SOCKET_OK;
 }
 
-static enum socket_status send_all(int fd, struct buf *b, int flags)
+enum socket_status socket_receive(int fd, struct buf *b, size_t n)
 {
-    while (buf_size(b)) {
-        struct bytes left = buf_bytes(b);
-        ssize_t sent = send(fd, left.at, left.n, MSG_NOSIGNAL | flags);
+    size_t got;
+    if (n > buf_room(b))
+        n = buf_room(b);
+    enum socket_status status = receive(fd, buf_space(b, n), n, &got);
+    int why = errno;
+    buf_added(b, got);
+    buf_release(b);
+    errno = why;
+    return status;
+}
+
+enum socket_status socket_receive_little(int fd, struct buf *b, size_t n)
+{
+    uint8_t space[SOCKET_LITTLE_MAX];
+    size_t got;
+    if (n > buf_room(b))
+        n = buf_room(b);
+    if (n > sizeof(space))
+        n = sizeof(space);
+    enum socket_status status = receive(fd, space, n, &got);
+    int why = errno;
+    ignore_result(buf_append(b, (struct bytes){space, got})); /* there is room */
+    errno = why;
+    return status;
+}
+
+static enum socket_status send_bytes(int fd, struct bytes *left, int flags)
+{
+    while (left->n) {
+        ssize_t sent = send(fd, left->at, left->n, MSG_NOSIGNAL | flags);
         if (sent >= 0)
-            buf_consume(b, (size_t)sent);
+            *left = bytes_skip(*left, (size_t)sent);
         else if (is_wait(errno))
             return SOCKET_WAIT;
         else if (errno != EINTR)
             return SOCKET_FAILED;
     }
     return SOCKET_OK;
+}
+
+static enum socket_status send_all(int fd, struct buf *b, int flags)
+{
+    struct bytes left = buf_bytes(b);
+    enum socket_status status = send_bytes(fd, &left, flags);
+    buf_consume(b, buf_size(b) - left.n);
+    return status;
 }
 
 enum socket_status socket_send(int fd, struct buf *b)
@@ -189,6 +221,11 @@ enum socket_status socket_send(int fd, struct buf *b)
 enum socket_status socket_send_last(int fd, struct buf *b)
 {
     return send_all(fd, b, MSG_MORE);
+}
+
+enum socket_status socket_send_bytes(int fd, struct bytes *left)
+{
+    return send_bytes(fd, left, 0);
 }
 
 size_t socket_unacknowledged(int fd)

@@ -33,12 +33,18 @@ enum socket_status { SOCKET_OK, SOCKET_WAIT, SOCKET_EOF, SOCKET_FAILED };
 /* Receive at most N bytes, and no more than B has room for, with one recv. WAIT: nothing came (or B
  * is full: stop waiting for input then). FAILED: errno says why. */
 enum socket_status socket_receive(int fd, struct buf *b, size_t n) MUST_USE;
+/* The same, and at most SOCKET_LITTLE_MAX, by way of the stack: B, if it is empty, takes storage
+ * only for what has come. */
+#define SOCKET_LITTLE_MAX (32 * 1024)
+enum socket_status socket_receive_little(int fd, struct buf *b, size_t n) MUST_USE;
 /* Send as much of B as the kernel takes, and consume it. OK: all of it; WAIT: some is left; FAILED:
  * errno says why. */
 enum socket_status socket_send(int fd, struct buf *b) MUST_USE;
 /* The same, and if that was all, a shutdown or close follows at once, whose FIN it goes out with.
  */
 enum socket_status socket_send_last(int fd, struct buf *b) MUST_USE;
+/* The same for bytes of somebody else: *LEFT becomes what has not gone. */
+enum socket_status socket_send_bytes(int fd, struct bytes *left) MUST_USE;
 /* How many bytes of what was sent the peer has not acknowledged yet. */
 size_t socket_unacknowledged(int fd);
 /* The round-trip time to the peer, in microseconds, as the kernel has it by now; 0: it has none. */

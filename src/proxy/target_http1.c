@@ -12,8 +12,8 @@ static struct stream *stream_of(struct exchange *e)
 
 static void begin(struct exchange *e)
 {
-    stream_write(stream_of(e), buf_bytes(&e->sent));
-    stream_write(stream_of(e), buf_bytes(&e->kept));
+    stream_send(stream_of(e), buf_bytes(&e->sent));
+    stream_send(stream_of(e), buf_bytes(&e->kept));
     e->http1.stream = stream_of(e);
     e->http1.stream->out_soft = e->client.ahead;
     e->http1.stream->allowance = e->client.allowance;

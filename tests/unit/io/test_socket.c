@@ -166,6 +166,31 @@ TEST(bytes_arrive_within_the_limits_and_the_end_is_seen)
     close_connection();
 }
 
+TEST(what_is_little_takes_no_more_room_than_it_needs)
+{
+    open_connection("127.0.0.1:0");
+    struct bytes left = BYTES("0123456789");
+    struct buf in;
+    buf_init(&in, 1 << 20);
+    CHECK_INT(socket_receive_little(server, &in, 1 << 20), SOCKET_WAIT);
+    CHECK_INT(in.capacity, 0);
+    CHECK_INT(socket_send_bytes(client, &left), SOCKET_OK);
+    CHECK_INT(left.n, 0);
+    CHECK(wait_for(server, POLLIN));
+    CHECK_INT(socket_receive_little(server, &in, 4), SOCKET_OK);
+    CHECK_INT(socket_receive_little(server, &in, 1 << 20), SOCKET_OK);
+    CHECK(bytes_equal(buf_bytes(&in), BYTES("0123456789")));
+    CHECK(in.capacity <= 1024);
+    in.max = buf_size(&in);
+    CHECK_INT(socket_receive_little(server, &in, 100), SOCKET_WAIT); /* full is not the end */
+    buf_clear(&in);
+    CHECK_INT(shutdown(client, SHUT_WR), 0);
+    CHECK(wait_for(server, POLLIN));
+    CHECK_INT(socket_receive_little(server, &in, 100), SOCKET_EOF);
+    buf_fini(&in);
+    close_connection();
+}
+
 TEST(a_full_pipe_leaves_the_rest_in_the_buffer)
 {
     enum { SIZE = 32 << 20 }; /* more than the kernel holds for one connection */
