@@ -106,12 +106,8 @@ int buf_printf(struct buf *b, const char *format, ...)
 
 int buf_append_number(struct buf *b, uint64_t n)
 {
-    uint8_t digits[20], *at = digits + sizeof(digits); /* of 2^64 - 1 */
-    do {
-        *--at = (uint8_t)('0' + n % 10);
-        n /= 10;
-    } while (n);
-    return buf_append(b, (struct bytes){at, (size_t)(digits + sizeof(digits) - at)});
+    uint8_t digits[BYTES_NUMBER_MAX];
+    return buf_append(b, bytes_number(n, digits));
 }
 
 void buf_consume(struct buf *b, size_t n)

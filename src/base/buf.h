@@ -47,7 +47,7 @@ void buf_added(struct buf *b, size_t n);
 /* Append, or -1 (and nothing is appended) if it would exceed the maximum. */
 int buf_append(struct buf *b, struct bytes data) MUST_USE;
 int buf_printf(struct buf *b, const char *format, ...) PRINTF(2, 3) MUST_USE;
-/* N in decimal, without what printf costs. */
+/* N in decimal. */
 int buf_append_number(struct buf *b, uint64_t n) MUST_USE;
 
 /* Drop the first N bytes (N <= size). */

@@ -17,7 +17,9 @@ struct bytes {
 };
 
 /* A slice of a string literal, without its NUL. */
-#define BYTES(literal) ((struct bytes){(const uint8_t *)(literal), sizeof(literal) - 1})
+#define BYTES(literal)   ((struct bytes){(const uint8_t *)(literal), sizeof(literal) - 1})
+
+#define BYTES_NUMBER_MAX 20 /* digits of 2^64 - 1 */
 
 /* For printf: "%.*s", BYTES_ARG(b). */
 #define BYTES_ARG(b) (int)(b).n, (const char *)(b).at
@@ -79,6 +81,17 @@ static inline size_t bytes_find(struct bytes b, uint8_t c)
 {
     const uint8_t *p = b.n ? memchr(b.at, c, b.n) : NULL;
     return p ? (size_t)(p - b.at) : b.n;
+}
+
+/* N in decimal, without what printf costs. */
+static inline struct bytes bytes_number(uint64_t n, uint8_t digits[BYTES_NUMBER_MAX])
+{
+    uint8_t *end = digits + BYTES_NUMBER_MAX, *at = end;
+    do {
+        *--at = (uint8_t)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    return (struct bytes){at, (size_t)(end - at)};
 }
 
 /* B without leading and trailing spaces and tabs (OWS of RFC 9110 §5.6.3). */

@@ -77,7 +77,7 @@ static void *reallocate(void *at, size_t n, void *owner)
         h->is_short_of_memory = true;
         return NULL;
     }
-    p = mem_realloc(p, sizeof(*p) + n);
+    p = p ? mem_realloc(p, sizeof(*p) + n) : mem_alloc_raw(sizeof(*p) + n);
     p->n = n;
     h->memory += n - before;
     return p + 1;
@@ -616,9 +616,11 @@ size_t http2_read_field(struct bytes section, struct http1_field *out)
     return sizeof(n) + n.name + n.value;
 }
 
+/* The fields of a section as nghttp2 takes them. */
 struct section {
-    nghttp2_nv *at;
+    nghttp2_nv *at; /* FEW, or where those are too few, storage of its own */
     size_t n;
+    nghttp2_nv few[24];
 };
 
 /* RFC 7541 §7.1.3: what should not be found out by trying goes into no table. */
@@ -628,14 +630,25 @@ static bool is_sensitive(struct bytes name)
            bytes_equal(name, BYTES("cookie"));
 }
 
-static struct section section_of(const struct buf *fields)
+static size_t count_fields(struct bytes section)
+{
+    struct http1_field f;
+    size_t n = 0;
+    for (; section.n; n++)
+        section = bytes_skip(section, http2_read_field(section, &f));
+    return n;
+}
+
+static void section_init(struct section *s, const struct buf *fields)
 {
     struct bytes rest = buf_bytes(fields);
-    struct section s = {mem_calloc(rest.n / sizeof(struct lengths) + 1, sizeof(*s.at)), 0};
+    size_t n = count_fields(rest);
+    s->at = n <= COUNT_OF(s->few) ? s->few : mem_calloc(n, sizeof(*s->at));
+    s->n = 0;
     while (rest.n) {
         struct http1_field f;
         rest = bytes_skip(rest, http2_read_field(rest, &f));
-        s.at[s.n++] = (nghttp2_nv){
+        s->at[s->n++] = (nghttp2_nv){
             .name = (uint8_t *)(uintptr_t)f.name.at,
             .namelen = f.name.n,
             .value = (uint8_t *)(uintptr_t)f.value.at,
@@ -643,30 +656,38 @@ static struct section section_of(const struct buf *fields)
             .flags = is_sensitive(f.name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE,
         };
     }
-    return s;
+}
+
+static void section_fini(struct section *s)
+{
+    if (s->at != s->few)
+        free(s->at);
 }
 
 static void submit_trailers(struct http2 *h, int32_t id, const struct buf *fields)
 {
-    struct section s = section_of(fields);
+    struct section s;
+    section_init(&s, fields);
     ignore_result(nghttp2_submit_trailer(h->session, id, s.at, s.n));
-    free(s.at);
+    section_fini(&s);
 }
 
 int http2_respond(struct http2 *h, int32_t id, const struct buf *fields, bool has_body)
 {
-    struct section s = section_of(fields);
+    struct section s;
+    section_init(&s, fields);
     nghttp2_data_provider provider = {.read_callback = read_data};
     int result = nghttp2_submit_response(h->session, id, s.at, s.n, has_body ? &provider : NULL);
-    free(s.at);
+    section_fini(&s);
     return result < 0 ? -1 : 0;
 }
 
 int http2_inform(struct http2 *h, int32_t id, const struct buf *fields)
 {
-    struct section s = section_of(fields);
+    struct section s;
+    section_init(&s, fields);
     int result = nghttp2_submit_headers(h->session, NGHTTP2_FLAG_NONE, id, NULL, s.at, s.n, NULL);
-    free(s.at);
+    section_fini(&s);
     return result < 0 ? -1 : 0;
 }
 
@@ -674,11 +695,12 @@ int32_t http2_request(struct http2 *h, const struct buf *fields, bool has_body, 
 {
     if (http2_requests_max(h) == 0) /* nghttp2 would find out only when it is to be sent */
         return -1;
-    struct section s = section_of(fields);
+    struct section s;
+    section_init(&s, fields);
     nghttp2_data_provider provider = {.read_callback = read_data};
     int32_t id =
         nghttp2_submit_request(h->session, NULL, s.at, s.n, has_body ? &provider : NULL, stream);
-    free(s.at);
+    section_fini(&s);
     return id < 0 ? -1 : id;
 }
 

@@ -129,18 +129,14 @@ int http2_block_add(struct http2_block *b, struct bytes name, struct bytes value
  * of this by itself; what is passed on as HTTP/1.1 is looked at here, whoever reads the frames. */
 static int check_field(const struct http1_field *f)
 {
-    static const char *const of_connection[] = {
-        "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"};
-    if (!http1_is_token(f->name))
+    static const struct bytes of_connection[] = {BYTES("connection"), BYTES("keep-alive"),
+        BYTES("proxy-connection"), BYTES("transfer-encoding"), BYTES("upgrade")};
+    if (!http1_is_lower_token(f->name))
         return -HTTP1_BAD_FIELD_NAME;
-    for (size_t i = 0; i < f->name.n; i++)
-        if (f->name.at[i] != bytes_lower(f->name.at[i]))
-            return -HTTP1_BAD_FIELD_NAME;
-    for (size_t i = 0; i < f->value.n; i++)
-        if ((f->value.at[i] < ' ' && f->value.at[i] != '\t') || f->value.at[i] == 0x7f)
-            return -HTTP1_CONTROL_BYTE;
+    if (!http1_is_text(f->value))
+        return -HTTP1_CONTROL_BYTE;
     for (size_t i = 0; i < COUNT_OF(of_connection); i++)
-        if (bytes_equal(f->name, bytes_of(of_connection[i])))
+        if (bytes_equal(f->name, of_connection[i]))
             return -HTTP1_BAD_CONNECTION;
     if (bytes_equal(f->name, BYTES("te")) && !bytes_equal_nocase(f->value, BYTES("trailers")))
         return -HTTP1_BAD_CONNECTION;

@@ -240,9 +240,8 @@ int headers_write_response(struct buf *out, const struct http1_head *h, bool is_
 
 static int write_number_http2(struct buf *out, struct bytes name, uint64_t value)
 {
-    char text[24];
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-    return http2_write_field(out, name, bytes_of(text));
+    uint8_t digits[BYTES_NUMBER_MAX];
+    return http2_write_field(out, name, bytes_number(value, digits));
 }
 
 int headers_write_response_http2(struct buf *out, const struct http1_head *h)
@@ -311,12 +310,12 @@ static size_t format_error(const struct headers_error *e, char body[ERROR_BODY_M
 static int write_error_fields(
     struct buf *out, const struct headers_error *e, size_t body_n, write_field_fn *write)
 {
-    char date[HEADERS_DATE_SIZE], length[24];
+    char date[HEADERS_DATE_SIZE];
+    uint8_t digits[BYTES_NUMBER_MAX];
     headers_date(e->now_s, date);
-    snprintf(length, sizeof(length), "%zu", body_n);
     int result = write(out, BYTES("Date"), bytes_of(date));
     result |= write(out, BYTES("Content-Type"), BYTES("text/plain"));
-    result |= write(out, BYTES("Content-Length"), bytes_of(length));
+    result |= write(out, BYTES("Content-Length"), bytes_number(body_n, digits));
     if (e->status == 429)
         result |= write(out, BYTES("Retry-After"), RETRY_AFTER);
     return result;
