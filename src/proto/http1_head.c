@@ -125,19 +125,27 @@ int http1_read_version(struct bytes version, enum http1_fault malformed, struct 
 
 void http1_take_survey(const struct http1_head *h, struct http1_survey *s)
 {
-    static const struct bytes names[HTTP1_KNOWN_COUNT] = {
-        [HTTP1_KNOWN_HOST] = BYTES("host"),
-        [HTTP1_KNOWN_CONTENT_LENGTH] = BYTES("content-length"),
-        [HTTP1_KNOWN_TRANSFER_ENCODING] = BYTES("transfer-encoding"),
-        [HTTP1_KNOWN_CONNECTION] = BYTES("connection"),
-        [HTTP1_KNOWN_UPGRADE] = BYTES("upgrade"),
-        [HTTP1_KNOWN_EXPECT] = BYTES("expect"),
+#define ROW(known, name) [sizeof(name) - 1] = { BYTES(name), HTTP1_KNOWN_##known }
+    /* No two are equally long. */
+    static const struct {
+        struct bytes name;
+        enum http1_known known;
+    } rows[] = {
+        ROW(HOST, "host"),
+        ROW(CONTENT_LENGTH, "content-length"),
+        ROW(TRANSFER_ENCODING, "transfer-encoding"),
+        ROW(CONNECTION, "connection"),
+        ROW(UPGRADE, "upgrade"),
+        ROW(EXPECT, "expect"),
     };
+#undef ROW
     *s = (struct http1_survey){0};
-    for (const struct http1_field *f = h->fields; f < h->fields + h->fields_n; f++)
-        for (size_t i = 0; i < HTTP1_KNOWN_COUNT; i++)
-            if (bytes_equal_nocase(f->name, names[i]) && !s->of[i].n++)
-                s->of[i].first = f;
+    for (const struct http1_field *f = h->fields; f < h->fields + h->fields_n; f++) {
+        size_t n = f->name.n;
+        if (n && n < COUNT_OF(rows) && bytes_equal_nocase(f->name, rows[n].name) &&
+            !s->of[rows[n].known].n++)
+            s->of[rows[n].known].first = f;
+    }
 }
 
 static int read_content_length(struct bytes value, uint64_t *length)

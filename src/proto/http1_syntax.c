@@ -39,6 +39,49 @@ bool http1_is_token(struct bytes b)
     return b.n > 0;
 }
 
+bool http1_is_lower_token(struct bytes b)
+{
+    for (size_t i = 0; i < b.n; i++)
+        if (!tchars[b.at[i]] || b.at[i] != bytes_lower(b.at[i]))
+            return false;
+    return b.n > 0;
+}
+
+static bool is_control(uint8_t c)
+{
+    return c < ' ' || c == DEL;
+}
+
+/* Is one of eight bytes a control? Each byte of the first term has its high bit where it is below
+ * a space, of the second where it is DEL; a borrow may set others above, only if there is one. */
+static bool has_control(const uint8_t *at)
+{
+    const uint64_t ones = 0x0101010101010101, high = 0x80 * ones;
+    uint64_t eight;
+    memcpy(&eight, at, sizeof(eight));
+    uint64_t del = eight ^ DEL * ones;
+    return (((eight - ' ' * ones) & ~eight) | ((del - ones) & ~del)) & high;
+}
+
+/* How many bytes are before the first control, tabs included. Most of a head is looked at here. */
+static size_t before_control(struct bytes b)
+{
+    size_t i = 0;
+    while (b.n - i >= sizeof(uint64_t) && !has_control(b.at + i))
+        i += sizeof(uint64_t);
+    while (i < b.n && !is_control(b.at[i]))
+        i++;
+    return i;
+}
+
+bool http1_is_text(struct bytes b)
+{
+    size_t n;
+    while ((n = before_control(b)) < b.n && b.at[n] == '\t')
+        b = bytes_skip(b, n + 1);
+    return n == b.n;
+}
+
 struct http1_line_limit http1_field_line_limit(size_t used)
 {
     size_t left = HTTP1_HEAD_MAX - used;
@@ -51,9 +94,9 @@ ssize_t http1_scan_line(struct bytes in, size_t *seen, struct http1_line_limit l
 {
     struct bytes window = bytes_first(in, limit.bytes);
     size_t i = *seen;
-    for (; i < window.n; i++) {
+    for (; (i += before_control(bytes_skip(window, i))) < window.n; i++) {
         uint8_t c = window.at[i];
-        if ((c >= ' ' && c != DEL) || c == '\t')
+        if (c == '\t')
             continue;
         /* RFC 9112 §2.2: a recipient MAY recognise a single LF as a line terminator. We do not:
          * what one parser takes for the end of a line and the next for a part of it is how requests

@@ -16,6 +16,10 @@
 /* tchar of RFC 9110 §5.6.2 */
 bool http1_is_tchar(uint8_t c);
 bool http1_is_token(struct bytes b);
+/* The same, without upper case. */
+bool http1_is_lower_token(struct bytes b);
+/* Visible ASCII, spaces, tabs and obs-text: what a field value may hold (RFC 9110 §5.5). */
+bool http1_is_text(struct bytes b);
 
 /* How long a line may be, with its CRLF, and what it is called when it is longer. */
 struct http1_line_limit {

@@ -90,15 +90,6 @@ static int append_all(struct buf *b, const struct bytes *pieces, size_t count)
     return 0;
 }
 
-/* Visible ASCII, spaces, tabs and obs-text (RFC 9110 §5.5). */
-static bool is_text(struct bytes b)
-{
-    for (size_t i = 0; i < b.n; i++)
-        if ((b.at[i] < ' ' && b.at[i] != '\t') || b.at[i] == 0x7f)
-            return false;
-    return true;
-}
-
 static bool is_target(struct bytes b)
 {
     for (size_t i = 0; i < b.n; i++)
@@ -118,7 +109,7 @@ int http1_write_request_line(struct buf *b, struct bytes method, struct bytes ta
 int http1_write_status_line(struct buf *b, unsigned status, struct bytes reason)
 {
     ASSERT(status >= 100 && status <= 599);
-    if (!is_text(reason))
+    if (!http1_is_text(reason))
         return -1;
     const uint8_t digits[] = {(uint8_t)('0' + status / 100), (uint8_t)('0' + status / 10 % 10),
         (uint8_t)('0' + status % 10)};
@@ -134,7 +125,7 @@ int http1_write_status(struct buf *b, unsigned status)
 
 int http1_write_field(struct buf *b, struct bytes name, struct bytes value)
 {
-    if (!http1_is_token(name) || !is_text(value))
+    if (!http1_is_token(name) || !http1_is_text(value))
         return -1;
     const struct bytes pieces[] = {name, BYTES(": "), value, BYTES("\r\n")};
     return append_all(b, pieces, COUNT_OF(pieces));

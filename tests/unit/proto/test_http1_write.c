@@ -93,3 +93,21 @@ TEST(no_room)
     CHECK(holds(&b, "A: b\r\n"));
     buf_fini(&b);
 }
+
+/* They are looked at eight at a time. */
+TEST(controls_are_found_wherever_they_stand)
+{
+    enum { LENGTH = 20 };
+    for (unsigned c = 0; c < 256; c++)
+        for (size_t at = 0; at < LENGTH; at++) {
+            uint8_t value[LENGTH];
+            memset(value, at % 2 ? '\t' : 0xff, sizeof(value));
+            value[at] = (uint8_t)c;
+            struct buf b;
+            buf_init(&b, 100);
+            bool is_allowed = c == '\t' || (c >= ' ' && c != 0x7f);
+            struct bytes text = {value, sizeof(value)};
+            CHECK_INT(http1_write_field(&b, BYTES("a"), text), is_allowed ? 0 : -1);
+            buf_fini(&b);
+        }
+}
