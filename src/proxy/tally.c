@@ -146,9 +146,9 @@ void tally_message(struct conn *c, enum tlsconn_message_direction direction, str
 
 static void copy_text(char *out, size_t size, const char *text)
 {
-    size_t n = strnlen(text, size - 1);
-    memcpy(out, text, n);
-    out[n] = 0;
+    struct bytes fitting = bytes_first(bytes_of(text), size - 1);
+    memcpy(out, fitting.at, fitting.n);
+    out[fitting.n] = 0;
 }
 #define COPY(array, text) copy_text((array), sizeof(array), (text))
 
