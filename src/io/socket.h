@@ -43,7 +43,7 @@ enum socket_status socket_send(int fd, struct buf *b) MUST_USE;
 /* The same, and if that was all, a shutdown or close follows at once, whose FIN it goes out with.
  */
 enum socket_status socket_send_last(int fd, struct buf *b) MUST_USE;
-/* The same for bytes of somebody else: *LEFT becomes what has not gone. */
+/* As socket_send, for bytes of somebody else: *LEFT becomes what has not gone. */
 enum socket_status socket_send_bytes(int fd, struct bytes *left) MUST_USE;
 /* How many bytes of what was sent the peer has not acknowledged yet. */
 size_t socket_unacknowledged(int fd);
