@@ -31,9 +31,10 @@ class Stream:
 class Http2:
     """A connection. `is_greedy`: windows are opened again by what has come."""
 
-    def __init__(self, port, pki, settings=None, is_greedy=True, certificate=None, name="localhost", preface=True):
-        context = peers.client_context(pki.ca("servers"), certificate, alpn=["h2"])
-        self.sock = peers.connect(port, context, name)
+    def __init__(self, port, pki, settings=None, is_greedy=True, certificate=None, name="localhost", preface=True,
+                 context=None, session=None):
+        context = context or peers.client_context(pki.ca("servers"), certificate, alpn=["h2"])
+        self.sock = peers.connect(port, context, name, session)
         assert self.sock.selected_alpn_protocol() == "h2"
         self.name = f"127.0.0.1:{self.sock.getsockname()[1]}"
         self.encoder, self.decoder, self.is_greedy = Encoder(), Decoder(), is_greedy
