@@ -361,12 +361,13 @@ def test_t6_a_ticket_of_one_worker_resumes_on_the_other(pki, changing, version):
 
 
 @each_version
-def test_t6_a_ticket_of_a_killed_worker_resumes_on_its_replacement(pki, changing, version):
+@pytest.mark.parametrize("role", ["worker", "control", "signer", "logger"])
+def test_t6_a_ticket_outlives_each_process_but_the_supervisor(pki, changing, version, role):
     instance = changing(POLICIES["one_way"])
     client = Client(pki, version)
     _, session = client.visit(instance, "web")
-    (before,) = instance.pids("worker")
+    (before,) = instance.pids(role)
     os.kill(before, signal.SIGKILL)
-    until(lambda: [p for p in instance.pids("worker") if p != before], "another worker")
+    until(lambda: [p for p in instance.pids(role) if p != before], f"another {role}")
     client.visit(instance, "web", session)
     assert client.reused
