@@ -63,7 +63,7 @@ def run(*args, binary=BINARY, **kw):
 
 
 class Instance:
-    def __init__(self, folder, config, env=None, wait=True, access_log="access.log", args=(), binary=BINARY):
+    def __init__(self, folder, config, env=None, wait=True, access_log="access.log", args=(), binary=None):
         self.folder = pathlib.Path(folder)
         self.file = self.folder / "sallyport.yaml"
         self.file.write_text(with_engine(config))
@@ -72,7 +72,7 @@ class Instance:
         self.expected_errors = []  # patterns of error lines that a test announces
         self.stopped = None
         with open(self.err, "ab") as err:
-            self.process = subprocess.Popen([str(binary), "run", "-c", str(self.file), *args], stdout=err, stderr=err,
+            self.process = subprocess.Popen([str(binary or BINARY), "run", "-c", str(self.file), *args], stdout=err, stderr=err,
                                             cwd=self.folder, env={**os.environ, **(env or {})})
         if wait:
             until(lambda: "ready: generation 1" in self.stderr() or self.process.poll() is not None, "readiness")
