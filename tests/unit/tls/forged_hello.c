@@ -6,14 +6,6 @@
 
 #include "base/ban.h"
 
-static void put_extension(struct wire_writer *w, uint16_t number, struct bytes body)
-{
-    wire_put_16(w, number);
-    struct wire_mark mark = wire_begin(w, 2);
-    wire_put(w, body);
-    wire_end(w, mark);
-}
-
 static void put_extensions(struct wire_writer *w, const struct hello *h)
 {
     const struct addition usual[] = {{43, BYTES("\2\3\4")}, {10, BYTES("\0\4\0\x1d\0\x17")},
@@ -23,15 +15,15 @@ static void put_extensions(struct wire_writer *w, const struct hello *h)
         bool is_other = h->is_tls12 && (usual[i].number == 43 || usual[i].number == 51);
         bool is_changed = usual[i].number == h->a.number && (h->a.body.at || h->is_left_out);
         if (is_changed && !h->is_left_out)
-            put_extension(w, (uint16_t)h->a.number, h->a.body);
+            side_put_extension(w, (uint16_t)h->a.number, h->a.body);
         else if (!is_changed && !is_other)
-            put_extension(w, (uint16_t)usual[i].number, usual[i].body);
+            side_put_extension(w, (uint16_t)usual[i].number, usual[i].body);
         is_put = is_put || is_changed;
     }
     if (!is_put)
-        put_extension(w, (uint16_t)h->a.number, h->a.body);
+        side_put_extension(w, (uint16_t)h->a.number, h->a.body);
     if (h->b.body.at)
-        put_extension(w, (uint16_t)h->b.number, h->b.body);
+        side_put_extension(w, (uint16_t)h->b.number, h->b.body);
 }
 
 static void put_vector(struct wire_writer *w, unsigned length_n, struct bytes content)
@@ -64,4 +56,12 @@ void forged_hello_put(struct buf *out, const struct hello *h)
     forged_hello_put_message(&w, h);
     wire_end(&w, record);
     ASSERT(!w.has_failed);
+}
+
+void forged_hello_start(struct side *s, struct credential *credential, const struct hello *h)
+{
+    side_init(s, &machine_server, &credential, 1);
+    side_start(s);
+    forged_hello_put(&s->m->wire_in, h);
+    side_run(s);
 }

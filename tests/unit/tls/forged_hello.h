@@ -33,3 +33,5 @@ struct hello {
 void forged_hello_put_message(struct wire_writer *w, const struct hello *h);
 /* As one record to the end of OUT. */
 void forged_hello_put(struct buf *out, const struct hello *h);
+/* S becomes a server that shows CREDENTIAL and has read H. */
+void forged_hello_start(struct side *s, struct credential *credential, const struct hello *h);

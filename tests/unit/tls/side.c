@@ -181,3 +181,11 @@ bool side_has_failed(const struct side *s, enum tlsconn_fault fault, uint8_t ale
         printf("# event %d fault %d alert %d: %s\n", s->event, f->fault, f->alert, f->text);
     return is_so;
 }
+
+void side_put_extension(struct wire_writer *w, uint16_t number, struct bytes body)
+{
+    wire_put_16(w, number);
+    struct wire_mark mark = wire_begin(w, 2);
+    wire_put(w, body);
+    wire_end(w, mark);
+}

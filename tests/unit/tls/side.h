@@ -51,3 +51,6 @@ void side_handshake(struct raw *client, struct side *server);
 void side_deliver(struct side *s, struct raw *peer);
 /* Has it failed for FAULT, with ALERT? What it did instead is printed. */
 bool side_has_failed(const struct side *s, enum tlsconn_fault fault, uint8_t alert);
+
+/* An extension of whatever number. */
+void side_put_extension(struct wire_writer *w, uint16_t number, struct bytes body);

@@ -60,14 +60,6 @@ struct hello {
     enum tlsconn_fault fault;
 };
 
-static void put_extension(struct wire_writer *w, uint16_t number, struct bytes body)
-{
-    wire_put_16(w, number);
-    struct wire_mark mark = wire_begin(w, 2);
-    wire_put(w, body);
-    wire_end(w, mark);
-}
-
 static void put_extensions(struct wire_writer *w, const struct hello *h)
 {
     const struct addition usual[][2] = {{{43, BYTES("\3\4")}, {51, BYTES(SHARE)}},
@@ -77,15 +69,15 @@ static void put_extensions(struct wire_writer *w, const struct hello *h)
         const struct addition *one = &usual[h->kind][i];
         bool is_changed = (h->a.body.at || h->is_left_out) && one->number == h->a.number;
         if (!is_changed)
-            put_extension(w, (uint16_t)one->number, one->body);
+            side_put_extension(w, (uint16_t)one->number, one->body);
         else if (!h->is_left_out)
-            put_extension(w, (uint16_t)one->number, h->a.body);
+            side_put_extension(w, (uint16_t)one->number, h->a.body);
         is_put = is_put || is_changed;
     }
     if (!is_put)
-        put_extension(w, (uint16_t)h->a.number, h->a.body);
+        side_put_extension(w, (uint16_t)h->a.number, h->a.body);
     if (h->has_cookie)
-        put_extension(w, 44, BYTES(COOKIE));
+        side_put_extension(w, 44, BYTES(COOKIE));
 }
 
 static void put_hello(struct side *client, const struct hello *h)

@@ -22,14 +22,6 @@ __attribute__((destructor)) static void free_credential(void)
     pair_credential_free(&ecdsa);
 }
 
-static void start(struct side *s, const struct hello *h)
-{
-    side_init(s, &machine_server, &ecdsa, 1);
-    side_start(s);
-    forged_hello_put(&s->m->wire_in, h);
-    side_run(s);
-}
-
 static const struct hello hellos[] = {
     {.what = "as it should be"},
     {.what = "in TLS 1.2", .is_tls12 = true},
@@ -105,7 +97,7 @@ TEST(client_hellos)
 {
     for (size_t i = 0; i < COUNT_OF(hellos); i++) {
         struct side s;
-        start(&s, &hellos[i]);
+        forged_hello_start(&s, ecdsa, &hellos[i]);
         if (hellos[i].alert)
             CHECK(s.event == MACHINE_FAILED && s.m->failure.alert == hellos[i].alert);
         else
@@ -129,7 +121,7 @@ TEST(after_a_retry)
     const struct hello *answers[] = {&bare, &early, &second};
     for (size_t i = 0; i < COUNT_OF(answers); i++) {
         struct side s;
-        start(&s, &first);
+        forged_hello_start(&s, ecdsa, &first);
         CHECK_INT(side_feed(&s, (struct bytes){garbage, sizeof(garbage)}), MACHINE_WANT_INPUT);
         forged_hello_put(&s.m->wire_in, answers[i]);
         side_run(&s);
@@ -159,7 +151,7 @@ TEST(the_second_hello_is_the_same_field_by_field)
         {.what = "shifted", .session_id = BYTES("\x13"), .suites = BYTES("\x03\x13\x01\0")}};
     for (size_t i = 0; i < COUNT_OF(seconds); i++) {
         struct side s;
-        start(&s, &first);
+        forged_hello_start(&s, ecdsa, &first);
         forged_hello_put(&s.m->wire_in, &seconds[i]);
         side_run(&s);
         if (i)
@@ -188,7 +180,7 @@ TEST(early_data_before_the_second_hello)
                               early = {.what = "no share", WITH(51, "\0\0"), AND(42, "")};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct side s;
-        start(&s, rows[i].is_announced ? &early : &bare);
+        forged_hello_start(&s, ecdsa, rows[i].is_announced ? &early : &bare);
         side_feed(&s, rows[i].head);
         side_feed(&s, rows[i].tail);
         if (rows[i].alert)
@@ -215,7 +207,7 @@ TEST(a_retry_says_for_what)
         .what = "no share", WITH(51, "\0\0"), .session_id = BYTES("\x13\x03")};
     struct side s;
     struct bytes body;
-    start(&s, &first);
+    forged_hello_start(&s, ecdsa, &first);
     struct server_hello retry = sent_hello(&s);
     CHECK(retry.is_retry);
     CHECK_INT(buf_bytes(&s.m->wire_out).at[2], 3); /* only a ClientHello says 3.1 */
@@ -234,7 +226,7 @@ TEST(change_cipher_spec_is_for_who_looks_like_tls12)
         {.what = "bare"}, {.what = "in disguise", .session_id = BYTES("abc")}};
     for (size_t i = 0; i < COUNT_OF(hellos13); i++) {
         struct side s;
-        start(&s, &hellos13[i]);
+        forged_hello_start(&s, ecdsa, &hellos13[i]);
         struct bytes wire = buf_bytes(&s.m->wire_out);
         wire = bytes_skip(wire, RECORD_HEADER_SIZE + ((size_t)wire.at[3] << 8 | wire.at[4]));
         CHECK_INT(wire.at[0], i ? RECORD_CHANGE_CIPHER_SPEC : RECORD_APPLICATION_DATA);
@@ -265,7 +257,7 @@ TEST(tls12_answers_what_was_sent)
         struct side s;
         struct extensions e = {0};
         uint8_t alert;
-        start(&s, &rows[i].hello);
+        forged_hello_start(&s, ecdsa, &rows[i].hello);
         struct server_hello hello = sent_hello(&s);
         bool is_one = rows[i].e < EXTENSION_COUNT;
         CHECK_INT(hello.has_extensions, is_one);
@@ -284,8 +276,8 @@ TEST(each_handshake_has_randoms_of_its_own)
     for (int is_tls12 = 0; is_tls12 < 2; is_tls12++) {
         struct hello h = {.what = "twice", .is_tls12 = is_tls12};
         struct side a, b;
-        start(&a, &h);
-        start(&b, &h);
+        forged_hello_start(&a, ecdsa, &h);
+        forged_hello_start(&b, ecdsa, &h);
         CHECK(memcmp(a.m->hs->server_random, b.m->hs->server_random, 16) != 0);
         CHECK(memcmp(a.m->hs->server_random, a.m->hs->server_random + 16, 8) != 0);
         CHECK_INT(a.m->hs->age_add != b.m->hs->age_add, !is_tls12);
@@ -363,7 +355,7 @@ TEST(a_share_that_gives_zeros)
     struct side s;
     zeros[6] = 0;
     h.a = (struct addition){51, {zeros, sizeof(zeros) - 1}};
-    start(&s, &h);
+    forged_hello_start(&s, ecdsa, &h);
     CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, ALERT_ILLEGAL_PARAMETER));
     side_free(&s);
 }
@@ -374,7 +366,7 @@ TEST(records_are_as_small_as_asked_for)
     static const struct hello h = {.what = "record_size_limit", AND(28, "\1\0")};
     struct side s;
     size_t largest = 0;
-    start(&s, &h);
+    forged_hello_start(&s, ecdsa, &h);
     CHECK_INT(s.event, MACHINE_WANT_INPUT);
     for (struct bytes out = buf_bytes(&s.m->wire_out); out.n;) {
         size_t n = (size_t)(out.at[3] << 8 | out.at[4]);

@@ -25,14 +25,6 @@ __attribute__((destructor)) static void free_credential(void)
     pair_credential_free(&ecdsa);
 }
 
-static void start(struct side *s, const struct hello *h)
-{
-    side_init(s, &machine_server, &ecdsa, 1);
-    side_start(s);
-    forged_hello_put(&s->m->wire_in, h);
-    side_run(s);
-}
-
 TEST(no_tls_at_all)
 {
     static const struct {
@@ -273,7 +265,7 @@ TEST(early_data_ends_with_a_record_that_opens)
     static const uint8_t garbage[RECORD_HEADER_SIZE + 30] = {23, 3, 3, 0, 30};
     static const struct hello early = {.what = "early data", AND(42, "")};
     struct forger f;
-    start(&f.server, &early);
+    forged_hello_start(&f.server, ecdsa, &early);
     record_init(&f.seal);
     use(&f, &f.server.m->hs->client_secret);
     CHECK_INT(side_feed(&f.server, (struct bytes){garbage, sizeof(garbage)}), MACHINE_WANT_INPUT);
@@ -656,7 +648,7 @@ TEST(tls12_before_its_finished)
     static const struct hello tls12 = {.what = "TLS 1.2", .is_tls12 = true};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct side s;
-        start(&s, &tls12);
+        forged_hello_start(&s, ecdsa, &tls12);
         CHECK_INT(s.event, MACHINE_WANT_INPUT);
         side_feed(&s, rows[i].record);
         CHECK(side_has_failed(&s, TLSCONN_FAULT_PROTOCOL, rows[i].alert));
@@ -671,7 +663,7 @@ TEST(tls12_takes_some_warnings)
     static const struct hello tls12 = {.what = "TLS 1.2", .is_tls12 = true};
     struct side s;
     unsigned n = 0;
-    start(&s, &tls12);
+    forged_hello_start(&s, ecdsa, &tls12);
     while (side_feed(&s, BYTES("\x15\3\3\0\2\1\x6e")) == MACHINE_WANT_INPUT)
         n++;
     CHECK_INT(n, MACHINE_WARNINGS_MAX);

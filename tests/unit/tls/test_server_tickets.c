@@ -223,14 +223,6 @@ struct offer {
 
 #define SHARE "\0\x24\0\x1d\0\x20\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 
-static void put_extension(struct wire_writer *w, uint16_t number, struct bytes body)
-{
-    wire_put_16(w, number);
-    struct wire_mark mark = wire_begin(w, 2);
-    wire_put(w, body);
-    wire_end(w, mark);
-}
-
 static struct wire_mark put_identities(
     struct wire_writer *w, const struct offer *o, struct bytes ticket)
 {
@@ -267,12 +259,12 @@ static size_t put_hello(struct wire_writer *w, const struct offer *o, const stru
     wire_put(w, (struct bytes){random, sizeof(random)});
     wire_put(w, BYTES("\0\0\2\x13\x01\1\0")); /* no session id, one suite, no compression */
     struct wire_mark block = wire_begin(w, 2);
-    put_extension(w, 43, BYTES("\2\3\4"));
-    put_extension(w, 10, BYTES("\0\2\0\x1d"));
-    put_extension(w, 51, BYTES(SHARE));
+    side_put_extension(w, 43, BYTES("\2\3\4"));
+    side_put_extension(w, 10, BYTES("\0\2\0\x1d"));
+    side_put_extension(w, 51, BYTES(SHARE));
     if (!o->has_no_schemes)
-        put_extension(w, 13, BYTES("\0\2\4\3"));
-    put_extension(w, 45, o->modes.n ? o->modes : BYTES("\1\1"));
+        side_put_extension(w, 13, BYTES("\0\2\4\3"));
+    side_put_extension(w, 45, o->modes.n ? o->modes : BYTES("\1\1"));
     wire_put_16(w, 41);
     struct wire_mark psk = wire_begin(w, 2);
     struct wire_mark identities = put_identities(w, o, s->ticket);
