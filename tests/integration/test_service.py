@@ -78,9 +78,7 @@ def confined(own_mounts, monkeypatch, tmp_path, pki, target):
 
     yield start
     for each in started:
-        if each.process.poll() is None:
-            each.process.kill()
-            each.process.wait()
+        each.stop()
 
 
 def has_secret_memory():
