@@ -276,7 +276,7 @@ static bool settle(struct loop *l)
 
 static void fire_timers(struct loop *l)
 {
-    /* No more than were armed at the beginning, so that one that re-arms itself for now cannot hold
+    /* No more than were armed at the beginning, so that one that is due again at once cannot hold
      * up the loop. */
     for (size_t left = l->heap_n; left && settle(l); left--) {
         struct timer *t = l->heap[0];

@@ -26,7 +26,7 @@ typedef void timer_fn(struct timer *t);
 
 struct watch {
     int fd;          /* -1: not watched */
-    uint32_t events; /* what is waited for now */
+    uint32_t events; /* what is waited for */
     watch_fn *ready;
     /* Set by the owner of a level-triggered watch whose work is dear: those of others come first,
      * and each turn has a millisecond, or one event, for such as this one. */

@@ -121,7 +121,7 @@ static const struct flag *find_flag(const char *name)
     for (size_t i = 0; i < COUNT_OF(flags); i++)
         if (strcmp(flags[i].name, name) == 0)
             return &flags[i];
-    plan_end(EXIT_UNIMPLEMENTED, "not implemented: %s", name);
+    plan_end(EXIT_UNIMPLEMENTED, "no flag of this shim: %s", name);
 }
 
 static void add(struct list *l, const char *value)
