@@ -27,10 +27,7 @@ void *mem_alloc(size_t n)
 
 void *mem_alloc_raw(size_t n)
 {
-    void *p = malloc(n ? n : 1);
-    if (!p)
-        panic("out of memory");
-    return p;
+    return mem_realloc(NULL, n);
 }
 
 void *mem_realloc(void *p, size_t n)

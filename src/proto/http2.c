@@ -77,7 +77,7 @@ static void *reallocate(void *at, size_t n, void *owner)
         h->is_short_of_memory = true;
         return NULL;
     }
-    p = p ? mem_realloc(p, sizeof(*p) + n) : mem_alloc_raw(sizeof(*p) + n);
+    p = mem_realloc(p, sizeof(*p) + n);
     p->n = n;
     h->memory += n - before;
     return p + 1;
